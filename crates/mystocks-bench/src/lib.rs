@@ -1,0 +1,1 @@
+//! Unpublished: side-by-side benchmarks against raw clients and peers.

@@ -1,0 +1,1 @@
+//! Technical indicators of stocks, computed once and read through three tiers.

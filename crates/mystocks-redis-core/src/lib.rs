@@ -1,0 +1,1 @@
+//! One connection story for Redis: shared connections, supervision, retries, scripts, health.

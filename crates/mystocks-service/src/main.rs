@@ -1,0 +1,3 @@
+//! The binary `mystocks`: wires the crates of the workspace together.
+
+fn main() {}

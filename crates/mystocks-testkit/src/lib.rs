@@ -1,0 +1,1 @@
+//! Unpublished: private Redis servers and a fault proxy for the tests of the workspace.
