@@ -1,0 +1,72 @@
+//! Which redis-server the commands use: a given one, an installed one, or a private copy.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::process::{on_path, read};
+use crate::say::{note, timed};
+use crate::{fetch, workspace};
+
+/// How to get one, in one line.
+const ADVICE: &str = "no redis-server: install one (Debian, Ubuntu: `apt-get install redis-server`; macOS: `brew install redis`) \
+                      or set REDIS_SERVER_BIN to the path of one";
+
+/// Returns a redis-server that runs: `$REDIS_SERVER_BIN`, PATH, the private copy, or a private copy fetched now.
+pub(crate) fn server() -> Result<PathBuf> {
+    if let Some(given) = env::var_os("REDIS_SERVER_BIN").filter(|given| !given.is_empty()) {
+        let given = PathBuf::from(given);
+        version(&given).context("REDIS_SERVER_BIN is not a redis-server that runs")?;
+        return Ok(given);
+    }
+    if let Some(installed) = on_path("redis-server").filter(|file| version(file).is_ok()) {
+        return Ok(installed);
+    }
+    let home = workspace::root().join("target/redis");
+    let private = home.join("bin/redis-server");
+    if version(&private).is_ok() {
+        return Ok(private);
+    }
+    note("no redis-server on PATH: fetching a private copy into target/redis");
+    let (fetched, took) = timed(|| fetch::fetch(&home));
+    // Another process may have been quicker: what counts is that it runs.
+    match version(&private) {
+        Ok(version) => note(format_args!(
+            "redis-server {version} fetched in {:.1} s",
+            took.as_secs_f64()
+        )),
+        Err(_) => bail!(
+            "{ADVICE}{}",
+            fetched
+                .err()
+                .map_or_else(String::new, |why| format!(" (no private copy: {why:#})"))
+        ),
+    }
+    Ok(private)
+}
+
+/// Returns the redis-cli that came with `server`.
+pub(crate) fn cli(server: &Path) -> Result<PathBuf> {
+    let beside = server.with_file_name("redis-cli");
+    if beside.is_file() {
+        return Ok(beside);
+    }
+    on_path("redis-cli").context("there is no redis-cli beside the redis-server or on PATH")
+}
+
+/// Returns the version that `server` says it is.
+pub(crate) fn version(server: &Path) -> Result<String> {
+    let said = read(Command::new(server).arg("--version"))?;
+    let version = said
+        .split_whitespace()
+        .find_map(|word| word.strip_prefix("v="));
+    ensure!(
+        said.starts_with("Redis server"),
+        "{} is no redis-server: it says \"{}\"",
+        server.display(),
+        said.trim()
+    );
+    Ok(version.unwrap_or("of unknown version").to_owned())
+}
