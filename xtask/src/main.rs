@@ -3,11 +3,15 @@
 mod apt;
 mod args;
 mod counts;
+mod demo;
 mod fetch;
+mod loopback;
 mod process;
 mod redis;
 mod say;
+mod server;
 mod test;
+mod throwaway;
 mod workspace;
 
 use std::process::ExitCode;
@@ -24,7 +28,11 @@ cargo xtask …
         the main job: indicators of real stocks computed once, then read from L2 and L1, each tier measured;
         --redis alone starts a private redis-server and lets a second process read the same results
   test [-p CRATE]…
-        everything that decides whether the project works; finds a redis-server or fetches a private copy";
+        everything that decides whether the project works; finds a redis-server or fetches a private copy
+  bench AREA
+        side by side measurements against raw clients and peers: table, target/bench/AREA.json, exit code of the bounds
+  redis up | down | cli [WORD]…
+        a throw-away server under target/";
 
 fn main() -> ExitCode {
     match run(Args::from_process()) {
@@ -42,6 +50,9 @@ fn run(mut args: Args) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     };
     match command.as_str() {
+        "demo" => return demo::demo(args).context("failed to run the demo"),
+        "bench" => return demo::bench(args).context("failed to measure"),
+        "redis" => return throwaway::run(args).context("failed at the throw-away server"),
         "test" => test::run(args).context("failed to test")?,
         "help" | "-h" | "--help" => out(TABLE),
         unknown => bail!("there is no command `{unknown}`; `cargo xtask` lists them"),

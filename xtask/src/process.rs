@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::{env, io, thread};
 
 use anyhow::{Context, Result, ensure};
@@ -14,6 +14,15 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
         .with_context(|| format!("failed to start {}", line(command)))?;
     ensure!(status.success(), "{} ended with {status}", line(command));
     Ok(())
+}
+
+/// Runs `command` to its end and hands its exit code on.
+pub(crate) fn pass(command: &mut Command) -> Result<ExitCode> {
+    let status = command
+        .status()
+        .with_context(|| format!("failed to start {}", line(command)))?;
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
 /// Runs `command` and returns its stdout; what it complains about becomes the error.

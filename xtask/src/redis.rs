@@ -66,7 +66,7 @@ pub(crate) fn version(server: &Path) -> Result<String> {
         said.starts_with("Redis server"),
         "{} is no redis-server: it says \"{}\"",
         server.display(),
-        said.trim()
+        said.lines().next().unwrap_or_default()
     );
     Ok(version.unwrap_or("of unknown version").to_owned())
 }
