@@ -1,0 +1,107 @@
+//! Every channel of the platform.
+
+use std::fmt;
+
+use crate::invalid_key::InvalidKey;
+use crate::keyspace::Keyspace;
+use crate::rule;
+
+/// The channels of the platform, without prefix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ChannelName<'a> {
+    /// `indicator:calculated`: one indicator of one stock was computed.
+    IndicatorCalculated,
+    /// `price:update`: a stock has a new price.
+    PriceUpdate,
+    /// `task:updated`: a task changed its status or progress.
+    TaskUpdated,
+    /// `config:reloaded`: a configuration was read anew.
+    ConfigReloaded,
+    /// `events:tasks`: progress and completion of every task.
+    Tasks,
+    /// `events:task:{task_id}`: the same for one task.
+    Task(&'a str),
+    /// `events:indicators`: computations of every stock.
+    Indicators,
+    /// `events:market`: market data of every stock.
+    Market,
+    /// `events:market:{code}`: the same for one stock.
+    MarketOf(&'a str),
+    /// `events:system`: heartbeats of services.
+    System,
+}
+
+/// A channel name with its prefix that has passed every rule.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Channel {
+    text: String,
+    prefix: usize,
+}
+
+impl Keyspace {
+    /// Returns `{bus}{name}` for a channel of the platform.
+    pub fn channel(&self, name: ChannelName<'_>) -> Result<Channel, InvalidKey> {
+        match name {
+            ChannelName::IndicatorCalculated => self.channel_named("indicator:calculated"),
+            ChannelName::PriceUpdate => self.channel_named("price:update"),
+            ChannelName::TaskUpdated => self.channel_named("task:updated"),
+            ChannelName::ConfigReloaded => self.channel_named("config:reloaded"),
+            ChannelName::Tasks => self.channel_named("events:tasks"),
+            ChannelName::Task(id) => {
+                rule::segment("task id", id)?;
+                self.channel_named(&format!("events:task:{id}"))
+            }
+            ChannelName::Indicators => self.channel_named("events:indicators"),
+            ChannelName::Market => self.channel_named("events:market"),
+            ChannelName::MarketOf(code) => {
+                rule::segment("stock code", code)?;
+                self.channel_named(&format!("events:market:{code}"))
+            }
+            ChannelName::System => self.channel_named("events:system"),
+        }
+    }
+
+    /// Returns `{bus}{name}` for a name that comes from outside, such as a web socket's subscription.
+    pub fn channel_named(&self, name: &str) -> Result<Channel, InvalidKey> {
+        const PART: &str = "channel name";
+        rule::path(PART, name)?;
+        let prefix = &self.prefixes().bus;
+        let text = format!("{prefix}{name}");
+        rule::length(PART, name, text.len())?;
+        Ok(Channel {
+            text,
+            prefix: prefix.len(),
+        })
+    }
+
+    /// Returns the channel that `text`, as Redis delivers it, is; `None` when it is not one under the bus prefix.
+    pub fn channel_of(&self, text: &str) -> Option<Channel> {
+        let name = text.strip_prefix(self.prefixes().bus.as_str())?;
+        self.channel_named(name).ok()
+    }
+}
+
+impl Channel {
+    /// Returns the channel as Redis knows it.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Returns the name without the prefix.
+    pub fn name(&self) -> &str {
+        self.text.get(self.prefix..).unwrap_or_default()
+    }
+}
+
+impl AsRef<str> for Channel {
+    fn as_ref(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Display for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}

@@ -1,0 +1,93 @@
+//! The finished names: keys, sidecars, patterns.
+
+use std::fmt;
+
+/// A key that has passed every rule: no braces, no glob and control characters, no empty segment.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(String);
+
+impl Key {
+    pub(crate) fn validated(text: String) -> Self {
+        Self(text)
+    }
+
+    /// Returns the key as it stands in Redis.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns `{K}:lease`, where the process that computes K's value holds its lease.
+    pub fn lease(&self) -> Sidecar {
+        self.sidecar("lease")
+    }
+
+    /// Returns `{K}:fence`, the counter of K's fencing tokens.
+    pub fn fence(&self) -> Sidecar {
+        self.sidecar("fence")
+    }
+
+    /// Returns `{K}:queue`, the waiters of the lock K.
+    pub fn queue(&self) -> Sidecar {
+        self.sidecar("queue")
+    }
+
+    fn sidecar(&self, name: &str) -> Sidecar {
+        Sidecar(format!("{{{}}}:{name}", self.0))
+    }
+}
+
+/// A key that belongs to another key K: K whole in braces, then a name.
+///
+/// Redis Cluster hashes only what the braces hold, so a sidecar is always in the slot of K.
+/// It has no sidecars itself: braces inside braces would fall into another slot.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Sidecar(String);
+
+impl Sidecar {
+    /// Returns the key as it stands in Redis.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A pattern for `SCAN` that can match only keys under the cache prefix.
+///
+/// The prefix is literal. It can still match keys of locks and sessions, which share the prefix by default:
+/// ask [`Keyspace::is_foreign`](crate::Keyspace::is_foreign) before touching a key it found.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Pattern(String);
+
+impl Pattern {
+    pub(crate) fn validated(text: String) -> Self {
+        Self(text)
+    }
+
+    /// Returns the pattern as `SCAN … MATCH` takes it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+macro_rules! text_traits {
+    ($($name:ident),*) => {$(
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.0
+            }
+        }
+    )*};
+}
+
+text_traits!(Key, Sidecar, Pattern);
