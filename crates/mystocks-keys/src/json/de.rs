@@ -33,11 +33,11 @@ impl<'de> Deserializer<'de> {
     }
 }
 
-impl<'de> IntoDeserializer<'de, JsonError> for &'de Json {
-    type Deserializer = Deserializer<'de>;
+impl<'de> IntoDeserializer<'de, JsonError> for Deserializer<'de> {
+    type Deserializer = Self;
 
-    fn into_deserializer(self) -> Deserializer<'de> {
-        Deserializer::new(self)
+    fn into_deserializer(self) -> Self {
+        self
     }
 }
 
@@ -55,14 +55,16 @@ impl<'de> de::Deserializer<'de> for Deserializer<'de> {
                 "found a string with a lone surrogate, expected valid Unicode",
             )),
             Json::Array(items) => {
-                let mut items = SeqDeserializer::new(items.iter());
+                let mut items = SeqDeserializer::new(items.iter().map(Deserializer::new));
                 let value = visitor.visit_seq(&mut items)?;
                 items.end()?;
                 Ok(value)
             }
             Json::Object(fields) => {
                 let mut fields = MapDeserializer::new(
-                    fields.iter().map(|(name, value)| (Name::new(name), value)),
+                    fields
+                        .iter()
+                        .map(|(name, value)| (Name::new(name), Deserializer::new(value))),
                 );
                 let value = visitor.visit_map(&mut fields)?;
                 fields.end()?;
