@@ -36,9 +36,9 @@ pub use walking::{
 pub use writing::{
     a_batch_gives_every_entry_its_own_life, a_fraction_of_a_millisecond_is_dropped,
     a_life_too_short_is_refused_and_nothing_written, an_endless_life_is_a_long_one,
-    an_expired_entry_is_gone, concurrent_writers_never_mix_values,
-    removing_counts_what_was_there, the_last_of_a_key_named_twice_wins,
-    touching_reads_and_sets_the_life, writing_replaces_value_and_life,
+    an_expired_entry_is_gone, concurrent_writers_never_mix_values, removing_counts_what_was_there,
+    the_last_of_a_key_named_twice_wins, touching_reads_and_sets_the_life,
+    writing_replaces_value_and_life,
 };
 
 /// Makes one `#[tokio::test]` per promise of [`Store`](crate::Store) for the store that the expression makes.

@@ -1,7 +1,32 @@
 //! Read-through cache in three tiers: L1 in the process, L2 in Redis, L3 the loader.
 
+mod builder;
+mod cache;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod envelope;
 mod error;
+mod fetch;
+mod flight;
+mod key;
+mod l1;
+mod l2;
+mod memory;
+mod metric;
+mod outcome;
+pub mod packed;
+mod policy;
+mod stats;
 mod store;
+mod ttl;
 
+pub use builder::CacheBuilder;
+pub use cache::Cache;
+pub use envelope::MAGIC as ENVELOPE_MAGIC;
 pub use error::{Error, ErrorKind};
+pub use key::CacheKey;
+pub use memory::MemoryStore;
+pub use outcome::{Detail, GetOrCompute, Outcome, Tier};
+pub use policy::Policy;
+pub use stats::CacheStats;
 pub use store::{Cursor, Lifetime, Page, Put, Store};

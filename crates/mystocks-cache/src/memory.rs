@@ -109,9 +109,7 @@ impl Store for MemoryStore {
     }
 
     async fn touch(&self, key: &str, ttl: Option<Duration>) -> Result<Lifetime, Error> {
-        let millis = ttl
-            .map(|ttl| whole_millis("touch", key, ttl))
-            .transpose()?;
+        let millis = ttl.map(|ttl| whole_millis("touch", key, ttl)).transpose()?;
         let now = Instant::now();
         let mut shelf = self.shelf();
         if let Some(millis) = millis {

@@ -53,7 +53,13 @@ pub async fn gives_back_any_bytes(store: &dyn Store, ns: &Namespace) {
     let key = ns.key("bytes");
     let every: Vec<u8> = (0..=255).collect();
     let large: Vec<u8> = every.iter().copied().cycle().take(1 << 20).collect();
-    for value in [every, vec![0; 64], b"\r\n$-1\r\n".to_vec(), vec![0xC1, 1], large] {
+    for value in [
+        every,
+        vec![0; 64],
+        b"\r\n$-1\r\n".to_vec(),
+        vec![0xC1, 1],
+        large,
+    ] {
         put(store, &key, value.clone(), HOUR).await;
         let answer = get_one(store, &key).await;
         assert!(
@@ -91,5 +97,9 @@ pub async fn the_clock_is_wall_time_and_advances(store: &dyn Store, _: &Namespac
         assert!(now >= last, "the clock ran from {last} back to {now}");
         last = now;
     }
-    assert!(last >= first + 30, "40 ms later the clock shows {}", last - first);
+    assert!(
+        last >= first + 30,
+        "40 ms later the clock shows {}",
+        last - first
+    );
 }

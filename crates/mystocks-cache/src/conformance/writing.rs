@@ -28,7 +28,10 @@ pub async fn an_expired_entry_is_gone(store: &dyn Store, ns: &Namespace) {
         [None, Some(Bytes::from("l"))]
     );
     assert_eq!(store.touch(&short, None).await.ok(), Some(Lifetime::Absent));
-    assert_eq!(store.touch(&short, Some(HOUR)).await.ok(), Some(Lifetime::Absent));
+    assert_eq!(
+        store.touch(&short, Some(HOUR)).await.ok(),
+        Some(Lifetime::Absent)
+    );
     assert_eq!(store.remove(&[&short]).await.ok(), Some(0));
     let mut cursor = Some(Cursor::START);
     while let Some(at) = cursor {
@@ -85,15 +88,26 @@ pub async fn the_last_of_a_key_named_twice_wins(store: &dyn Store, ns: &Namespac
 pub async fn a_life_too_short_is_refused_and_nothing_written(store: &dyn Store, ns: &Namespace) {
     let (a, b, c) = (ns.key("a"), ns.key("b"), ns.key("c"));
     put(store, &b, "old", HOUR).await;
-    for ttl in [Duration::ZERO, Duration::from_nanos(1), Duration::from_micros(999)] {
-        let batch = [entry(&a, "1", HOUR), entry(&b, "new", ttl), entry(&c, "3", HOUR)];
+    for ttl in [
+        Duration::ZERO,
+        Duration::from_nanos(1),
+        Duration::from_micros(999),
+    ] {
+        let batch = [
+            entry(&a, "1", HOUR),
+            entry(&b, "new", ttl),
+            entry(&c, "3", HOUR),
+        ];
         let refused = store.put(&batch).await.map_err(|error| error.kind());
         assert_eq!(refused, Err(ErrorKind::InvalidArgument), "{ttl:?}");
         assert_eq!(
             get(store, &[&a, &b, &c]).await,
             [None, Some(Bytes::from("old")), None]
         );
-        let refused = store.touch(&b, Some(ttl)).await.map_err(|error| error.kind());
+        let refused = store
+            .touch(&b, Some(ttl))
+            .await
+            .map_err(|error| error.kind());
         assert_eq!(refused, Err(ErrorKind::InvalidArgument), "{ttl:?}");
         assert_lives(store, &b, HOUR).await;
     }
@@ -140,8 +154,14 @@ pub async fn removing_counts_what_was_there(store: &dyn Store, ns: &Namespace) {
 /// Touching tells the time left; with a time to live it sets that first, longer or shorter, and keeps the value.
 pub async fn touching_reads_and_sets_the_life(store: &dyn Store, ns: &Namespace) {
     let (key, absent) = (ns.key("k"), ns.key("absent"));
-    assert_eq!(store.touch(&absent, None).await.ok(), Some(Lifetime::Absent));
-    assert_eq!(store.touch(&absent, Some(HOUR)).await.ok(), Some(Lifetime::Absent));
+    assert_eq!(
+        store.touch(&absent, None).await.ok(),
+        Some(Lifetime::Absent)
+    );
+    assert_eq!(
+        store.touch(&absent, Some(HOUR)).await.ok(),
+        Some(Lifetime::Absent)
+    );
     assert_eq!(get_one(store, &absent).await, None, "touching makes no key");
     put(store, &key, "v", HOUR).await;
     assert_lives(store, &key, HOUR).await;
@@ -149,7 +169,10 @@ pub async fn touching_reads_and_sets_the_life(store: &dyn Store, ns: &Namespace)
         let Ok(Lifetime::Expires(left)) = store.touch(&key, Some(ttl)).await else {
             panic!("the key is gone");
         };
-        assert!(left <= ttl && left > ttl - MINUTE / 2, "{left:?} of {ttl:?}");
+        assert!(
+            left <= ttl && left > ttl - MINUTE / 2,
+            "{left:?} of {ttl:?}"
+        );
         assert_lives(store, &key, ttl).await;
     }
     assert_eq!(get_one(store, &key).await, Some(Bytes::from("v")));
@@ -177,7 +200,10 @@ pub async fn concurrent_writers_never_mix_values(store: &dyn Store, ns: &Namespa
                 panic!("a key is lost: {} answers", answers.len());
             };
             assert_eq!(seen.len(), LENGTH);
-            assert!(seen.iter().all(|byte| Some(byte) == seen.first()), "mixed values");
+            assert!(
+                seen.iter().all(|byte| Some(byte) == seen.first()),
+                "mixed values"
+            );
             assert!(*kept == vec![round; LENGTH], "another writer's value");
         }
     }))
@@ -187,7 +213,10 @@ pub async fn concurrent_writers_never_mix_values(store: &dyn Store, ns: &Namespa
 async fn assert_lives(store: &dyn Store, key: &str, ttl: Duration) {
     match store.touch(key, None).await {
         Ok(Lifetime::Expires(left)) => {
-            assert!(left <= ttl && left > ttl - MINUTE / 2, "{left:?} of {ttl:?}");
+            assert!(
+                left <= ttl && left > ttl - MINUTE / 2,
+                "{left:?} of {ttl:?}"
+            );
         }
         other => panic!("{key} should live {ttl:?}, has {other:?}"),
     }

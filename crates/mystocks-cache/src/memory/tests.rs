@@ -44,21 +44,34 @@ async fn memory_of_expired_entries_is_given_back_by_later_writes() {
     let store = MemoryStore::new();
     for n in 0..1_000 {
         let key = format!("short:{n}");
-        store.put(&[entry(&key, Duration::from_secs(1))]).await.unwrap();
+        store
+            .put(&[entry(&key, Duration::from_secs(1))])
+            .await
+            .unwrap();
     }
     assert_eq!(store.len(), 1_000);
     advance(Duration::from_secs(2)).await;
     for n in 0..200 {
         let key = format!("long:{n}");
-        store.put(&[entry(&key, Duration::from_secs(60))]).await.unwrap();
+        store
+            .put(&[entry(&key, Duration::from_secs(60))])
+            .await
+            .unwrap();
     }
-    assert_eq!(store.len(), 200, "only the entries that are alive hold memory");
+    assert_eq!(
+        store.len(),
+        200,
+        "only the entries that are alive hold memory"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_expired_entry_is_given_back_when_it_is_asked_for() {
     let store = MemoryStore::new();
-    store.put(&[entry("k", Duration::from_secs(1))]).await.unwrap();
+    store
+        .put(&[entry("k", Duration::from_secs(1))])
+        .await
+        .unwrap();
     advance(Duration::from_secs(1)).await;
     assert_eq!(store.get(&["k"]).await.unwrap(), [None]);
     assert!(store.is_empty());
@@ -68,25 +81,51 @@ async fn an_expired_entry_is_given_back_when_it_is_asked_for() {
 async fn overwriting_one_key_does_not_grow_the_store() {
     let store = MemoryStore::new();
     for _ in 0..10_000 {
-        store.put(&[entry("k", Duration::from_secs(3600))]).await.unwrap();
+        store
+            .put(&[entry("k", Duration::from_secs(3600))])
+            .await
+            .unwrap();
     }
     assert_eq!(store.len(), 1);
-    assert_eq!(store.shelf().bookkeeping(), 2, "one place in the walk, one deadline");
+    assert_eq!(
+        store.shelf().bookkeeping(),
+        2,
+        "one place in the walk, one deadline"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_replaced_entry_lives_by_its_new_deadline() {
     let store = MemoryStore::new();
-    store.put(&[entry("k", Duration::from_secs(1))]).await.unwrap();
-    store.put(&[entry("k", Duration::from_secs(60))]).await.unwrap();
+    store
+        .put(&[entry("k", Duration::from_secs(1))])
+        .await
+        .unwrap();
+    store
+        .put(&[entry("k", Duration::from_secs(60))])
+        .await
+        .unwrap();
     advance(Duration::from_secs(30)).await;
-    store.put(&[entry("other", Duration::from_secs(60))]).await.unwrap();
-    assert_eq!(store.get(&["k"]).await.unwrap(), [Some(Bytes::from_static(b"v"))]);
+    store
+        .put(&[entry("other", Duration::from_secs(60))])
+        .await
+        .unwrap();
+    assert_eq!(
+        store.get(&["k"]).await.unwrap(),
+        [Some(Bytes::from_static(b"v"))]
+    );
 }
 
 #[tokio::test]
 async fn a_clone_is_a_handle_to_the_same_entries() {
     let store = MemoryStore::new();
-    store.clone().put(&[entry("k", Duration::from_secs(60))]).await.unwrap();
-    assert_eq!(store.get(&["k"]).await.unwrap(), [Some(Bytes::from_static(b"v"))]);
+    store
+        .clone()
+        .put(&[entry("k", Duration::from_secs(60))])
+        .await
+        .unwrap();
+    assert_eq!(
+        store.get(&["k"]).await.unwrap(),
+        [Some(Bytes::from_static(b"v"))]
+    );
 }

@@ -1,0 +1,219 @@
+//! Who is fetching what: one flight per key, and what an invalidation does to it.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::cache::Found;
+use crate::error::Error;
+use crate::key::CacheKey;
+
+const SHARDS: usize = 16;
+
+/// How a flight ended.
+#[derive(Debug)]
+pub(crate) enum Landed<V> {
+    /// With a value, or with the knowledge that there is none.
+    Found(Found<V>),
+    /// With an error that all waiters share.
+    Failed(Error),
+    /// The caller that led it went away before a load was started; another takes over.
+    Abandoned,
+}
+
+impl<V> Clone for Landed<V> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Found(found) => Self::Found(found.clone()),
+            Self::Failed(error) => Self::Failed(error.clone()),
+            Self::Abandoned => Self::Abandoned,
+        }
+    }
+}
+
+/// One fetch that any number of callers wait for.
+#[derive(Debug)]
+pub(crate) struct Flight<V> {
+    landed: Mutex<Option<Landed<V>>>,
+    notify: Notify,
+}
+
+impl<V> Flight<V> {
+    /// Waits until the flight has landed. Cancel safe.
+    pub(crate) async fn wait(&self) -> Landed<V> {
+        loop {
+            let notified = self.notify.notified();
+            tokio::pin!(notified);
+            notified.as_mut().enable();
+            if let Some(landed) = lock(&self.landed).as_ref() {
+                return landed.clone();
+            }
+            notified.await;
+        }
+    }
+}
+
+/// The flights of one cache.
+///
+/// The shard's lock also orders what fills L1 against what invalidates: a fill that began before an invalidation never
+/// comes after it.
+#[derive(Debug)]
+pub(crate) struct Flights<K, V> {
+    shards: [Mutex<Shard<K, V>>; SHARDS],
+    hasher: RandomState,
+}
+
+#[derive(Debug)]
+struct Shard<K, V> {
+    flying: HashMap<K, Arc<Flight<V>>>,
+    /// Counts the invalidations, for fills that have no flight.
+    epoch: u64,
+}
+
+/// What a caller is told when it comes with a key.
+pub(crate) enum Boarded<K: CacheKey, V> {
+    /// Nobody is fetching it: the caller leads.
+    Leader(Lead<K, V>),
+    /// Somebody is: wait for this flight.
+    Waiter(Arc<Flight<V>>),
+}
+
+impl<K: CacheKey, V> Flights<K, V> {
+    pub(crate) fn new() -> Self {
+        let shard = || {
+            Mutex::new(Shard {
+                flying: HashMap::new(),
+                epoch: 0,
+            })
+        };
+        Self {
+            shards: std::array::from_fn(|_| shard()),
+            hasher: RandomState::new(),
+        }
+    }
+
+    /// Joins the flight of `key`, or starts one with the caller as its leader.
+    pub(crate) fn board(self: &Arc<Self>, key: &K) -> Boarded<K, V> {
+        match self.shard(key).flying.entry(key.clone()) {
+            Entry::Occupied(flying) => Boarded::Waiter(Arc::clone(flying.get())),
+            Entry::Vacant(vacant) => {
+                let flight = Arc::new(Flight {
+                    landed: Mutex::new(None),
+                    notify: Notify::new(),
+                });
+                vacant.insert(Arc::clone(&flight));
+                Boarded::Leader(Lead {
+                    flights: Arc::clone(self),
+                    key: key.clone(),
+                    flight,
+                    landed: false,
+                })
+            }
+        }
+    }
+
+    /// Makes every fetch of `key` that has begun unable to fill L1, and runs `remove` in the same step.
+    pub(crate) fn void(&self, key: &K, remove: impl FnOnce()) {
+        let mut shard = self.shard(key);
+        shard.flying.remove(key);
+        shard.epoch += 1;
+        remove();
+    }
+
+    /// Returns the mark that [`Flights::fill`] compares.
+    pub(crate) fn epoch(&self, key: &K) -> u64 {
+        self.shard(key).epoch
+    }
+
+    /// Runs `insert` unless something near `key` was invalidated since `epoch`.
+    pub(crate) fn fill(&self, key: &K, epoch: u64, insert: impl FnOnce()) {
+        let shard = self.shard(key);
+        if shard.epoch == epoch {
+            insert();
+        }
+    }
+
+    /// Returns how many flights are in the air.
+    pub(crate) fn len(&self) -> usize {
+        self.shards
+            .iter()
+            .map(|shard| lock(shard).flying.len())
+            .sum()
+    }
+
+    fn shard(&self, key: &K) -> MutexGuard<'_, Shard<K, V>> {
+        let hash = self.hasher.hash_one(key);
+        let index = usize::try_from(hash % SHARDS as u64).unwrap_or(0);
+        lock(&self.shards[index])
+    }
+}
+
+/// The leadership of one flight. Dropped without landing, it lands as [`Landed::Abandoned`].
+pub(crate) struct Lead<K: CacheKey, V> {
+    flights: Arc<Flights<K, V>>,
+    key: K,
+    flight: Arc<Flight<V>>,
+    landed: bool,
+}
+
+impl<K: CacheKey, V> Lead<K, V> {
+    pub(crate) fn key(&self) -> &K {
+        &self.key
+    }
+
+    pub(crate) fn flight(&self) -> Arc<Flight<V>> {
+        Arc::clone(&self.flight)
+    }
+
+    /// Returns whether no invalidation has voided this flight.
+    pub(crate) fn is_current(&self) -> bool {
+        self.holds(&self.flights.shard(&self.key))
+    }
+
+    /// Runs `insert` unless an invalidation has voided this flight.
+    pub(crate) fn fill(&self, insert: impl FnOnce()) {
+        let shard = self.flights.shard(&self.key);
+        if self.holds(&shard) {
+            insert();
+        }
+    }
+
+    /// Ends the flight and wakes who waits for it.
+    pub(crate) fn land(mut self, landed: Landed<V>) {
+        self.end(landed);
+    }
+
+    fn holds(&self, shard: &Shard<K, V>) -> bool {
+        shard
+            .flying
+            .get(&self.key)
+            .is_some_and(|flight| Arc::ptr_eq(flight, &self.flight))
+    }
+
+    fn end(&mut self, landed: Landed<V>) {
+        self.landed = true;
+        let mut shard = self.flights.shard(&self.key);
+        if self.holds(&shard) {
+            shard.flying.remove(&self.key);
+        }
+        drop(shard);
+        *lock(&self.flight.landed) = Some(landed);
+        self.flight.notify.notify_waiters();
+    }
+}
+
+impl<K: CacheKey, V> Drop for Lead<K, V> {
+    fn drop(&mut self) {
+        if !self.landed {
+            self.end(Landed::Abandoned);
+        }
+    }
+}
+
+/// Takes a lock whose data is never left half changed, so that a panic elsewhere does not spread.
+fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

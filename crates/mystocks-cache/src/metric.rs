@@ -1,0 +1,15 @@
+//! The names of the metrics this crate records; docs/observability.md explains them.
+
+/// Lookups of shared entries; label `outcome`: `hit` or `miss`.
+pub(crate) const SHARED_LOOKUPS: &str = "mystocks_cache_shared_lookups_total";
+/// Shared entries that were there and could not be used, each also a miss; label `reason`: `undecodable`,
+/// `other_format` or `too_large`.
+pub(crate) const SHARED_REJECTED: &str = "mystocks_cache_shared_rejected_total";
+/// Keys removed by pattern.
+pub(crate) const SHARED_PATTERN_REMOVED: &str = "mystocks_cache_shared_pattern_removed_total";
+/// Loaders started by typed caches; label `cache`.
+pub(crate) const LOADS: &str = "mystocks_cache_loads_total";
+/// Entries of typed caches found in L2 that could not be used, each also a miss; label `cache`.
+pub(crate) const UNREADABLE: &str = "mystocks_cache_unreadable_total";
+/// Requests of typed caches to L2 that failed; label `cache`.
+pub(crate) const STORE_ERRORS: &str = "mystocks_cache_store_errors_total";

@@ -1,0 +1,81 @@
+//! What a cache counts.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What a [`Cache`](crate::Cache) did since it was built.
+///
+/// Every finished request is in exactly one of `l1_hits`, `l2_hits`, `loaded`, `joined`, `negative` and `errors`; a
+/// request whose caller went away is in none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct CacheStats {
+    /// Requests answered with a value from L1.
+    pub l1_hits: u64,
+    /// Requests answered with a value that they read from L2.
+    pub l2_hits: u64,
+    /// Requests answered with a value that their own loader made.
+    pub loaded: u64,
+    /// Requests answered with what another request of the same key fetched meanwhile.
+    pub joined: u64,
+    /// Requests answered with "there is no such thing", or, in a batch read, found in no tier.
+    pub negative: u64,
+    /// Requests answered with an error.
+    pub errors: u64,
+    /// Loaders started.
+    pub loads: u64,
+    /// Reads and writes of L2 that failed; the requests went on without it.
+    pub store_errors: u64,
+    /// Entries found in L2 that were damaged, another key's, of another schema or version, or too large: each a miss.
+    pub unreadable: u64,
+    /// Values not stored because they were larger than the limit or did not encode.
+    pub not_stored: u64,
+    /// Entries in L1.
+    pub l1_entries: u64,
+    /// The weight of L1 in bytes.
+    pub l1_bytes: u64,
+    /// Fetches under way.
+    pub in_flight: u64,
+}
+
+macro_rules! counters {
+    ($($name:ident),*) => {
+        #[derive(Debug, Default)]
+        pub(crate) struct Counters {
+            $($name: AtomicU64,)*
+        }
+
+        impl Counters {
+            $(pub(crate) fn $name(&self) {
+                self.$name.fetch_add(1, Ordering::Relaxed);
+            })*
+
+            pub(crate) fn snapshot(&self) -> CacheStats {
+                CacheStats {
+                    $($name: self.$name.load(Ordering::Relaxed),)*
+                    ..CacheStats::default()
+                }
+            }
+        }
+    };
+}
+
+counters!(
+    l1_hits,
+    l2_hits,
+    loaded,
+    joined,
+    negative,
+    errors,
+    loads,
+    store_errors,
+    unreadable,
+    not_stored
+);
+
+impl Counters {
+    /// Counts an answered request: by `present` when it got a value, as negative when there is none.
+    pub(crate) fn answered(&self, is_present: bool, present: fn(&Self)) {
+        let count = if is_present { present } else { Self::negative };
+        count(self);
+    }
+}

@@ -1,0 +1,6 @@
+//! The promises of the typed cache.
+
+mod hostile;
+mod scripted;
+mod stampede;
+mod tiers;
