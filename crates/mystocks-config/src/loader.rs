@@ -4,7 +4,12 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::{Error, Settings};
+use crate::assemble::assemble;
+use crate::error::Problem;
+use crate::file::File;
+use crate::layer::Layer;
+use crate::merged::Merged;
+use crate::{Error, Settings, dotenv, toml};
 
 /// Reads settings: defaults < `mystocks.toml` < `.env` < environment.
 ///
@@ -14,12 +19,6 @@ pub struct Loader {
     toml: Option<File>,
     dotenv: Option<File>,
     environment: Vec<(OsString, OsString)>,
-}
-
-#[derive(Debug, Clone)]
-pub(crate) struct File {
-    pub(crate) path: PathBuf,
-    pub(crate) may_be_missing: bool,
 }
 
 impl Loader {
@@ -44,14 +43,14 @@ impl Loader {
     /// Names the TOML file; it is an error when it is missing.
     #[must_use]
     pub fn toml_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.toml = Some(File::named(path));
+        self.toml = Some(named(path));
         self
     }
 
     /// Names the `.env` file; it is an error when it is missing.
     #[must_use]
     pub fn dotenv_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.dotenv = Some(File::named(path));
+        self.dotenv = Some(named(path));
         self
     }
 
@@ -72,16 +71,38 @@ impl Loader {
     /// # Errors
     /// Every problem of every source at once.
     pub fn load(&self) -> Result<Settings, Error> {
-        Ok(Settings::default())
+        let mut problems = Vec::new();
+        let layers = [
+            Layer::of_defaults(),
+            read(self.toml.as_ref(), toml::read, &mut problems),
+            read(self.dotenv.as_ref(), dotenv::read, &mut problems),
+            Layer::of_environment(&self.environment, &mut problems),
+        ];
+        let settings = assemble(&Merged::new(layers), &mut problems);
+        Error::from_problems(problems).map_or(Ok(settings), Err)
     }
 }
 
-impl File {
-    fn named(path: impl Into<PathBuf>) -> Self {
-        Self {
-            path: path.into(),
-            may_be_missing: false,
+type ReadText = fn(&File, &str, &mut Vec<Problem>) -> Layer;
+
+fn read(file: Option<&File>, read_text: ReadText, problems: &mut Vec<Problem>) -> Layer {
+    let text = file.and_then(|file| match file.read() {
+        Ok(text) => text.map(|text| (file, text)),
+        Err(problem) => {
+            problems.push(problem);
+            None
         }
+    });
+    match text {
+        Some((file, text)) => read_text(file, &text, problems),
+        None => Layer::new("no file"),
+    }
+}
+
+fn named(path: impl Into<PathBuf>) -> File {
+    File {
+        path: path.into(),
+        may_be_missing: false,
     }
 }
 

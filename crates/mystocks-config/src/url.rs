@@ -53,12 +53,7 @@ impl RedisSettings {
     /// The text is not such a URL; the message says which part is wrong and shows no password.
     pub fn from_url(url: &str) -> Result<Self, Error> {
         let parts = parse(url).map_err(|expected| {
-            Problem::new(
-                ErrorKind::InvalidValue,
-                Some("url"),
-                "the given URL",
-                expected,
-            )
+            Problem::new(ErrorKind::InvalidValue, None, "the given URL", expected)
         })?;
         let mut settings = Self::default();
         parts.apply(&mut settings);
@@ -256,7 +251,7 @@ fn shown(url: &str) -> Option<String> {
     }
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, after) = rest.split_at_checked(end)?;
-    let (userinfo, address) = match authority.rsplit_once('@') {
+    let (user, address) = match authority.rsplit_once('@') {
         Some((_, address)) => ("***@", address),
         None => ("", authority),
     };
@@ -265,12 +260,15 @@ fn shown(url: &str) -> Option<String> {
         return None;
     }
     let (host, port) = read_address(address).ok()?;
-    let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+    // Without an `@`, what looks like a port may be the beginning of a password whose host was forgotten.
+    let port = match port {
+        Some(port) if !user.is_empty() => format!(":{port}"),
+        Some(_) => ":***".to_string(),
+        None => String::new(),
+    };
     let after = if after.is_empty() { "" } else { "/***" };
-    Some(format!(
-        "{scheme}://{userinfo}{}{port}{after}",
-        bracketed(&host)
-    ))
+    let host = bracketed(&host);
+    Some(format!("{scheme}://{user}{host}{port}{after}"))
 }
 
 fn bracketed(host: &str) -> String {
