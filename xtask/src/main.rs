@@ -2,6 +2,7 @@
 
 mod apt;
 mod args;
+mod check;
 mod counts;
 mod demo;
 mod fetch;
@@ -32,7 +33,9 @@ cargo xtask …
   bench AREA
         side by side measurements against raw clients and peers: table, target/bench/AREA.json, exit code of the bounds
   redis up | down | cli [WORD]…
-        a throw-away server under target/";
+        a throw-away server under target/
+  check [--only RULE]…
+        fmt, clippy, rustdoc, arrows, file sizes, names, keys only in mystocks-keys, docs, features, licences, duplicates";
 
 fn main() -> ExitCode {
     match run(Args::from_process()) {
@@ -53,6 +56,7 @@ fn run(mut args: Args) -> Result<ExitCode> {
         "demo" => return demo::demo(args).context("failed to run the demo"),
         "bench" => return demo::bench(args).context("failed to measure"),
         "redis" => return throwaway::run(args).context("failed at the throw-away server"),
+        "check" => check::run(args).context("failed the check")?,
         "test" => test::run(args).context("failed to test")?,
         "help" | "-h" | "--help" => out(TABLE),
         unknown => bail!("there is no command `{unknown}`; `cargo xtask` lists them"),
