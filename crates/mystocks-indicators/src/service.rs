@@ -1,0 +1,266 @@
+//! Indicators of stocks through three tiers.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use futures::{StreamExt, stream};
+use mystocks_cache::{Cache, CacheStats, Policy, Store};
+use mystocks_keys::Keyspace;
+use mystocks_ta::{Given, registry};
+
+use crate::error::{Error, ErrorKind};
+use crate::held::HeldBars;
+use crate::key::{Call, SeriesKey};
+use crate::range::DateRange;
+use crate::read::{Tiers, Wanted};
+use crate::request::IndicatorRequest;
+use crate::result::IndicatorResult;
+use crate::series::IndicatorSeries;
+use crate::source::BarSource;
+use crate::symbol::Symbol;
+
+/// The form of the cached series; raise it when that form, or the values of any kernel, change.
+const SCHEMA: u16 = 1;
+/// How many symbols one batch asks the bar source for at a time.
+const CONCURRENT_SYMBOLS: usize = 8;
+/// How many symbols' bars are kept for the next indicator that is missing.
+const HELD_SERIES: usize = 16;
+
+/// Answers indicators of stocks: from this process's memory, else from the shared store, else by loading the bars and computing.
+///
+/// Cheap to clone; the clones are one service.
+///
+/// # Guarantees
+/// - An answer is computed from the bars as they were during the call: the bar source is asked for their version before every
+///   answer, and the version is part of the key in both cached tiers. New or revised bars are never answered with old numbers.
+/// - Two stocks, two indicators, two sets of parameters never share an entry.
+/// - However many callers ask for one indicator of one symbol in this process, it is computed once.
+/// - A store that fails costs time and changes no answer.
+///
+/// "No such symbol" is not cached: the bar source says so when it is asked for the version, so a symbol that appears is
+/// seen at once.
+#[derive(Debug, Clone)]
+pub struct IndicatorService {
+    tiers: Arc<Tiers>,
+}
+
+/// Puts an [`IndicatorService`] together; made by [`IndicatorService::builder`].
+#[derive(Debug)]
+pub struct IndicatorServiceBuilder {
+    source: Arc<dyn BarSource>,
+    keyspace: Keyspace,
+    policy: Policy,
+    store: Option<Arc<dyn Store>>,
+}
+
+impl IndicatorService {
+    /// Starts a service over the bars of `source`.
+    pub fn builder(source: impl BarSource) -> IndicatorServiceBuilder {
+        IndicatorServiceBuilder {
+            source: Arc::new(source),
+            keyspace: Keyspace::default(),
+            policy: Policy::default(),
+            store: None,
+        }
+    }
+
+    /// Returns `indicator` of `symbol` on the days of `range`.
+    ///
+    /// `parameters` that are left out have their default; spelled out or left out, it is one request and one cache entry. The
+    /// values are computed over the whole history, so a day has the same value in every range. A range without bars is an
+    /// empty answer.
+    ///
+    /// # Errors
+    /// - [`ErrorKind::UnknownSymbol`] and [`ErrorKind::UnknownIndicator`] name the nearest ones.
+    /// - [`ErrorKind::InvalidArgument`] names the parameter and its range.
+    /// - [`ErrorKind::TooFewBars`] says how many the indicator needs and the symbol has.
+    /// - [`ErrorKind::Malformed`] and [`ErrorKind::Source`] come from the bar source; [`ErrorKind::Changing`] when the bars
+    ///   had another version each time; [`ErrorKind::Cache`] when the load panicked or passed its deadline.
+    ///
+    /// # Cancel safety
+    /// Dropping the future only takes this caller away; a load that was started goes on for the others.
+    #[tracing::instrument(level = "debug", skip_all, fields(%symbol, indicator))]
+    pub async fn get(
+        &self,
+        symbol: &Symbol,
+        indicator: &str,
+        parameters: &[(&str, Given)],
+        range: DateRange,
+    ) -> Result<IndicatorResult, Error> {
+        let call = resolve(symbol, indicator, parameters)?;
+        let version = self.tiers.source.version(symbol).await?;
+        let wanted = Wanted {
+            call,
+            range,
+            known: None,
+        };
+        let results = self.tiers.read(symbol, version, vec![wanted]).await;
+        results
+            .into_iter()
+            .next()
+            .unwrap_or_else(|| Err(Error::new(ErrorKind::Cache, "read", symbol.as_str())))
+    }
+
+    /// Answers `requests` in their order; a request that fails is an error in its place and harms no other.
+    ///
+    /// Each symbol's version is asked for once; what is not in L1 is read from L2 in one request; what is in neither is
+    /// computed, with the bars of one symbol loaded once. All answers for one symbol are of one version.
+    ///
+    /// # Cancel safety
+    /// As [`get`](Self::get).
+    #[tracing::instrument(level = "debug", skip_all, fields(requests = requests.len()))]
+    pub async fn get_many(
+        &self,
+        requests: &[IndicatorRequest],
+    ) -> Vec<Result<IndicatorResult, Error>> {
+        let mut groups: HashMap<&Symbol, Vec<(usize, Wanted)>> = HashMap::new();
+        let mut answers = Vec::with_capacity(requests.len());
+        for (place, request) in requests.iter().enumerate() {
+            match resolve_request(request) {
+                Ok(wanted) => groups
+                    .entry(&request.symbol)
+                    .or_default()
+                    .push((place, wanted)),
+                Err(error) => answers.push((place, Err(error))),
+            }
+        }
+        let asked = stream::iter(groups).map(async |(symbol, wanted)| {
+            let version = self.tiers.source.version(symbol).await;
+            (symbol, version, wanted)
+        });
+        let mut asked = asked.buffer_unordered(CONCURRENT_SYMBOLS);
+        let mut groups = Vec::new();
+        while let Some((symbol, version, wanted)) = asked.next().await {
+            match version {
+                Ok(version) => groups.push((symbol, version, wanted)),
+                Err(error) => {
+                    answers.extend(wanted.iter().map(|(place, _)| (*place, Err(error.clone()))));
+                }
+            }
+        }
+        let keys: Vec<SeriesKey> = groups
+            .iter()
+            .flat_map(|(symbol, version, wanted)| {
+                wanted.iter().map(|(_, wanted)| SeriesKey {
+                    symbol: (*symbol).clone(),
+                    call: wanted.call,
+                    version: version.clone(),
+                })
+            })
+            .collect();
+        // What cannot be read in a batch is read one by one, each with its own error.
+        let known = self.tiers.cache.get_many(&keys).await.unwrap_or_default();
+        let wanted = groups.iter_mut().flat_map(|(_, _, wanted)| wanted);
+        for ((_, wanted), known) in wanted.zip(known) {
+            wanted.known = known;
+        }
+        let read = stream::iter(groups).map(async |(symbol, version, wanted)| {
+            let (places, wanted): (Vec<usize>, Vec<Wanted>) = wanted.into_iter().unzip();
+            let results = self.tiers.read(symbol, version, wanted).await;
+            places.into_iter().zip(results).collect::<Vec<_>>()
+        });
+        let mut read = read.buffer_unordered(CONCURRENT_SYMBOLS);
+        while let Some(results) = read.next().await {
+            answers.extend(results);
+        }
+        answers.sort_unstable_by_key(|(place, _)| *place);
+        answers.into_iter().map(|(_, answer)| answer).collect()
+    }
+
+    /// Returns the symbols that have bars, in ascending order.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Source`] from the bar source.
+    pub async fn symbols(&self) -> Result<Vec<Symbol>, Error> {
+        self.tiers.source.symbols().await
+    }
+
+    /// Forgets what L1 holds, so that the next reads come from L2.
+    pub fn drop_l1(&self) {
+        self.tiers.cache.drop_l1();
+    }
+
+    /// Returns what the cache did so far.
+    pub fn stats(&self) -> CacheStats {
+        self.tiers.cache.stats()
+    }
+
+    /// Ends the loads under way and waits until every task is gone.
+    ///
+    /// Afterwards what is cached is still answered; what is not is [`ErrorKind::Cache`].
+    pub async fn shutdown(&self) {
+        self.tiers.cache.shutdown().await;
+    }
+}
+
+impl IndicatorServiceBuilder {
+    /// Sets how keys are spelled in the shared store. Default: the defaults of the wire contract.
+    #[must_use]
+    pub fn keyspace(self, keyspace: &Keyspace) -> Self {
+        Self {
+            keyspace: keyspace.clone(),
+            ..self
+        }
+    }
+
+    /// Sets how entries are treated; its schema is replaced by the one of this crate. Default: [`Policy::default`].
+    #[must_use]
+    pub fn policy(self, policy: Policy) -> Self {
+        Self { policy, ..self }
+    }
+
+    /// Sets the shared store. Default: none, the tiers are L1 and the kernels.
+    #[must_use]
+    pub fn store(self, store: impl Store) -> Self {
+        Self {
+            store: Some(Arc::new(store)),
+            ..self
+        }
+    }
+
+    /// Makes the service.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] when the policy cannot be kept.
+    pub fn build(self) -> Result<IndicatorService, Error> {
+        let mut cache = Cache::<SeriesKey, IndicatorSeries>::builder("indicators", &self.keyspace)
+            .policy(Policy {
+                schema: SCHEMA,
+                ..self.policy
+            });
+        if let Some(store) = self.store {
+            cache = cache.store(store);
+        }
+        let cache = cache.build().map_err(|error| {
+            Error::new(ErrorKind::InvalidArgument, "build the service", "indicators")
+                .with_source(error)
+        })?;
+        Ok(IndicatorService {
+            tiers: Arc::new(Tiers {
+                source: self.source,
+                cache,
+                held: HeldBars::new(HELD_SERIES),
+            }),
+        })
+    }
+}
+
+fn resolve_request(request: &IndicatorRequest) -> Result<Wanted, Error> {
+    let parameters: Vec<(&str, Given)> = request
+        .parameters
+        .iter()
+        .map(|(name, value)| (name.as_str(), *value))
+        .collect();
+    Ok(Wanted {
+        call: resolve(&request.symbol, &request.indicator, &parameters)?,
+        range: request.range,
+        known: None,
+    })
+}
+
+fn resolve(symbol: &Symbol, indicator: &str, parameters: &[(&str, Given)]) -> Result<Call, Error> {
+    let refused = |error| Error::of_registry(error, symbol, indicator);
+    let indicator = registry().get(indicator).map_err(refused)?;
+    let params = indicator.canonical(parameters).map_err(refused)?;
+    Ok(Call { indicator, params })
+}
