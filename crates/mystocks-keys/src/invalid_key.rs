@@ -47,16 +47,18 @@ impl InvalidKey {
         text: &str,
         detail: impl Into<Cow<'static, str>>,
     ) -> Self {
-        let mut shown: String = text.chars().take(SHOWN).collect();
-        if shown.len() < text.len() {
-            shown.push('…');
-        }
         Self {
             kind,
             part,
-            text: shown,
+            text: bounded(text),
             detail: detail.into(),
         }
+    }
+
+    /// Shows `text` in the place of the part of it that was checked.
+    pub(crate) fn showing(mut self, text: &str) -> Self {
+        self.text = bounded(text);
+        self
     }
 
     /// Returns the rule that is broken.
@@ -85,4 +87,12 @@ impl fmt::Display for InvalidKey {
             self.detail
         )
     }
+}
+
+fn bounded(text: &str) -> String {
+    let mut shown: String = text.chars().take(SHOWN).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    shown
 }

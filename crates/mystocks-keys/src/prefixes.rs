@@ -54,7 +54,8 @@ impl Prefixes {
 }
 
 fn well_formed(part: &'static str, prefix: &str) -> Result<(), InvalidKey> {
-    rule::path(part, prefix.strip_suffix(':').unwrap_or(prefix))?;
+    rule::path(part, prefix.strip_suffix(':').unwrap_or(prefix))
+        .map_err(|error| error.showing(prefix))?;
     if prefix.len() > MAX_PREFIX_BYTES {
         return Err(InvalidKey::new(
             InvalidKeyKind::TooLong,

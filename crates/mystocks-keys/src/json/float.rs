@@ -50,7 +50,11 @@ fn shortest(x: f64) -> (String, i32) {
     let (digits, exponent) = split(&format!("{x:e}"));
     // Of two shortest forms equally near, Python takes the one with an even last digit and Rust the upper one.
     // Formatting to a number of digits rounds such a tie to even; near a power of two it may miss the number itself.
+    // Up to 15 digits no two forms mean the same float, so there is no tie.
     let precision = digits.len().saturating_sub(1);
+    if precision < 15 {
+        return (digits, exponent);
+    }
     let rounded = format!("{x:.precision$e}");
     let (even, even_exponent) = split(&rounded);
     if even != digits && rounded.parse() == Ok(x) {

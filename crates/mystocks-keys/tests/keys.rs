@@ -1,0 +1,159 @@
+//! Every family of keys and channels, spelled out.
+
+use mystocks_keys::{ChannelName, Json, Keyspace, Prefixes};
+
+fn params() -> Json {
+    Json::Object(vec![("timeperiod".to_owned(), Json::from(20))])
+}
+
+#[test]
+fn shared_keys() {
+    let keys = Keyspace::default();
+    let is = |key: Result<mystocks_keys::Key, _>, expected: &str| {
+        assert_eq!(key.unwrap().as_str(), expected);
+    };
+    is(
+        keys.entry("hot:quotes:600519.SH"),
+        "mystocks:hot:quotes:600519.SH",
+    );
+    is(
+        keys.entry("indicator:600519:SMA:00000000"),
+        "mystocks:indicator:600519:SMA:00000000",
+    );
+    is(keys.entry("api:/x:00000000"), "mystocks:api:/x:00000000");
+    is(keys.entry("lock"), "mystocks:lock");
+    is(keys.entry("价格"), "mystocks:价格");
+    is(
+        keys.indicator("600519.SH", "SMA", &params()),
+        "mystocks:indicator:600519.SH:SMA:ecdf2aa9",
+    );
+    is(
+        keys.api("/api/stocks/000001", &params()),
+        "mystocks:api:/api/stocks/000001:ecdf2aa9",
+    );
+    is(
+        keys.api("quotes:list", &params()),
+        "mystocks:api:quotes:list:ecdf2aa9",
+    );
+    is(
+        keys.lock("indicator:calc:x"),
+        "mystocks:lock:indicator:calc:x",
+    );
+    is(
+        keys.lock_indicator("600519.SH", "SMA", &params()),
+        "mystocks:lock:indicator:calc:600519.SH:SMA:ecdf2aa9",
+    );
+    is(keys.lock_task("b-17"), "mystocks:lock:task:batch:b-17");
+    is(
+        keys.lock_resource("portfolio", "42"),
+        "mystocks:lock:resource:update:portfolio:42",
+    );
+    is(keys.session("f00"), "mystocks:session:f00");
+}
+
+#[test]
+fn own_keys_carry_the_long_digest() {
+    let keys = Keyspace::default();
+    let key = keys.own("indicators", &["600519.SH", "SMA", "v3"], Some(&params()));
+    // printf '{"timeperiod": 20}' | sha256sum
+    assert_eq!(
+        key.unwrap().as_str(),
+        "mystocks:own:indicators:600519.SH:SMA:v3:afee8c7d15bf47700aaab5a0a85faad0"
+    );
+    let key = keys.own("bars", &["600519.SH"], None).unwrap();
+    assert_eq!(key.as_str(), "mystocks:own:bars:600519.SH");
+    let key = keys.own("all", &[], Some(&params())).unwrap();
+    assert_eq!(
+        key.as_str(),
+        "mystocks:own:all:afee8c7d15bf47700aaab5a0a85faad0"
+    );
+}
+
+#[test]
+fn sidecars_hold_the_whole_key_in_braces() {
+    let key = Keyspace::default().lock("nightly").unwrap();
+    assert_eq!(key.lease().as_str(), "{mystocks:lock:nightly}:lease");
+    assert_eq!(key.fence().as_str(), "{mystocks:lock:nightly}:fence");
+    assert_eq!(key.queue().as_str(), "{mystocks:lock:nightly}:queue");
+}
+
+#[test]
+fn channels() {
+    let keys = Keyspace::default();
+    for (name, expected) in [
+        (ChannelName::IndicatorCalculated, "indicator:calculated"),
+        (ChannelName::PriceUpdate, "price:update"),
+        (ChannelName::TaskUpdated, "task:updated"),
+        (ChannelName::ConfigReloaded, "config:reloaded"),
+        (ChannelName::Tasks, "events:tasks"),
+        (ChannelName::Task("t-1"), "events:task:t-1"),
+        (ChannelName::Indicators, "events:indicators"),
+        (ChannelName::Market, "events:market"),
+        (
+            ChannelName::MarketOf("600519.SH"),
+            "events:market:600519.SH",
+        ),
+        (ChannelName::System, "events:system"),
+    ] {
+        let channel = keys.channel(name).unwrap();
+        assert_eq!(channel.as_str(), format!("mystocks:{expected}"));
+        assert_eq!(channel.name(), expected);
+        assert_eq!(keys.channel_of(channel.as_str()), Some(channel.clone()));
+        assert_eq!(keys.channel_named(expected), Ok(channel));
+    }
+    assert_eq!(keys.channel_of("other:events:tasks"), None);
+    assert_eq!(keys.channel_of("mystocks:"), None);
+}
+
+#[test]
+fn a_channel_name_that_repeats_the_prefix_keeps_it() {
+    let channel = Keyspace::default().channel_named("mystocks:x").unwrap();
+    assert_eq!(channel.as_str(), "mystocks:mystocks:x");
+    assert_eq!(channel.name(), "mystocks:x");
+}
+
+#[test]
+fn prefixes_stand_before_everything() {
+    let keys = Keyspace::new(Prefixes {
+        cache: "app_".into(),
+        bus: "app_bus:".into(),
+        lock: "app_lock:".into(),
+        session: "sess:".into(),
+    })
+    .unwrap();
+    assert_eq!(keys.entry("a").unwrap().as_str(), "app_a");
+    assert_eq!(keys.lock("a").unwrap().as_str(), "app_lock:a");
+    assert_eq!(keys.session("a").unwrap().as_str(), "sess:a");
+    assert_eq!(
+        keys.channel(ChannelName::Tasks).unwrap().as_str(),
+        "app_bus:events:tasks"
+    );
+    assert_eq!(
+        keys.pattern("indicator:*").unwrap().as_str(),
+        "app_indicator:*"
+    );
+    // A bus prefix of its own inside the cache prefix is not the cache's.
+    assert!(keys.entry("bus:x").is_err());
+    assert!(keys.is_foreign("app_bus:x"));
+}
+
+#[test]
+fn foreign_is_what_a_pattern_finds_and_the_cache_must_not_touch() {
+    let keys = Keyspace::default();
+    let lock = keys.lock("nightly").unwrap();
+    let session = keys.session("f00").unwrap();
+    let entry = keys.entry("lock").unwrap();
+    let own = keys.own("bars", &["600519.SH"], None).unwrap();
+    for key in [
+        lock.as_str(),
+        session.as_str(),
+        lock.lease().as_str(),
+        entry.lease().as_str(),
+        "celery",
+    ] {
+        assert!(keys.is_foreign(key), "{key}");
+    }
+    for key in [entry.as_str(), own.as_str(), "mystocks:locksmith"] {
+        assert!(!keys.is_foreign(key), "{key}");
+    }
+}
