@@ -159,3 +159,6 @@ fn read_quoted(text: &str, quote: char) -> Option<(String, &str)> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests;

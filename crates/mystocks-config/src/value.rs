@@ -85,11 +85,11 @@ pub(crate) fn connections(text: &str) -> Result<usize, String> {
 
 /// Reads the beginning of key or channel names.
 pub(crate) fn prefix(text: &str) -> Result<String, String> {
-    let special = |c: char| {
-        c.is_control() || c.is_whitespace() || matches!(c, '{' | '}' | '*' | '?' | '[' | ']' | '\\')
-    };
-    if text.is_empty() || text.len() > 128 || text.contains(special) {
-        let expected = "1 to 128 bytes without spaces, control characters and { } * ? [ ] \\";
+    let special = |c: char| c.is_control() || c.is_whitespace() || "{}*?[]\\".contains(c);
+    let mut parts = text.strip_suffix(':').unwrap_or(text).split(':');
+    if text.len() > 128 || text.contains(special) || parts.any(str::is_empty) {
+        let expected = "1 to 128 bytes without spaces, control characters and { } * ? [ ] \\, something \
+                        before every colon";
         return Err(expected.to_string());
     }
     Ok(text.to_string())

@@ -7,6 +7,10 @@ use std::time::Duration;
 use mystocks_config::{Endpoint, Loader, Secret, Settings};
 use tempfile::TempDir;
 
+#[expect(
+    clippy::unwrap_used,
+    reason = "a function of tests that is no test itself"
+)]
 fn load(toml: &str, dotenv: &str, environment: &[(&str, &str)]) -> Settings {
     let folder = TempDir::new().unwrap();
     std::fs::write(folder.path().join("mystocks.toml"), toml).unwrap();
@@ -166,6 +170,14 @@ fn variables_that_are_not_utf8_matter_only_when_they_are_ours() {
     let error = Loader::new().environment(ours).load().unwrap_err();
     let text = "load settings: REDIS_HOST in the environment: invalid value, expected UTF-8 text";
     assert_eq!(error.to_string(), text);
+}
+
+#[test]
+fn files_may_begin_with_a_byte_order_mark_and_end_lines_in_crlf() {
+    let toml = "\u{feff}REDIS_DB = 3\r\nREDIS_PORT = 4\r\n";
+    let settings = load(toml, "\u{feff}REDIS_PORT=5\r\nENABLE_LOCK=off\r\n", &[]);
+    assert_eq!(settings.redis.display_url(), "redis://localhost:5/3");
+    assert!(!settings.lock.enabled);
 }
 
 #[test]

@@ -4,6 +4,10 @@ use std::path::PathBuf;
 
 use mystocks_config::{Endpoint, Loader, RedisSettings, Secret};
 
+#[expect(
+    clippy::unwrap_used,
+    reason = "a function of tests that is no test itself"
+)]
 fn redis(variables: &[(&str, &str)]) -> RedisSettings {
     let variables = variables.iter().copied();
     Loader::new().environment(variables).load().unwrap().redis
