@@ -8,11 +8,17 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 fn round<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T, expected: &str) {
-    let json = Json::from_serialize(value).unwrap();
+    let json = Json::from_serialize(value).expect("it has a JSON form");
     assert_eq!(json.dumps(), expected);
-    assert_eq!(&json.to_deserialize::<T>().unwrap(), value);
-    let read = Json::parse(expected.as_bytes()).unwrap();
-    assert_eq!(&read.to_deserialize::<T>().unwrap(), value);
+    assert_eq!(
+        &json.to_deserialize::<T>().expect("it came from a T"),
+        value
+    );
+    let read = Json::parse(expected.as_bytes()).expect("it is JSON");
+    assert_eq!(
+        &read.to_deserialize::<T>().expect("it came from a T"),
+        value
+    );
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]

@@ -90,9 +90,11 @@ fn tokens(out: &mut String, value: &Json) {
     match value {
         Json::Null => out.push_str("n "),
         Json::Bool(value) => out.push_str(if *value { "t " } else { "f " }),
-        Json::Int(number) => write!(out, "i{number} ").expect("a String takes all"),
+        Json::Int(number) => {
+            write!(out, "i{number} ").expect("a String takes all");
+        }
         Json::Float(number) => {
-            write!(out, "d{:016x} ", number.to_bits()).expect("a String takes all")
+            write!(out, "d{:016x} ", number.to_bits()).expect("a String takes all");
         }
         Json::Str(text) => units(out, text.encode_utf16()),
         Json::Utf16(text) => units(out, text.units().iter().copied()),
