@@ -53,11 +53,8 @@ impl RedisServer {
             Way::Tcp => format!("redis://{credentials}127.0.0.1:{}/1", self.port),
             Way::Tls => format!("rediss://{credentials}127.0.0.1:{}/1", self.port),
             Way::Unix => {
-                let credentials = password
-                    .map(|text| format!("&pass={text}"))
-                    .unwrap_or_default();
                 let path = self.unix_path();
-                format!("redis+unix://{}?db=1{credentials}", path.display())
+                format!("redis+unix://{credentials}{}?db=1", path.display())
             }
         }
     }

@@ -1,0 +1,84 @@
+//! Making one connection.
+
+use std::io;
+use std::pin::Pin;
+use std::time::Duration;
+
+use mystocks_config::{Endpoint, RedisSettings};
+use redis::aio::MultiplexedConnection;
+use redis::io::tcp::TcpSettings;
+use redis::{
+    AsyncConnectionConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo,
+    RedisResult,
+};
+use tokio::time::timeout;
+
+use crate::stream;
+
+/// What moves the bytes of a connection; the connection lives while this runs.
+pub(crate) type Driver = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Makes connections as the settings say.
+pub(crate) struct Dialer {
+    endpoint: Endpoint,
+    login: RedisConnectionInfo,
+    connect_timeout: Duration,
+    socket_timeout: Duration,
+}
+
+impl Dialer {
+    pub(crate) fn new(settings: &RedisSettings) -> Self {
+        let mut login = RedisConnectionInfo::default().set_db(i64::from(settings.database));
+        if let Some(name) = &settings.username {
+            login = login.set_username(name);
+        }
+        if let Some(password) = &settings.password {
+            login = login.set_password(password.expose());
+        }
+        Self {
+            endpoint: settings.endpoint.clone(),
+            login,
+            connect_timeout: settings.connect_timeout,
+            socket_timeout: settings.socket_timeout,
+        }
+    }
+
+    /// Connects, logs in and selects the database, all within the connect timeout.
+    pub(crate) async fn dial(&self) -> RedisResult<(MultiplexedConnection, Driver)> {
+        let connecting = async {
+            let stream = stream::open(&self.endpoint).await?;
+            let config = AsyncConnectionConfig::new()
+                .set_connection_timeout(None)
+                .set_response_timeout(Some(self.socket_timeout));
+            MultiplexedConnection::new_with_config(&self.login, stream, config).await
+        };
+        match timeout(self.connect_timeout, connecting).await {
+            Ok(Ok((connection, driver))) => Ok((connection, Box::pin(driver))),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut).into()),
+        }
+    }
+
+    /// Returns how long connecting may take.
+    pub(crate) fn connect_timeout(&self) -> Duration {
+        self.connect_timeout
+    }
+
+    /// Returns the same as the client library wants it for the pool.
+    pub(crate) fn connection_info(&self) -> RedisResult<ConnectionInfo> {
+        let address = match &self.endpoint {
+            Endpoint::Unix { path } => ConnectionAddr::Unix(path.clone()),
+            Endpoint::Tcp { host, port, tls } if *tls => ConnectionAddr::TcpTls {
+                host: host.clone(),
+                port: *port,
+                insecure: false,
+                tls_params: None,
+            },
+            Endpoint::Tcp { host, port, .. } => ConnectionAddr::Tcp(host.clone(), *port),
+        };
+        let info = address.into_connection_info()?;
+        Ok(info
+            .set_redis_settings(self.login.clone())
+            .set_tcp_settings(TcpSettings::default().set_nodelay(true)))
+    }
+}

@@ -1,0 +1,114 @@
+//! One call: an attempt, and its repetitions if it may have any.
+
+use std::sync::Arc;
+
+use redis::aio::MultiplexedConnection;
+use redis::{Cmd, Pipeline, RedisResult, Value};
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::backoff;
+use crate::call::Call;
+use crate::core::Core;
+use crate::failure::Failure;
+use crate::metric;
+
+/// What a call sends.
+#[derive(Clone, Copy)]
+pub(crate) enum Work<'a> {
+    Command(&'a Cmd),
+    Pipeline(&'a Pipeline),
+}
+
+impl Work<'_> {
+    async fn send(self, connection: &mut MultiplexedConnection) -> RedisResult<Value> {
+        match self {
+            // Not `query_async`, which boxes the future of every command.
+            Self::Command(command) => connection
+                .send_packed_command(command)
+                .await?
+                .extract_error(),
+            Self::Pipeline(pipeline) => pipeline.query_async(connection).await,
+        }
+    }
+}
+
+impl Core {
+    /// Sends `work` and returns the reply; repeats it only when `call` allows and a passing failure calls for it.
+    pub(crate) async fn exchange(
+        self: &Arc<Self>,
+        work: Work<'_>,
+        call: Call,
+    ) -> Result<Value, Failure> {
+        // The connection's own timer serves a call without a limit; a second timer would cost as much as the rest.
+        if !call.repeatable && call.timeout.is_none() {
+            return self.attempt(work, call).await;
+        }
+        let limit = call.timeout.unwrap_or(self.socket_timeout);
+        let deadline = Instant::now().checked_add(limit.min(self.socket_timeout));
+        let attempt = self.attempt(work, call);
+        let first = match call.timeout.and(deadline) {
+            Some(deadline) => within(deadline, attempt).await,
+            None => attempt.await,
+        };
+        match first {
+            Err(failure)
+                if call.repeatable
+                    && failure.is_passing()
+                    && !matches!(failure, Failure::Down(_)) =>
+            {
+                self.repeat(work, call, deadline, failure).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn repeat(
+        self: &Arc<Self>,
+        work: Work<'_>,
+        call: Call,
+        deadline: Option<Instant>,
+        mut failure: Failure,
+    ) -> Result<Value, Failure> {
+        for round in 1..=backoff::RETRIES {
+            let pause = backoff::retry(round);
+            let resume = Instant::now() + pause;
+            if deadline.is_some_and(|deadline| resume >= deadline) {
+                break;
+            }
+            sleep(pause).await;
+            metric::retry();
+            let attempt = self.attempt(work, call);
+            let outcome = match deadline {
+                Some(deadline) => within(deadline, attempt).await,
+                None => attempt.await,
+            };
+            match outcome {
+                Err(next) if next.is_passing() => failure = next,
+                outcome => return outcome,
+            }
+        }
+        Err(failure)
+    }
+
+    async fn attempt(self: &Arc<Self>, work: Work<'_>, call: Call) -> Result<Value, Failure> {
+        let mut borrowed = self.borrow(call.lane).await?;
+        let outcome = work.send(&mut borrowed.connection).await;
+        borrowed.answered = true;
+        outcome.map_err(|error| {
+            if self.stop.is_cancelled() {
+                return Failure::Closed;
+            }
+            borrowed.slot.report(&error, borrowed.generation);
+            Failure::Redis(error)
+        })
+    }
+}
+
+async fn within<T>(
+    deadline: Instant,
+    attempt: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    timeout_at(deadline, attempt)
+        .await
+        .unwrap_or(Err(Failure::Elapsed))
+}

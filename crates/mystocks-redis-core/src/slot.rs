@@ -1,0 +1,247 @@
+//! One shared connection and what keeps it alive.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use redis::aio::MultiplexedConnection;
+use redis::{ErrorKind as RedisKind, RedisError, RedisResult, ServerErrorKind};
+use std::sync::Arc;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::backoff;
+use crate::call::Lane;
+use crate::core::Core;
+use crate::failure::{Failure, kind_of};
+use crate::metric;
+use crate::{ErrorKind, failure};
+
+/// How long a connection on which a call timed out may take to answer PING before it is given up.
+const PROBE: Duration = Duration::from_secs(1);
+
+/// A connection that lived shorter does not count as a success of connecting.
+const STEADY: Duration = Duration::from_secs(1);
+
+/// Where a slot stands.
+#[derive(Debug, Clone)]
+pub(crate) enum Phase {
+    /// Nothing has come of the first attempt yet.
+    Connecting,
+    Up,
+    Down(RedisError),
+    Closed,
+}
+
+/// A place for one connection, empty while there is none.
+pub(crate) struct Slot {
+    lane: Lane,
+    current: ArcSwapOption<Current>,
+    phase: watch::Sender<Phase>,
+    started: AtomicBool,
+    generations: AtomicU64,
+}
+
+struct Current {
+    connection: MultiplexedConnection,
+    generation: u64,
+    /// A call timed out: is the connection still alive?
+    suspected: Notify,
+    /// Ends the driver, and is cancelled by its end.
+    ended: CancellationToken,
+}
+
+impl Slot {
+    pub(crate) fn new(lane: Lane) -> Self {
+        Self {
+            lane,
+            current: ArcSwapOption::empty(),
+            phase: watch::Sender::new(Phase::Connecting),
+            started: AtomicBool::new(false),
+            generations: AtomicU64::new(0),
+        }
+    }
+
+    /// Returns the connection, with its generation for [`Self::report`].
+    pub(crate) fn connection(&self) -> Option<(MultiplexedConnection, u64)> {
+        let current = self.current.load();
+        let current = current.as_ref()?;
+        Some((current.connection.clone(), current.generation))
+    }
+
+    pub(crate) fn phase(&self) -> watch::Receiver<Phase> {
+        self.phase.subscribe()
+    }
+
+    /// Says why there is no connection.
+    pub(crate) fn absence(&self) -> Failure {
+        match &*self.phase.borrow() {
+            Phase::Down(error) => Failure::Down(error.clone()),
+            Phase::Closed => Failure::Closed,
+            Phase::Connecting | Phase::Up => {
+                Failure::Down(io::Error::from(io::ErrorKind::NotConnected).into())
+            }
+        }
+    }
+
+    /// Starts what keeps the connection alive, once; returns whether this call did.
+    pub(crate) fn start(self: &Arc<Self>, core: &Arc<Core>) -> bool {
+        if self.started.swap(true, Ordering::Relaxed) {
+            return false;
+        }
+        let (slot, core_of_task) = (Arc::clone(self), Arc::clone(core));
+        core.tracker
+            .spawn(async move { slot.supervise(&core_of_task).await });
+        true
+    }
+
+    /// Waits until the first attempt has ended, at most for `patience`; from then on the slot counts as down.
+    pub(crate) async fn settled(&self, patience: Duration) {
+        let mut phase = self.phase.subscribe();
+        let attempted = phase.wait_for(|phase| !matches!(phase, Phase::Connecting));
+        if timeout(patience, attempted).await.is_err() {
+            self.phase.send_if_modified(|phase| {
+                let pending = matches!(phase, Phase::Connecting);
+                if pending {
+                    *phase = Phase::Down(io::Error::from(io::ErrorKind::TimedOut).into());
+                }
+                pending
+            });
+        }
+    }
+
+    /// Takes in that a call failed with `error` on the connection of `generation`.
+    pub(crate) fn report(&self, error: &RedisError, generation: u64) {
+        if error.is_timeout() {
+            self.suspect(generation);
+        } else if (error.is_unrecoverable_error() || error.code() == Some("NOAUTH"))
+            && let Some(current) = self.of(generation)
+        {
+            current.ended.cancel();
+        }
+    }
+
+    /// Takes in that no answer came in time on the connection of `generation`.
+    pub(crate) fn suspect(&self, generation: u64) {
+        if let Some(current) = self.of(generation) {
+            current.suspected.notify_one();
+        }
+    }
+
+    fn of(&self, generation: u64) -> Option<Arc<Current>> {
+        let current = self.current.load_full()?;
+        (current.generation == generation).then_some(current)
+    }
+
+    async fn supervise(&self, core: &Core) {
+        let mut failures = 0;
+        while let Some(attempt) = core.stop.run_until_cancelled(self.connect(core)).await {
+            match attempt {
+                Err(error) => {
+                    tracing::debug!(
+                        lane = self.lane.name(),
+                        reason = %failure::Reason(&error),
+                        "cannot connect to redis"
+                    );
+                    self.phase.send_replace(Phase::Down(error));
+                }
+                Ok(current) => {
+                    let since = Instant::now();
+                    self.tend(current, core).await;
+                    if since.elapsed() >= STEADY {
+                        failures = 0;
+                        continue;
+                    }
+                }
+            }
+            failures += 1;
+            let pause = backoff::reconnect(failures);
+            if core.stop.run_until_cancelled(sleep(pause)).await.is_none() {
+                break;
+            }
+        }
+        self.current.store(None);
+        self.phase.send_replace(Phase::Closed);
+    }
+
+    /// Publishes a connection and returns when it is lost.
+    async fn tend(&self, current: Arc<Current>, core: &Core) {
+        metric::connect(self.lane.name());
+        tracing::info!(lane = self.lane.name(), "connected to redis");
+        self.current.store(Some(Arc::clone(&current)));
+        self.phase.send_replace(Phase::Up);
+        let reason = tokio::select! {
+            () = current.ended.cancelled() => "closed",
+            () = current.until_silent() => "silent",
+        };
+        self.current.store(None);
+        // What still waits on this connection fails now, not at its own timeout.
+        current.ended.cancel();
+        if core.stop.is_cancelled() {
+            return;
+        }
+        metric::loss(self.lane.name(), reason);
+        tracing::warn!(
+            lane = self.lane.name(),
+            reason,
+            "lost a connection to redis"
+        );
+        let error = match reason {
+            "silent" => io::Error::from(io::ErrorKind::TimedOut),
+            _ => io::Error::from(io::ErrorKind::ConnectionReset),
+        };
+        self.phase.send_replace(Phase::Down(error.into()));
+        core.forget_idle();
+    }
+
+    /// Makes a connection that has answered once.
+    async fn connect(&self, core: &Core) -> RedisResult<Arc<Current>> {
+        let (connection, driver) = core.dialer.dial().await?;
+        let ended = core.stop.child_token();
+        let running = ended.clone();
+        core.tracker.spawn(async move {
+            running.run_until_cancelled(driver).await;
+            running.cancel();
+        });
+        let end_on_failure = ended.clone().drop_guard();
+        let mut first = connection.clone();
+        first.set_response_timeout(core.dialer.connect_timeout());
+        match core.ask_time(&mut first).await {
+            Err(error) if refuses_everything(&error) => return Err(error),
+            _ => {}
+        }
+        end_on_failure.disarm();
+        Ok(Arc::new(Current {
+            connection,
+            generation: self.generations.fetch_add(1, Ordering::Relaxed),
+            suspected: Notify::new(),
+            ended,
+        }))
+    }
+}
+
+impl Current {
+    /// Returns when the connection was suspected and did not answer PING either.
+    ///
+    /// Replies come in order, so an answered PING also says that nothing older is missing.
+    async fn until_silent(&self) {
+        let mut probe = self.connection.clone();
+        probe.set_response_timeout(PROBE);
+        let ping = redis::cmd("PING");
+        loop {
+            self.suspected.notified().await;
+            let answer = ping.query_async::<redis::Value>(&mut probe);
+            if answer.await.is_err_and(|error| error.is_io_error()) {
+                return;
+            }
+        }
+    }
+}
+
+/// Says whether no other command can be expected to fare better than the first.
+fn refuses_everything(error: &RedisError) -> bool {
+    let one_command = RedisKind::Server(ServerErrorKind::NoPerm);
+    error.is_io_error() || (kind_of(error) == ErrorKind::Auth && error.kind() != one_command)
+}
