@@ -27,10 +27,7 @@ pub(crate) fn configure(work: &Path) -> Result<PathBuf> {
         if from.is_dir() {
             fs::create_dir_all(etc.join(name))?;
             for file in files(&from)?.iter().filter(|file| file.is_file()) {
-                copy_readable(
-                    file,
-                    &etc.join(name).join(file.file_name().unwrap_or_default()),
-                )?;
+                copy_readable(file, &etc.join(name).join(file.file_name().unwrap_or_default()))?;
             }
         } else {
             fs::create_dir_all(&etc)?;
@@ -57,7 +54,5 @@ pub(crate) fn configure(work: &Path) -> Result<PathBuf> {
 
 fn copy_readable(from: &Path, to: &Path) -> Result<()> {
     // A file that only root reads holds nothing we can follow.
-    fs::read(from)
-        .map_or(Ok(()), |bytes| fs::write(to, bytes))
-        .context("failed to copy the settings of apt")
+    fs::read(from).map_or(Ok(()), |bytes| fs::write(to, bytes)).context("failed to copy the settings of apt")
 }

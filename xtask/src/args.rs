@@ -3,25 +3,17 @@
 use anyhow::{Context, Result, bail};
 
 /// The words that are still to be understood.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Args(Vec<String>);
 
 impl Args {
     pub(crate) fn from_process() -> Self {
-        Self(
-            std::env::args_os()
-                .skip(1)
-                .map(|word| word.to_string_lossy().into_owned())
-                .collect(),
-        )
+        Self(std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect())
     }
 
     /// Takes the first word when it is none of the options.
     pub(crate) fn word(&mut self) -> Option<String> {
-        let is_word = self
-            .0
-            .first()
-            .is_some_and(|word| is_help(word) || !word.starts_with('-'));
+        let is_word = self.0.first().is_some_and(|word| is_help(word) || !word.starts_with('-'));
         is_word.then(|| self.0.remove(0))
     }
 
@@ -32,15 +24,8 @@ impl Args {
         let mut words = std::mem::take(&mut self.0).into_iter();
         while let Some(word) = words.next() {
             if word == name {
-                values.push(
-                    words
-                        .next()
-                        .with_context(|| format!("{name} needs a value"))?,
-                );
-            } else if let Some(value) = word
-                .strip_prefix(name)
-                .and_then(|rest| rest.strip_prefix('='))
-            {
+                values.push(words.next().with_context(|| format!("{name} needs a value"))?);
+            } else if let Some(value) = word.strip_prefix(name).and_then(|rest| rest.strip_prefix('=')) {
                 values.push(value.to_owned());
             } else {
                 left.push(word);
@@ -71,9 +56,9 @@ impl Args {
     pub(crate) fn finish(self) -> Result<()> {
         match self.0.first() {
             None => Ok(()),
-            Some(word) => bail!(
-                "`{word}` means nothing here; `cargo xtask` lists the commands and their options"
-            ),
+            Some(word) => {
+                bail!("`{word}` means nothing here; `cargo xtask` lists the commands and their options")
+            }
         }
     }
 }
@@ -104,10 +89,7 @@ mod tests {
         assert_eq!(args("--redis --json").optional_value("--redis"), Some(None));
         assert_eq!(args("--redis").optional_value("--redis"), Some(None));
         assert_eq!(args("--json").optional_value("--redis"), None);
-        for line in [
-            "--json --redis redis://h:1/1",
-            "--redis=redis://h:1/1 --json",
-        ] {
+        for line in ["--json --redis redis://h:1/1", "--redis=redis://h:1/1 --json"] {
             let mut given = args(line);
             let url = given.optional_value("--redis");
             assert_eq!(url, Some(Some("redis://h:1/1".to_owned())), "{line}");

@@ -35,10 +35,7 @@ struct Offence {
 
 impl Offence {
     fn new(at: impl Into<String>, what: impl Into<String>) -> Self {
-        Self {
-            at: at.into(),
-            what: what.into(),
-        }
+        Self { at: at.into(), what: what.into() }
     }
 }
 
@@ -51,9 +48,7 @@ impl fmt::Display for Offence {
 pub(crate) fn run(mut args: Args) -> Result<()> {
     let only = args.values("--only")?;
     args.finish()?;
-    let unknown = only
-        .iter()
-        .find(|name| RULES.iter().all(|rule| rule.name != name.as_str()));
+    let unknown = only.iter().find(|name| RULES.iter().all(|rule| rule.name != name.as_str()));
     ensure!(
         unknown.is_none(),
         "there is no rule `{}`; there are: {}",
@@ -62,18 +57,11 @@ pub(crate) fn run(mut args: Args) -> Result<()> {
     );
     let ground = Ground::read()?;
     let mut broken = 0;
-    for rule in RULES
-        .iter()
-        .filter(|rule| only.is_empty() || only.iter().any(|name| name == rule.name))
-    {
+    for rule in RULES.iter().filter(|rule| only.is_empty() || only.iter().any(|name| name == rule.name)) {
         let (found, took) = timed(|| (rule.find)(&ground));
         let found = found?;
         if found.is_empty() {
-            out(format_args!(
-                "ok      {:<20} {:>6.1} s",
-                rule.name,
-                took.as_secs_f64()
-            ));
+            out(format_args!("ok      {:<20} {:>6.1} s", rule.name, took.as_secs_f64()));
             continue;
         }
         broken += 1;

@@ -22,11 +22,7 @@ pub(crate) fn count(command: &mut Command, may_be_none: bool) -> Result<Counts> 
 
 fn judge(succeeded: bool, counts: Counts, may_be_none: bool) -> Result<Counts> {
     ensure!(succeeded && counts.failed == 0, "failed: see above");
-    ensure!(
-        counts.skipped == 0,
-        "{} were skipped, and a skipped test proves nothing",
-        counts.skipped
-    );
+    ensure!(counts.skipped == 0, "{} were skipped, and a skipped test proves nothing", counts.skipped);
     ensure!(may_be_none || counts.passed > 0, "not one ran");
     Ok(counts)
 }
@@ -41,9 +37,7 @@ impl Counts {
             if !line.starts_with("test result: ") && !is_nextest {
                 continue;
             }
-            let words = line
-                .split([' ', ';', ',', '.'])
-                .filter(|word| !word.is_empty());
+            let words = line.split([' ', ';', ',', '.']).filter(|word| !word.is_empty());
             let mut number: Option<u64> = None;
             for word in words {
                 match (word, number.take()) {
@@ -62,9 +56,7 @@ impl Counts {
 fn plain(line: &str) -> String {
     let mut parts = line.split('\u{1b}');
     let head = parts.next().unwrap_or_default().to_owned();
-    parts.fold(head, |text, part| {
-        text + part.split_once('m').map_or("", |(_, rest)| rest)
-    })
+    parts.fold(head, |text, part| text + part.split_once('m').map_or("", |(_, rest)| rest))
 }
 
 #[cfg(test)]
@@ -75,31 +67,14 @@ mod tests {
     fn the_closing_lines_of_both_runners_are_read() {
         let cargo = "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s\n\
                      test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.10s\n";
-        assert_eq!(
-            Counts::read(cargo),
-            Counts {
-                passed: 5,
-                failed: 1,
-                skipped: 1
-            }
-        );
+        assert_eq!(Counts::read(cargo), Counts { passed: 5, failed: 1, skipped: 1 });
         let nextest = "\u{1b}[32;1m     Summary\u{1b}[0m [   0.020s] \u{1b}[1m12\u{1b}[0m tests run: \u{1b}[1m9\u{1b}[0m passed (1 slow), 2 failed, 1 timed out, 4 skipped";
-        assert_eq!(
-            Counts::read(nextest),
-            Counts {
-                passed: 9,
-                failed: 3,
-                skipped: 4
-            }
-        );
+        assert_eq!(Counts::read(nextest), Counts { passed: 9, failed: 3, skipped: 4 });
     }
 
     #[test]
     fn nothing_run_and_something_skipped_both_fail() {
-        let some = Counts {
-            passed: 1,
-            ..Counts::default()
-        };
+        let some = Counts { passed: 1, ..Counts::default() };
         assert!(judge(true, some, false).is_ok());
         assert!(judge(false, some, false).is_err());
         assert!(judge(true, Counts { skipped: 1, ..some }, false).is_err());

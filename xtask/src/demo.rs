@@ -13,16 +13,10 @@ use crate::workspace::{self, cargo};
 
 pub(crate) fn demo(mut args: Args) -> Result<ExitCode> {
     let bars = match args.values("--bars")?.pop() {
-        Some(folder) => env::current_dir()
-            .context("there is no current folder")?
-            .join(folder),
+        Some(folder) => env::current_dir().context("there is no current folder")?.join(folder),
         None => workspace::root().join("data/sample"),
     };
-    ensure!(
-        bars.is_dir(),
-        "--bars {}: there is no such folder",
-        bars.display()
-    );
+    ensure!(bars.is_dir(), "--bars {}: there is no such folder", bars.display());
     // Held to the end: dropping it ends the server.
     let mut private = None;
     let url = match args.optional_value("--redis") {
@@ -39,31 +33,16 @@ pub(crate) fn demo(mut args: Args) -> Result<ExitCode> {
 }
 
 pub(crate) fn bench(mut args: Args) -> Result<ExitCode> {
-    let area = args
-        .word()
-        .context("say which area: `cargo xtask bench read-path`")?;
+    let area = args.word().context("say which area: `cargo xtask bench read-path`")?;
     let private = Server::start(&redis::server()?)?;
     let mut program = built("mystocks-bench", "mystocks-bench")?;
     program.current_dir(workspace::root());
-    pass(
-        program
-            .args([&area, "--redis", &private.url()])
-            .args(args.rest()),
-    )
+    pass(program.args([&area, "--redis", &private.url()]).args(args.rest()))
 }
 
 /// Builds `binary` of `package`, progress to stderr, and returns how to start it.
 fn built(package: &str, binary: &str) -> Result<Command> {
-    crate::process::run(cargo().args([
-        "build",
-        "--release",
-        "--package",
-        package,
-        "--bin",
-        binary,
-    ]))?;
+    crate::process::run(cargo().args(["build", "--release", "--package", package, "--bin", binary]))?;
     let target = workspace::target_directory(&workspace::metadata(None)?);
-    Ok(Command::new(
-        target.join("release").join(format!("{binary}{EXE_SUFFIX}")),
-    ))
+    Ok(Command::new(target.join("release").join(format!("{binary}{EXE_SUFFIX}"))))
 }

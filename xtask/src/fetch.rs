@@ -33,23 +33,13 @@ pub(crate) fn fetch(home: &Path) -> Result<()> {
 fn build(work: &Path) -> Result<()> {
     let debs = work.join("debs");
     let root = work.join("redis/root");
-    for folder in [
-        &debs,
-        &root,
-        &work.join("lists/partial"),
-        &work.join("cache/archives/partial"),
-    ] {
-        fs::create_dir_all(folder)
-            .with_context(|| format!("failed to make {}", folder.display()))?;
+    for folder in [&debs, &root, &work.join("lists/partial"), &work.join("cache/archives/partial")] {
+        fs::create_dir_all(folder).with_context(|| format!("failed to make {}", folder.display()))?;
     }
     let config = apt::configure(work)?;
     let apt = |words: &[&str]| {
         let mut command = Command::new("apt-get");
-        command
-            .env("APT_CONFIG", &config)
-            .env("LC_ALL", "C")
-            .current_dir(&debs)
-            .args(words);
+        command.env("APT_CONFIG", &config).env("LC_ALL", "C").current_dir(&debs).args(words);
         read(&mut command)
     };
     // One broken source of many must not stop us: what counts is whether the download finds the packages.
@@ -60,9 +50,9 @@ fn build(work: &Path) -> Result<()> {
         let mut words = vec!["-q", "download"];
         words.extend(wanted.iter().map(String::as_str));
         if let Err(error) = apt(&words) {
-            return Err(updated.err().map_or(error, |first| {
-                first.context("the package lists could not be had")
-            }));
+            return Err(updated
+                .err()
+                .map_or(error, |first| first.context("the package lists could not be had")));
         }
         had.extend(wanted);
         wanted = libraries(&debs)?.difference(&had).cloned().collect();
@@ -78,12 +68,7 @@ fn build(work: &Path) -> Result<()> {
 fn libraries(debs: &Path) -> Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
     for deb in files(debs)? {
-        let fields = read(
-            Command::new("dpkg-deb")
-                .arg("-f")
-                .arg(deb)
-                .args(["Pre-Depends", "Depends"]),
-        )?;
+        let fields = read(Command::new("dpkg-deb").arg("-f").arg(deb).args(["Pre-Depends", "Depends"]))?;
         names.extend(depends(&fields));
     }
     Ok(names)
@@ -92,11 +77,7 @@ fn libraries(debs: &Path) -> Result<BTreeSet<String>> {
 fn depends(fields: &str) -> impl Iterator<Item = String> {
     fields
         .lines()
-        .flat_map(|line| {
-            line.split_once(": ")
-                .map_or(line, |(_, names)| names)
-                .split(',')
-        })
+        .flat_map(|line| line.split_once(": ").map_or(line, |(_, names)| names).split(','))
         .filter_map(|alternatives| alternatives.trim().split([' ', '|', ':']).next())
         .filter(|name| name.starts_with("lib") || name.starts_with("lua-"))
         .filter(|name| !matches!(*name, "libc6" | "libgcc-s1" | "libcrypt1"))

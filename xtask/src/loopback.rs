@@ -17,22 +17,12 @@ pub(crate) fn url(port: u16) -> String {
 
 pub(crate) fn options(port: u16) -> Vec<String> {
     let port = port.to_string();
-    let words = [
-        "--port",
-        &port,
-        "--bind",
-        "127.0.0.1",
-        "--save",
-        "",
-        "--appendonly",
-        "no",
-    ];
+    let words = ["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
     words.map(str::to_owned).into()
 }
 
 pub(crate) fn free_port() -> Result<u16> {
-    let probe =
-        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("there is no free port on loopback")?;
+    let probe = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("there is no free port on loopback")?;
     Ok(probe.local_addr()?.port())
 }
 

@@ -3,9 +3,11 @@
 mod apt;
 mod args;
 mod check;
+mod ci;
 mod counts;
 mod demo;
 mod fetch;
+mod integration;
 mod loopback;
 mod process;
 mod redis;
@@ -30,12 +32,15 @@ cargo xtask …
         --redis alone starts a private redis-server and lets a second process read the same results
   test [-p CRATE]…
         everything that decides whether the project works; finds a redis-server or fetches a private copy
+  integration [--only NAME]…
+        what needs more: the keys against a Python interpreter, a redis-py client on the shared keys; prints a matrix
   bench AREA
         side by side measurements against raw clients and peers: table, target/bench/AREA.json, exit code of the bounds
   redis up | down | cli [WORD]…
         a throw-away server under target/
   check [--only RULE]…
-        fmt, clippy, rustdoc, arrows, file sizes, names, keys only in mystocks-keys, docs, features, licences, duplicates";
+        fmt, clippy, rustdoc, arrows, file sizes, names, keys only in mystocks-keys, docs, features, licences, duplicates
+  ci    check, test and integration: green here is green there";
 
 fn main() -> ExitCode {
     match run(Args::from_process()) {
@@ -57,6 +62,8 @@ fn run(mut args: Args) -> Result<ExitCode> {
         "bench" => return demo::bench(args).context("failed to measure"),
         "redis" => return throwaway::run(args).context("failed at the throw-away server"),
         "check" => check::run(args).context("failed the check")?,
+        "integration" => integration::run(args).context("failed to integrate")?,
+        "ci" => ci::run(args).context("failed ci")?,
         "test" => test::run(args).context("failed to test")?,
         "help" | "-h" | "--help" => out(TABLE),
         unknown => bail!("there is no command `{unknown}`; `cargo xtask` lists them"),

@@ -9,18 +9,14 @@ use anyhow::{Context, Result, ensure};
 
 /// Runs `command` to its end; its output goes where ours goes.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
-    let status = command
-        .status()
-        .with_context(|| format!("failed to start {}", line(command)))?;
+    let status = command.status().with_context(|| format!("failed to start {}", line(command)))?;
     ensure!(status.success(), "{} ended with {status}", line(command));
     Ok(())
 }
 
 /// Runs `command` to its end and hands its exit code on.
 pub(crate) fn pass(command: &mut Command) -> Result<ExitCode> {
-    let status = command
-        .status()
-        .with_context(|| format!("failed to start {}", line(command)))?;
+    let status = command.status().with_context(|| format!("failed to start {}", line(command)))?;
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }
@@ -49,18 +45,10 @@ pub(crate) fn watch(command: &mut Command) -> Result<(bool, String)> {
         .spawn()
         .with_context(|| format!("failed to start {}", line(command)))?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let errors = thread::spawn(move || {
-        stderr
-            .map(|pipe| copy(pipe, io::stderr()))
-            .unwrap_or_default()
-    });
-    let mut all = stdout
-        .map(|pipe| copy(pipe, io::stdout()))
-        .unwrap_or_default();
+    let errors = thread::spawn(move || stderr.map(|pipe| copy(pipe, io::stderr())).unwrap_or_default());
+    let mut all = stdout.map(|pipe| copy(pipe, io::stdout())).unwrap_or_default();
     all.push_str(&errors.join().unwrap_or_default());
-    let status = child
-        .wait()
-        .with_context(|| format!("failed to wait for {}", line(command)))?;
+    let status = child.wait().with_context(|| format!("failed to wait for {}", line(command)))?;
     Ok((status.success(), all))
 }
 
@@ -68,10 +56,7 @@ fn copy(from: impl io::Read, mut to: impl Write) -> String {
     let mut all = String::new();
     let mut lines = BufReader::new(from);
     let mut bytes = Vec::new();
-    while lines
-        .read_until(b'\n', &mut bytes)
-        .is_ok_and(|read| read > 0)
-    {
+    while lines.read_until(b'\n', &mut bytes).is_ok_and(|read| read > 0) {
         let _ = to.write_all(&bytes);
         all.push_str(&String::from_utf8_lossy(&bytes));
         bytes.clear();
@@ -81,16 +66,13 @@ fn copy(from: impl io::Read, mut to: impl Write) -> String {
 
 /// Returns the file that `name` means on PATH.
 pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
-    env::split_paths(&env::var_os("PATH")?)
-        .map(|folder| folder.join(name))
-        .find(|file| is_program(file))
+    env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(name)).find(|file| is_program(file))
 }
 
 /// Returns whether `file` is there and may be run.
 pub(crate) fn is_program(file: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
-    file.metadata()
-        .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+    file.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
 fn line(command: &Command) -> String {
@@ -111,13 +93,8 @@ mod tests {
 
     #[test]
     fn a_failure_names_the_command_and_its_complaint() {
-        let error = read(&mut shell("echo no >&2; exit 3"))
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("exit 3`") && error.ends_with(": no"),
-            "{error}"
-        );
+        let error = read(&mut shell("echo no >&2; exit 3")).unwrap_err().to_string();
+        assert!(error.contains("exit 3`") && error.ends_with(": no"), "{error}");
         assert!(run(&mut shell("exit 3")).is_err());
     }
 

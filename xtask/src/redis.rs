@@ -33,15 +33,10 @@ pub(crate) fn server() -> Result<PathBuf> {
     let (fetched, took) = timed(|| fetch::fetch(&home));
     // Another process may have been quicker: what counts is that it runs.
     match version(&private) {
-        Ok(version) => note(format_args!(
-            "redis-server {version} fetched in {:.1} s",
-            took.as_secs_f64()
-        )),
+        Ok(version) => note(format_args!("redis-server {version} fetched in {:.1} s", took.as_secs_f64())),
         Err(_) => bail!(
             "{ADVICE}{}",
-            fetched
-                .err()
-                .map_or_else(String::new, |why| format!(" (no private copy: {why:#})"))
+            fetched.err().map_or_else(String::new, |why| format!(" (no private copy: {why:#})"))
         ),
     }
     Ok(private)
@@ -59,9 +54,7 @@ pub(crate) fn cli(server: &Path) -> Result<PathBuf> {
 /// Returns the version that `server` says it is.
 pub(crate) fn version(server: &Path) -> Result<String> {
     let said = read(Command::new(server).arg("--version"))?;
-    let version = said
-        .split_whitespace()
-        .find_map(|word| word.strip_prefix("v="));
+    let version = said.split_whitespace().find_map(|word| word.strip_prefix("v="));
     ensure!(
         said.starts_with("Redis server"),
         "{} is no redis-server: it says \"{}\"",

@@ -15,10 +15,7 @@ pub(crate) fn note(line: impl Display) {
 }
 
 /// Runs `work` and returns how long it took beside what it returned.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "no test pauses time here: this is what a person waits"
-)]
+#[expect(clippy::disallowed_methods, reason = "no test pauses time here: this is what a person waits")]
 pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let start = std::time::Instant::now();
     let value = work();

@@ -44,8 +44,7 @@ impl Server {
     fn attempt(binary: &Path) -> Result<Self> {
         let port = free_port()?;
         let folder = folder().join(format!("private.{}.{port}", std::process::id()));
-        fs::create_dir_all(&folder)
-            .with_context(|| format!("failed to make {}", folder.display()))?;
+        fs::create_dir_all(&folder).with_context(|| format!("failed to make {}", folder.display()))?;
         let mut keeper = Command::new("sh")
             .args(["-c", KEEPER, "keeper"])
             .arg(&folder)
@@ -59,9 +58,7 @@ impl Server {
             .context("failed to start a shell")?;
         let mut pid = String::new();
         if let Some(stdout) = keeper.stdout.take() {
-            BufReader::new(stdout)
-                .read_line(&mut pid)
-                .context("the shell says no pid")?;
+            BufReader::new(stdout).read_line(&mut pid).context("the shell says no pid")?;
         }
         let server = Self { keeper, port };
         if wait_for(port, pid.trim()) {
@@ -69,10 +66,7 @@ impl Server {
         }
         let log = fs::read_to_string(folder.join("log")).unwrap_or_default();
         let last = log.lines().rev().find(|line| !line.trim().is_empty());
-        bail!(
-            "the private redis-server did not come up: {}",
-            last.unwrap_or("it says nothing")
-        )
+        bail!("the private redis-server did not come up: {}", last.unwrap_or("it says nothing"))
     }
 
     /// Returns where it answers, with the database that the platform uses by default.
@@ -106,22 +100,13 @@ mod tests {
         drop(server);
         assert!(info(port).is_err());
         let left = format!("private.{}.", std::process::id());
-        let names = fs::read_dir(folder())
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name());
-        assert_eq!(
-            names
-                .filter(|name| name.to_string_lossy().starts_with(&left))
-                .count(),
-            0
-        );
+        let names = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().file_name());
+        assert_eq!(names.filter(|name| name.to_string_lossy().starts_with(&left)).count(), 0);
     }
 
     #[test]
     fn a_server_that_cannot_start_is_an_error_with_its_own_words() {
-        let error = Server::start(Path::new("/no/such/redis-server"))
-            .unwrap_err()
-            .to_string();
+        let error = Server::start(Path::new("/no/such/redis-server")).unwrap_err().to_string();
         assert!(error.contains("not found"), "{error}");
     }
 }

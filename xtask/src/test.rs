@@ -31,9 +31,7 @@ fn test(crates: &[String]) -> Result<(Counts, Counts)> {
     let server = redis::server()?;
     note(format_args!("redis-server: {}", server.display()));
     let metadata = metadata(None)?;
-    let binary = target_directory(&metadata)
-        .join("debug")
-        .join(format!("mystocks{EXE_SUFFIX}"));
+    let binary = target_directory(&metadata).join("debug").join(format!("mystocks{EXE_SUFFIX}"));
     let stories = crates.is_empty() || crates.iter().any(|name| name == "mystocks-tests");
     if stories {
         run_command(cargo().args(["build", "--package", "mystocks-service"]))?;
@@ -48,25 +46,19 @@ fn test(crates: &[String]) -> Result<(Counts, Counts)> {
     tests.args(runner).args(packages(crates));
     let tests = count(with_server(&mut tests, &server, &binary), false).context("the tests")?;
     let libraries = with_library(&metadata);
-    let documented: Vec<String> = crates
-        .iter()
-        .filter(|name| libraries.contains(&name.as_str()))
-        .cloned()
-        .collect();
+    let documented: Vec<String> =
+        crates.iter().filter(|name| libraries.contains(&name.as_str())).cloned().collect();
     if !crates.is_empty() && documented.is_empty() {
         return Ok((tests, Counts::default()));
     }
     let mut docs = cargo();
-    docs.args(["test", "--doc", "--no-fail-fast"])
-        .args(packages(&documented));
+    docs.args(["test", "--doc", "--no-fail-fast"]).args(packages(&documented));
     let docs = count(with_server(&mut docs, &server, &binary), !crates.is_empty());
     Ok((tests, docs.context("the doc examples")?))
 }
 
 fn with_server<'a>(command: &'a mut Command, server: &Path, binary: &Path) -> &'a mut Command {
-    command
-        .env("REDIS_SERVER_BIN", server)
-        .env("MYSTOCKS_BIN", binary)
+    command.env("REDIS_SERVER_BIN", server).env("MYSTOCKS_BIN", binary)
 }
 
 fn packages(crates: &[String]) -> Vec<&str> {

@@ -41,31 +41,17 @@ fn up() -> Result<()> {
     let port = free_port()?;
     let pid_file = home.join("pid");
     let mut command = Command::new(redis::server()?);
-    command
-        .args(options(port))
-        .args(["--daemonize", "yes", "--logfile", "log"]);
-    run_command(
-        command
-            .arg("--pidfile")
-            .arg(&pid_file)
-            .arg("--dir")
-            .arg(&home),
-    )?;
+    command.args(options(port)).args(["--daemonize", "yes", "--logfile", "log"]);
+    run_command(command.arg("--pidfile").arg(&pid_file).arg("--dir").arg(&home))?;
     let log = home.join("log");
     let up = (0..250).any(|_| {
         thread::sleep(Duration::from_millis(20));
         fs::read_to_string(&pid_file).is_ok_and(|pid| wait_for(port, pid.trim()))
     });
     ensure!(up, "the server did not come up: see {}", log.display());
-    let pid = fs::read_to_string(&pid_file)?
-        .trim()
-        .parse()
-        .context("the pid file holds no number")?;
+    let pid = fs::read_to_string(&pid_file)?.trim().parse().context("the pid file holds no number")?;
     let started = started(pid).context("the server is gone again")?;
-    fs::write(
-        folder().join("running"),
-        format!("{pid} {port} {started}\n"),
-    )?;
+    fs::write(folder().join("running"), format!("{pid} {port} {started}\n"))?;
     out(url(port));
     Ok(())
 }
@@ -87,11 +73,7 @@ fn down() -> Result<()> {
 
 fn forget() -> Result<()> {
     for path in ["running", "up"].map(|name| folder().join(name)) {
-        let removed = if path.is_dir() {
-            fs::remove_dir_all(&path)
-        } else {
-            fs::remove_file(&path)
-        };
+        let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
         if path.exists() {
             removed.with_context(|| format!("failed to remove {}", path.display()))?;
         }
@@ -102,11 +84,7 @@ fn forget() -> Result<()> {
 fn cli(words: &[String]) -> Result<ExitCode> {
     let running = Running::find().context("no server is up: `cargo xtask redis up` starts one")?;
     let mut command = Command::new(redis::cli(&redis::server()?)?);
-    pass(
-        command
-            .args(["-p", &running.port.to_string(), "-n", "1"])
-            .args(words),
-    )
+    pass(command.args(["-p", &running.port.to_string(), "-n", "1"]).args(words))
 }
 
 impl Running {
@@ -136,11 +114,7 @@ mod tests {
         assert_eq!(started(own), started(own));
         assert!(started(own).is_some());
         assert_eq!(started(u32::MAX), None);
-        let running = Running {
-            pid: 7,
-            port: 6400,
-            started: "Sun Nov 22".to_owned(),
-        };
+        let running = Running { pid: 7, port: 6400, started: "Sun Nov 22".to_owned() };
         assert_eq!(Running::parse("7 6400 Sun Nov 22\n"), Some(running));
         assert_eq!(Running::parse("7 6400"), None);
     }

@@ -12,9 +12,7 @@ pub(crate) fn root() -> PathBuf {
     // The built path is the fallback for a binary that is run without cargo.
     let manifest = env::var_os("CARGO_MANIFEST_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
-    manifest
-        .parent()
-        .map_or_else(|| manifest.clone(), Path::to_path_buf)
+    manifest.parent().map_or_else(|| manifest.clone(), Path::to_path_buf)
 }
 
 /// Returns a `cargo` that runs at the root, the same one that runs xtask.
@@ -33,11 +31,7 @@ pub(crate) fn metadata(graph: Option<&str>) -> Result<Value> {
         None => command.arg("--no-deps"),
     };
     let output = command.output().context("cargo metadata did not start")?;
-    ensure!(
-        output.status.success(),
-        "cargo metadata: {}",
-        String::from_utf8_lossy(&output.stderr).trim()
-    );
+    ensure!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr).trim());
     serde_json::from_slice(&output.stdout).context("cargo metadata is not JSON")
 }
 
@@ -66,8 +60,5 @@ pub(crate) fn text<'a>(value: &'a Value, key: &str) -> &'a str {
 
 /// Returns the list under `key`, empty when there is none.
 pub(crate) fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
-    value
-        .get(key)
-        .and_then(Value::as_array)
-        .map_or(&[], Vec::as_slice)
+    value.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }

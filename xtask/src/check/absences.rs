@@ -26,8 +26,7 @@ pub(super) fn find(ground: &Ground) -> Result<Vec<Offence>> {
         let rust = file.parse();
         for (text, what) in ABSENT {
             found.extend(
-                rust.lines_with(text)
-                    .map(|line| Offence::new(file.line(line), format!("{what}: `{text}`"))),
+                rust.lines_with(text).map(|line| Offence::new(file.line(line), format!("{what}: `{text}`"))),
             );
         }
     }

@@ -29,12 +29,8 @@ pub(super) fn find(ground: &Ground) -> Result<Vec<Offence>> {
 
 fn offences(package: &Value) -> Vec<Offence> {
     let from = name(package);
-    let refused = list(package, "dependencies")
-        .iter()
-        .filter_map(|edge| refuse(from, edge));
-    refused
-        .map(|why| Offence::new(format!("{from}/Cargo.toml"), why))
-        .collect()
+    let refused = list(package, "dependencies").iter().filter_map(|edge| refuse(from, edge));
+    refused.map(|why| Offence::new(format!("{from}/Cargo.toml"), why)).collect()
 }
 
 fn refuse(from: &str, edge: &Value) -> Option<String> {
@@ -55,19 +51,11 @@ fn refuse(from: &str, edge: &Value) -> Option<String> {
                 .iter()
                 .find(|(name, _)| from.strip_prefix("mystocks-") == Some(name))
                 .map_or(&[][..], |(_, to)| to);
-            let is_optional = is_dev
-                || edge
-                    .get("optional")
-                    .and_then(Value::as_bool)
-                    .unwrap_or(false);
+            let is_optional = is_dev || edge.get("optional").and_then(Value::as_bool).unwrap_or(false);
             if targets.contains(&format!("{short}?").as_str()) && !is_optional {
-                return Some(format!(
-                    "{from} -> {to} must be optional: only a feature draws it"
-                ));
+                return Some(format!("{from} -> {to} must be optional: only a feature draws it"));
             }
-            targets
-                .iter()
-                .any(|target| target.trim_end_matches('?') == short)
+            targets.iter().any(|target| target.trim_end_matches('?') == short)
         }
     };
     (!drawn).then(|| format!("{from} -> {to} is not drawn"))
@@ -79,29 +67,15 @@ mod tests {
     use serde_json::json;
 
     fn refused(from: &str, to: &str, kind: Option<&str>, optional: bool) -> bool {
-        refuse(
-            from,
-            &json!({ "name": to, "kind": kind, "optional": optional }),
-        )
-        .is_some()
+        refuse(from, &json!({ "name": to, "kind": kind, "optional": optional })).is_some()
     }
 
     #[test]
     fn an_edge_that_is_not_drawn_is_refused() {
         assert!(refused("mystocks-cache", "mystocks-bus", None, false));
         assert!(refused("mystocks-cache", "mystocks-testkit", None, false));
-        assert!(refused(
-            "mystocks-cache",
-            "mystocks-bus",
-            Some("dev"),
-            false
-        ));
-        assert!(refused(
-            "mystocks-cache",
-            "mystocks-redis-core",
-            None,
-            false
-        ));
+        assert!(refused("mystocks-cache", "mystocks-bus", Some("dev"), false));
+        assert!(refused("mystocks-cache", "mystocks-redis-core", None, false));
         assert!(refused("mystocks-config", "mystocks-keys", None, false));
         assert!(refused("mystocks-service", "mystocks-testkit", None, false));
         assert!(refused("mystocks-new", "mystocks-keys", None, false));
@@ -111,37 +85,12 @@ mod tests {
 
     #[test]
     fn the_drawn_edges_pass() {
-        assert!(!refused(
-            "mystocks-cache",
-            "mystocks-redis-core",
-            None,
-            true
-        ));
-        assert!(!refused(
-            "mystocks-cache",
-            "mystocks-testkit",
-            Some("dev"),
-            false
-        ));
-        assert!(!refused(
-            "mystocks-cache",
-            "mystocks-cache",
-            Some("dev"),
-            false
-        ));
+        assert!(!refused("mystocks-cache", "mystocks-redis-core", None, true));
+        assert!(!refused("mystocks-cache", "mystocks-testkit", Some("dev"), false));
+        assert!(!refused("mystocks-cache", "mystocks-cache", Some("dev"), false));
         assert!(!refused("mystocks-indicators", "mystocks-ta", None, false));
-        assert!(!refused(
-            "mystocks-service",
-            "mystocks-indicators",
-            None,
-            false
-        ));
-        assert!(!refused(
-            "mystocks-tests",
-            "mystocks-service",
-            Some("dev"),
-            false
-        ));
+        assert!(!refused("mystocks-service", "mystocks-indicators", None, false));
+        assert!(!refused("mystocks-tests", "mystocks-service", Some("dev"), false));
         assert!(!refused("mystocks-cache", "moka", None, false));
     }
 }

@@ -7,40 +7,26 @@ use super::ground::{File, Ground};
 use super::seams::pairs;
 
 /// What is no store of its own, and why.
-const EXCUSED: [(&str, &str); 1] = [(
-    "Off",
-    "stands for a cache that is switched off: it promises to hold nothing",
-)];
+const EXCUSED: [(&str, &str); 1] =
+    [("Off", "stands for a cache that is switched off: it promises to hold nothing")];
 
 pub(super) fn find(ground: &Ground) -> Result<Vec<Offence>> {
     let is_matrix = |file: &&File| file.path.contains("/tests/conformance");
-    let matrices: Vec<&str> = ground
-        .rust()
-        .filter(is_matrix)
-        .map(|file| file.text.as_str())
-        .collect();
+    let matrices: Vec<&str> = ground.rust().filter(is_matrix).map(|file| file.text.as_str()).collect();
     let is_named = |name: &str| {
-        matrices.iter().any(|text| {
-            text.split(|c: char| !c.is_alphanumeric() && c != '_')
-                .any(|word| word == name)
-        })
+        matrices
+            .iter()
+            .any(|text| text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name))
     };
     let mut found = Vec::new();
     for (file, seam) in pairs(ground) {
-        for (at, line) in file
-            .parse()
-            .code
-            .iter()
-            .enumerate()
-            .filter(|(_, line)| line.trim_start().starts_with("impl"))
+        for (at, line) in
+            file.parse().code.iter().enumerate().filter(|(_, line)| line.trim_start().starts_with("impl"))
         {
             let Some((_, implementor)) = line.split_once(&format!(" {seam} for ")) else {
                 continue;
             };
-            let path = implementor
-                .split(['<', '{', ' '])
-                .next()
-                .unwrap_or_default();
+            let path = implementor.split(['<', '{', ' ']).next().unwrap_or_default();
             let implementor = path.rsplit("::").next().unwrap_or_default();
             if !is_named(implementor) && EXCUSED.iter().all(|(name, _)| *name != implementor) {
                 found.push(Offence::new(
@@ -67,8 +53,7 @@ mod tests {
             "crates/mystocks-cache/src/memory.rs",
             "#[async_trait]\nimpl Store for MemoryStore {}\nimpl<S: Store> Store for Arc<S> {}\n",
         );
-        let matrix =
-            |text: &'static str| [code, ("crates/mystocks-cache/tests/conformance.rs", text)];
+        let matrix = |text: &'static str| [code, ("crates/mystocks-cache/tests/conformance.rs", text)];
         assert_eq!(count(&[code]), 2);
         assert_eq!(count(&matrix("MemoryStore::new()")), 1);
         assert_eq!(count(&matrix("Arc::new(MemoryStore::new())")), 0);

@@ -12,17 +12,8 @@ use crate::process::read;
 use crate::workspace::{self, list, text};
 
 /// The crates that services import. The others are programs, tests and tools.
-const LIBRARIES: [&str; 9] = [
-    "config",
-    "keys",
-    "ta",
-    "redis-core",
-    "cache",
-    "bus",
-    "lock",
-    "session",
-    "indicators",
-];
+const LIBRARIES: [&str; 9] =
+    ["config", "keys", "ta", "redis-core", "cache", "bus", "lock", "session", "indicators"];
 
 #[derive(Debug)]
 pub(super) struct Ground {
@@ -48,10 +39,7 @@ impl Ground {
         let mut files = Vec::new();
         walk(&workspace::root(), "", &mut files)?;
         files.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(Self {
-            files,
-            metadata: workspace::metadata(Some(host))?,
-        })
+        Ok(Self { files, metadata: workspace::metadata(Some(host))? })
     }
 
     pub(super) fn rust(&self) -> impl Iterator<Item = &File> {
@@ -60,10 +48,7 @@ impl Ground {
 
     /// Returns the text of the file at `path`, empty when there is none.
     pub(super) fn text(&self, path: &str) -> &str {
-        self.files
-            .iter()
-            .find(|file| file.path == path)
-            .map_or("", |file| &file.text)
+        self.files.iter().find(|file| file.path == path).map_or("", |file| &file.text)
     }
 
     /// Returns the packages of this workspace.
@@ -75,24 +60,15 @@ impl Ground {
 
     #[cfg(test)]
     pub(super) fn of(files: &[(&str, &str)]) -> Self {
-        let file = |(path, text): &(&str, &str)| File {
-            path: (*path).to_owned(),
-            text: (*text).to_owned(),
-        };
-        Self {
-            files: files.iter().map(file).collect(),
-            metadata: Value::Null,
-        }
+        let file = |(path, text): &(&str, &str)| File { path: (*path).to_owned(), text: (*text).to_owned() };
+        Self { files: files.iter().map(file).collect(), metadata: Value::Null }
     }
 }
 
 impl File {
     /// Returns the crate under crates/ that the file belongs to.
     pub(super) fn package(&self) -> &str {
-        self.path
-            .strip_prefix("crates/")
-            .and_then(|rest| rest.split('/').next())
-            .unwrap_or_default()
+        self.path.strip_prefix("crates/").and_then(|rest| rest.split('/').next()).unwrap_or_default()
     }
 
     /// Returns whether the file is what services of the platform compile in.
@@ -117,9 +93,7 @@ impl File {
 
 /// Returns whether `package` is one that services import.
 pub(super) fn is_library(package: &str) -> bool {
-    package
-        .strip_prefix("mystocks-")
-        .is_some_and(|name| LIBRARIES.contains(&name))
+    package.strip_prefix("mystocks-").is_some_and(|name| LIBRARIES.contains(&name))
 }
 
 /// Returns the name of `package`.
@@ -128,9 +102,7 @@ pub(super) fn name(package: &Value) -> &str {
 }
 
 fn walk(folder: &Path, prefix: &str, files: &mut Vec<File>) -> Result<()> {
-    for entry in
-        fs::read_dir(folder).with_context(|| format!("failed to list {}", folder.display()))?
-    {
+    for entry in fs::read_dir(folder).with_context(|| format!("failed to list {}", folder.display()))? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
         let path = format!("{prefix}{name}");
@@ -139,8 +111,7 @@ fn walk(folder: &Path, prefix: &str, files: &mut Vec<File>) -> Result<()> {
                 walk(&entry.path(), &format!("{path}/"), files)?;
             }
         } else if name.ends_with(".rs") || name.ends_with(".md") || name.ends_with(".toml") {
-            let text = fs::read_to_string(entry.path())
-                .with_context(|| format!("failed to read {path}"))?;
+            let text = fs::read_to_string(entry.path()).with_context(|| format!("failed to read {path}"))?;
             files.push(File { path, text });
         }
     }

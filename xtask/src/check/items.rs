@@ -21,11 +21,7 @@ pub(super) fn items(file: &File, start: &str) -> Vec<(usize, String, String)> {
             depth == 0
         });
         let body = closed.map_or(body, |(end, _)| &body[..end]);
-        found.push((
-            code[..at].lines().count().max(1),
-            head.to_owned(),
-            body.to_owned(),
-        ));
+        found.push((code[..at].lines().count().max(1), head.to_owned(), body.to_owned()));
     }
     found
 }

@@ -27,10 +27,7 @@ pub(super) fn find(ground: &Ground) -> Result<Vec<Offence>> {
     for file in ground.rust().filter(|file| may_not_spell(file)) {
         for (line, literal) in file.parse().literals {
             if TEXT.iter().any(|text| literal.contains(text)) {
-                found.push(Offence::new(
-                    file.line(line),
-                    format!("spells a key: {literal:?}"),
-                ));
+                found.push(Offence::new(file.line(line), format!("spells a key: {literal:?}")));
             }
         }
     }
@@ -57,18 +54,9 @@ mod tests {
         let spelled = "//! x\nlet key = format!(\"mystocks:{a}\");\n";
         let count = |path: &str, text: &str| find(&Ground::of(&[(path, text)])).unwrap().len();
         assert_eq!(count("crates/mystocks-cache/src/a.rs", spelled), 1);
-        assert_eq!(
-            count("crates/mystocks-service/src/a.rs", "f(\"events:tasks\")"),
-            1
-        );
+        assert_eq!(count("crates/mystocks-service/src/a.rs", "f(\"events:tasks\")"), 1);
         assert_eq!(count("crates/mystocks-keys/src/a.rs", spelled), 0);
         assert_eq!(count("crates/mystocks-cache/tests/a.rs", spelled), 0);
-        assert_eq!(
-            count(
-                "crates/mystocks-cache/src/a.rs",
-                "/// reads `mystocks:a`\nfn f() {}"
-            ),
-            0
-        );
+        assert_eq!(count("crates/mystocks-cache/src/a.rs", "/// reads `mystocks:a`\nfn f() {}"), 0);
     }
 }

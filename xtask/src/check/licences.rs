@@ -21,10 +21,7 @@ pub(super) const ALLOWED: [&str; 9] = [
 ];
 
 pub(super) fn find(ground: &Ground) -> Result<Vec<Offence>> {
-    let mut found: Vec<Offence> = list(&ground.metadata, "packages")
-        .iter()
-        .filter_map(refuse)
-        .collect();
+    let mut found: Vec<Offence> = list(&ground.metadata, "packages").iter().filter_map(refuse).collect();
     if listed(ground.text("deny.toml")) != ALLOWED {
         found.push(Offence::new(
             "deny.toml",
@@ -55,10 +52,7 @@ mod tests {
 
     #[test]
     fn a_list_that_differs_is_found() {
-        assert_eq!(
-            listed("[licenses]\nallow = [\n    \"A\",\n    \"B C\",\n]\nx = [\"D\"]\n"),
-            ["A", "B C"]
-        );
+        assert_eq!(listed("[licenses]\nallow = [\n    \"A\",\n    \"B C\",\n]\nx = [\"D\"]\n"), ["A", "B C"]);
         let ground = Ground::of(&[("deny.toml", "[licenses]\nallow = [\"MIT\"]\n")]);
         assert_eq!(find(&ground).unwrap().len(), 1);
     }
@@ -66,13 +60,7 @@ mod tests {
     #[test]
     fn a_package_without_an_allowed_licence_is_found() {
         let package = serde_json::json!({ "name": "a", "version": "1.0.0", "license": "GPL-3.0" });
-        assert_eq!(
-            refuse(&package),
-            Some(Offence::new("a 1.0.0", "its licence is \"GPL-3.0\""))
-        );
-        assert!(
-            refuse(&serde_json::json!({ "name": "a", "version": "1.0.0", "license": null }))
-                .is_some()
-        );
+        assert_eq!(refuse(&package), Some(Offence::new("a 1.0.0", "its licence is \"GPL-3.0\"")));
+        assert!(refuse(&serde_json::json!({ "name": "a", "version": "1.0.0", "license": null })).is_some());
     }
 }

@@ -14,13 +14,9 @@ impl Rust {
         let (code, literals) = split(text);
         let (code, kept) = without_tests(&code);
         let line_of = |at: usize| text.chars().take(at).filter(|c| *c == '\n').count() + 1;
-        let kept_literals = literals
-            .into_iter()
-            .filter(|(at, _)| kept.get(*at).copied().unwrap_or(false));
+        let kept_literals = literals.into_iter().filter(|(at, _)| kept.get(*at).copied().unwrap_or(false));
         Self {
-            literals: kept_literals
-                .map(|(at, literal)| (line_of(at), literal))
-                .collect(),
+            literals: kept_literals.map(|(at, literal)| (line_of(at), literal)).collect(),
             code: code.lines().map(str::to_owned).collect(),
         }
     }
@@ -28,31 +24,19 @@ impl Rust {
     /// Returns the numbered lines of code that hold `needle` at the start of a word.
     pub(super) fn lines_with<'a>(&'a self, needle: &'a str) -> impl Iterator<Item = usize> + 'a {
         let in_word = |c: char| c.is_alphanumeric() || c == '_';
-        let holds = move |line: &str| {
-            line.match_indices(needle)
-                .any(|(at, _)| !line[..at].ends_with(in_word))
-        };
-        self.code
-            .iter()
-            .enumerate()
-            .filter(move |(_, line)| holds(line))
-            .map(|(at, _)| at + 1)
+        let holds =
+            move |line: &str| line.match_indices(needle).any(|(at, _)| !line[..at].ends_with(in_word));
+        self.code.iter().enumerate().filter(move |(_, line)| holds(line)).map(|(at, _)| at + 1)
     }
 }
 
 /// Blanks comments and strings and returns the strings with the position where each starts.
 fn split(text: &str) -> (String, Vec<(usize, String)>) {
     let chars: Vec<char> = text.chars().collect();
-    let rest_is = |at: usize, wanted: &str| {
-        wanted
-            .chars()
-            .enumerate()
-            .all(|(i, c)| chars.get(at + i) == Some(&c))
-    };
+    let rest_is =
+        |at: usize, wanted: &str| wanted.chars().enumerate().all(|(i, c)| chars.get(at + i) == Some(&c));
     let find = |from: usize, wanted: &str| {
-        (from..chars.len())
-            .find(|at| rest_is(*at, wanted))
-            .unwrap_or(chars.len())
+        (from..chars.len()).find(|at| rest_is(*at, wanted)).unwrap_or(chars.len())
     };
     let mut code = String::new();
     let mut literals = Vec::new();
@@ -87,11 +71,7 @@ fn split(text: &str) -> (String, Vec<(usize, String)>) {
             continue;
         };
         let end = end.min(chars.len());
-        code.extend(
-            chars[at..end]
-                .iter()
-                .map(|c| if *c == '\n' { '\n' } else { ' ' }),
-        );
+        code.extend(chars[at..end].iter().map(|c| if *c == '\n' { '\n' } else { ' ' }));
         at = end;
     }
     (code, literals)
@@ -123,10 +103,7 @@ fn without_tests(code: &str) -> (String, Vec<bool>) {
         }
         at += 1;
     }
-    let blanked = chars
-        .iter()
-        .zip(&kept)
-        .map(|(c, kept)| if *kept || *c == '\n' { *c } else { ' ' });
+    let blanked = chars.iter().zip(&kept).map(|(c, kept)| if *kept || *c == '\n' { *c } else { ' ' });
     (blanked.collect(), kept)
 }
 

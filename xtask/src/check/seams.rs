@@ -6,13 +6,7 @@ use super::Offence;
 use super::ground::{File, Ground};
 use super::items::items;
 
-const SEAMS: [&str; 5] = [
-    "Store",
-    "Transport",
-    "LockBackend",
-    "SessionStore",
-    "BarSource",
-];
+const SEAMS: [&str; 5] = ["Store", "Transport", "LockBackend", "SessionStore", "BarSource"];
 const MOST_METHODS: usize = 6;
 const MOST_KINDS: usize = 8;
 
@@ -22,17 +16,9 @@ pub(super) fn shape(ground: &Ground) -> Result<Vec<Offence>> {
         for (line, head, body) in items(file, &format!("pub trait {seam}")) {
             let methods = body.split_whitespace().filter(|word| *word == "fn").count();
             if head.starts_with('<') {
-                found.push(Offence::new(
-                    file.line(line),
-                    format!("the seam {seam} has type parameters"),
-                ));
-            } else if methods > MOST_METHODS
-                && !head.starts_with(|c: char| c.is_alphanumeric() || c == '_')
-            {
-                found.push(Offence::new(
-                    file.line(line),
-                    format!("the seam {seam} has {methods} methods"),
-                ));
+                found.push(Offence::new(file.line(line), format!("the seam {seam} has type parameters")));
+            } else if methods > MOST_METHODS && !head.starts_with(|c: char| c.is_alphanumeric() || c == '_') {
+                found.push(Offence::new(file.line(line), format!("the seam {seam} has {methods} methods")));
             }
         }
     }
@@ -43,15 +29,9 @@ pub(super) fn error_kinds(ground: &Ground) -> Result<Vec<Offence>> {
     let mut found = Vec::new();
     for file in ground.rust().filter(|file| file.is_library()) {
         for (line, _, body) in items(file, "pub enum ErrorKind") {
-            let kinds = body
-                .split(',')
-                .filter(|kind| kind.contains(char::is_alphanumeric))
-                .count();
+            let kinds = body.split(',').filter(|kind| kind.contains(char::is_alphanumeric)).count();
             if kinds > MOST_KINDS {
-                found.push(Offence::new(
-                    file.line(line),
-                    format!("{kinds} kinds of error"),
-                ));
+                found.push(Offence::new(file.line(line), format!("{kinds} kinds of error")));
             }
         }
     }
@@ -59,9 +39,7 @@ pub(super) fn error_kinds(ground: &Ground) -> Result<Vec<Offence>> {
 }
 
 pub(super) fn pairs(ground: &Ground) -> impl Iterator<Item = (&File, &'static str)> {
-    let sources = ground
-        .rust()
-        .filter(|file| file.path.starts_with("crates/") && !file.is_test());
+    let sources = ground.rust().filter(|file| file.path.starts_with("crates/") && !file.is_test());
     sources.flat_map(|file| SEAMS.map(|seam| (file, seam)))
 }
 
@@ -75,12 +53,8 @@ mod tests {
 
     #[test]
     fn a_wide_or_generic_seam_is_found() {
-        let seam = |head: &str, n: usize| {
-            format!(
-                "pub trait Store{head} {{ {} }}",
-                "fn a(&self) { {} } ".repeat(n)
-            )
-        };
+        let seam =
+            |head: &str, n: usize| format!("pub trait Store{head} {{ {} }}", "fn a(&self) { {} } ".repeat(n));
         let found = |text: &str| count(shape, &[("crates/mystocks-cache/src/store.rs", text)]);
         assert_eq!(found(&seam(": Send", 6)), 0);
         assert_eq!(found(&seam("", 7)), 1);
@@ -89,25 +63,9 @@ mod tests {
 
     #[test]
     fn a_ninth_kind_of_error_is_found() {
-        let kinds = |n: usize| {
-            format!(
-                "pub enum ErrorKind {{\n{}}}",
-                "  /// Says, what.\n  Kind,\n".repeat(n)
-            )
-        };
-        assert_eq!(
-            count(
-                error_kinds,
-                &[("crates/mystocks-cache/src/error.rs", &kinds(8))]
-            ),
-            0
-        );
-        assert_eq!(
-            count(
-                error_kinds,
-                &[("crates/mystocks-cache/src/error.rs", &kinds(9))]
-            ),
-            1
-        );
+        let kinds =
+            |n: usize| format!("pub enum ErrorKind {{\n{}}}", "  /// Says, what.\n  Kind,\n".repeat(n));
+        assert_eq!(count(error_kinds, &[("crates/mystocks-cache/src/error.rs", &kinds(8))]), 0);
+        assert_eq!(count(error_kinds, &[("crates/mystocks-cache/src/error.rs", &kinds(9))]), 1);
     }
 }

@@ -4,10 +4,7 @@ use super::licences::ALLOWED;
 
 /// Returns whether we may take a package under the SPDX expression `licence`.
 pub(super) fn allows(licence: &str) -> bool {
-    let spaced = licence
-        .replace('/', " OR ")
-        .replace('(', " ( ")
-        .replace(')', " ) ");
+    let spaced = licence.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ");
     let words: Vec<&str> = spaced.split_whitespace().collect();
     let mut rest = words.as_slice();
     any_of(&mut rest) && rest.is_empty()

@@ -8,9 +8,7 @@ use crate::process::run;
 use crate::workspace::cargo;
 
 pub(super) fn fmt(_: &Ground) -> Result<Vec<Offence>> {
-    Ok(tool(&["fmt", "--all", "--", "--check"], "")
-        .into_iter()
-        .collect())
+    Ok(tool(&["fmt", "--all", "--", "--check"], "").into_iter().collect())
 }
 
 pub(super) fn clippy(_: &Ground) -> Result<Vec<Offence>> {
@@ -20,6 +18,8 @@ pub(super) fn clippy(_: &Ground) -> Result<Vec<Offence>> {
             "--quiet",
             "--workspace",
             "--all-targets",
+            "--features",
+            "mystocks-tests/integration",
             "--",
             "-D",
             "warnings",
@@ -31,40 +31,22 @@ pub(super) fn clippy(_: &Ground) -> Result<Vec<Offence>> {
 }
 
 pub(super) fn rustdoc(_: &Ground) -> Result<Vec<Offence>> {
-    Ok(tool(
-        &["doc", "--quiet", "--workspace", "--no-deps"],
-        "-D warnings",
-    )
-    .into_iter()
-    .collect())
+    Ok(tool(&["doc", "--quiet", "--workspace", "--no-deps"], "-D warnings").into_iter().collect())
 }
 
 /// Compiles every crate that has features with none of them, and with each of them alone.
 pub(super) fn features(ground: &Ground) -> Result<Vec<Offence>> {
     let mut found = Vec::new();
     for package in ground.members() {
-        let features = package
-            .get("features")
-            .and_then(|features| features.as_object());
+        let features = package.get("features").and_then(|features| features.as_object());
         let Some(features) = features.filter(|features| !features.is_empty()) else {
             continue;
         };
-        let alone = features
-            .keys()
-            .filter(|feature| *feature != "default")
-            .map(|feature| feature.as_str());
+        let alone = features.keys().filter(|feature| *feature != "default").map(|feature| feature.as_str());
         for feature in std::iter::once("").chain(alone) {
             let package = name(package);
             found.extend(tool(
-                &[
-                    "check",
-                    "--quiet",
-                    "--package",
-                    package,
-                    "--no-default-features",
-                    "--features",
-                    feature,
-                ],
+                &["check", "--quiet", "--package", package, "--no-default-features", "--features", feature],
                 "",
             ));
         }
@@ -77,7 +59,5 @@ fn tool(words: &[&str], rustdoc_flags: &str) -> Option<Offence> {
     if !rustdoc_flags.is_empty() {
         command.env("RUSTDOCFLAGS", rustdoc_flags);
     }
-    run(command.args(words))
-        .err()
-        .map(|error| Offence::new("cargo", error.to_string()))
+    run(command.args(words)).err().map(|error| Offence::new("cargo", error.to_string()))
 }

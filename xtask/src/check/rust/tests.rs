@@ -11,27 +11,12 @@ fn comments_strings_and_tests_are_no_code() {
     assert_eq!(rust.lines_with("five").count(), 0);
     assert_eq!(rust.lines_with("seven").collect::<Vec<_>>(), [8]);
     assert_eq!(rust.lines_with("even").count(), 0);
-    assert_eq!(
-        rust.literals,
-        [
-            (2, "two\\\"".to_owned()),
-            (3, "four".to_owned()),
-            (8, "8".to_owned())
-        ]
-    );
+    assert_eq!(rust.literals, [(2, "two\\\"".to_owned()), (3, "four".to_owned()), (8, "8".to_owned())]);
 }
 
 #[test]
 fn an_unfinished_file_is_read_to_its_end() {
-    for text in [
-        "\"open",
-        "/* open",
-        "r#\"open",
-        "'\\",
-        "#[cfg(test)] mod t {",
-        "r",
-        "",
-    ] {
+    for text in ["\"open", "/* open", "r#\"open", "'\\", "#[cfg(test)] mod t {", "r", ""] {
         assert!(Rust::parse(text).code.len() <= 1, "{text}");
     }
 }
