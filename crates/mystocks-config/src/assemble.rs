@@ -8,36 +8,21 @@ use crate::{Endpoint, ErrorKind, RedisSettings, Secret, Settings, url, value};
 /// Reads every key; what cannot be read is a problem and stays at its default.
 pub(crate) fn assemble(merged: &Merged, problems: &mut Vec<Problem>) -> Settings {
     let mut reader = Reader { merged, problems };
-    let mut settings = Settings {
-        redis: reader.redis(),
-        ..Settings::default()
-    };
+    let mut settings = Settings { redis: reader.redis(), ..Settings::default() };
     let s = &mut settings;
     reader.put("REDIS_CACHE_TTL", value::time, &mut s.cache.ttl);
     reader.put("REDIS_CACHE_PREFIX", value::prefix, &mut s.cache.prefix);
     reader.put("REDIS_ENABLE_CACHE", value::switch, &mut s.cache.enabled);
-    reader.put(
-        "REDIS_PUBSUB_CHANNEL_PREFIX",
-        value::prefix,
-        &mut s.bus.channel_prefix,
-    );
+    reader.put("REDIS_PUBSUB_CHANNEL_PREFIX", value::prefix, &mut s.bus.channel_prefix);
     reader.put("REDIS_ENABLE_PUBSUB", value::switch, &mut s.bus.enabled);
     reader.put("REDIS_LOCK_PREFIX", value::prefix, &mut s.lock.prefix);
-    reader.put(
-        "REDIS_LOCK_DEFAULT_TIMEOUT",
-        value::time,
-        &mut s.lock.default_timeout,
-    );
+    reader.put("REDIS_LOCK_DEFAULT_TIMEOUT", value::time, &mut s.lock.default_timeout);
     reader.put("REDIS_ENABLE_LOCK", value::switch, &mut s.lock.enabled);
     reader.put("REDIS_SESSION_PREFIX", value::prefix, &mut s.session.prefix);
     reader.put("REDIS_SESSION_TTL", value::time, &mut s.session.ttl);
     s.other_programs.celery_broker_url = reader.optional("CELERY_BROKER_URL", secret);
     s.other_programs.celery_result_backend = reader.optional("CELERY_RESULT_BACKEND", secret);
-    reader.put(
-        "REDIS_FIXATION_INTERVAL_SECONDS",
-        value::time,
-        &mut s.fixation.interval,
-    );
+    reader.put("REDIS_FIXATION_INTERVAL_SECONDS", value::time, &mut s.fixation.interval);
     settings
 }
 
@@ -62,26 +47,10 @@ impl Reader<'_> {
         if let Some(database) = self.optional("REDIS_APP_CACHE_DB", value::database) {
             redis.database = database;
         }
-        self.put(
-            "REDIS_MAX_CONNECTIONS",
-            value::connections,
-            &mut redis.max_connections,
-        );
-        self.put(
-            "REDIS_SOCKET_TIMEOUT",
-            value::time,
-            &mut redis.socket_timeout,
-        );
-        self.put(
-            "REDIS_SOCKET_CONNECT_TIMEOUT",
-            value::time,
-            &mut redis.connect_timeout,
-        );
-        self.put(
-            "REDIS_DECODE_RESPONSES",
-            value::switch,
-            &mut redis.decode_responses,
-        );
+        self.put("REDIS_MAX_CONNECTIONS", value::connections, &mut redis.max_connections);
+        self.put("REDIS_SOCKET_TIMEOUT", value::time, &mut redis.socket_timeout);
+        self.put("REDIS_SOCKET_CONNECT_TIMEOUT", value::time, &mut redis.connect_timeout);
+        self.put("REDIS_DECODE_RESPONSES", value::switch, &mut redis.decode_responses);
         redis
     }
 
@@ -99,12 +68,7 @@ impl Reader<'_> {
         (!text.is_empty()).then(|| self.value(raw, &text, read))?
     }
 
-    fn value<T>(
-        &mut self,
-        raw: Raw<'_>,
-        text: &str,
-        read: fn(&str) -> Result<T, String>,
-    ) -> Option<T> {
+    fn value<T>(&mut self, raw: Raw<'_>, text: &str, read: fn(&str) -> Result<T, String>) -> Option<T> {
         read(text)
             .map_err(|expected| {
                 let kind = ErrorKind::InvalidValue;
@@ -123,10 +87,7 @@ impl<'a> Reader<'a> {
             return None;
         }
         let filled = self.merged.filled(raw);
-        filled
-            .map_err(|problem| self.problems.push(problem))
-            .ok()
-            .map(|text| (raw, text))
+        filled.map_err(|problem| self.problems.push(problem)).ok().map(|text| (raw, text))
     }
 }
 

@@ -84,11 +84,7 @@ pub(crate) fn strip_comment(value: &str) -> &str {
 }
 
 fn read_entry(text: &str, line: usize) -> Result<(Entry, &str), Fault> {
-    let fault = |name: Option<&str>, expected| Fault {
-        line,
-        name: name.map(str::to_string),
-        expected,
-    };
+    let fault = |name: Option<&str>, expected| Fault { line, name: name.map(str::to_string), expected };
     let (first, after) = text.split_once('\n').unwrap_or((text, ""));
     let Some((name, value)) = first.split_once('=') else {
         return Err(fault(None, "NAME=value, a comment or an empty line"));
@@ -101,11 +97,7 @@ fn read_entry(text: &str, line: usize) -> Result<(Entry, &str), Fault> {
     if !is_name(name) {
         return Err(fault(None, "a name of letters, digits and _ before the ="));
     }
-    let entry = |value: String| Entry {
-        line,
-        name: name.to_string(),
-        value,
-    };
+    let entry = |value: String| Entry { line, name: name.to_string(), value };
     let quote = value.trim_start().chars().next();
     let Some(quote @ ('"' | '\'')) = quote else {
         // The character before is the `=`: a comment right behind it needs a space, as everywhere.
@@ -123,10 +115,7 @@ fn read_entry(text: &str, line: usize) -> Result<(Entry, &str), Fault> {
     let (trailing, after) = behind.split_once('\n').unwrap_or((behind, ""));
     let trailing = trailing.trim();
     if !trailing.is_empty() && !trailing.starts_with('#') {
-        return Err(fault(
-            Some(name),
-            "nothing but a # comment after the closing quote",
-        ));
+        return Err(fault(Some(name), "nothing but a # comment after the closing quote"));
     }
     Ok((entry(value), after))
 }

@@ -43,10 +43,7 @@ impl Error {
     /// Makes an error of one problem; `None` when there is none.
     pub(crate) fn from_problems(problems: Vec<Problem>) -> Option<Self> {
         let mut problems = problems.into_iter();
-        Some(Self {
-            first: problems.next()?,
-            others: problems.collect(),
-        })
+        Some(Self { first: problems.next()?, others: problems.collect() })
     }
 
     /// Returns the kind of the first problem.
@@ -67,10 +64,7 @@ impl Error {
 
 impl From<Problem> for Error {
     fn from(first: Problem) -> Self {
-        Self {
-            first,
-            others: Vec::new(),
-        }
+        Self { first, others: Vec::new() }
     }
 }
 

@@ -21,8 +21,8 @@ impl File {
     /// Returns the text without a byte-order mark; `None` when the file may be missing and is.
     pub(crate) fn read(&self) -> Result<Option<String>, Problem> {
         let mut bytes = Vec::new();
-        let read = std::fs::File::open(&self.path)
-            .and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes));
+        let read =
+            std::fs::File::open(&self.path).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes));
         match read {
             Ok(length) if length as u64 > MAX_FILE => {
                 return Err(self.unreadable("a file of at most 16 MiB"));
@@ -46,10 +46,8 @@ impl File {
             let place = self.line(index + 1);
             return Err(Problem::new(ErrorKind::Malformed, None, place, expected));
         }
-        let text = String::from_utf8(bytes).map_err(|error| {
-            self.unreadable("UTF-8 text")
-                .with_source(error.utf8_error())
-        })?;
+        let text = String::from_utf8(bytes)
+            .map_err(|error| self.unreadable("UTF-8 text").with_source(error.utf8_error()))?;
         Ok(Some(text.trim_start_matches('\u{feff}').to_string()))
     }
 

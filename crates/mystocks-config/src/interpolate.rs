@@ -18,12 +18,7 @@ pub(crate) fn escape(text: &str) -> String {
 ///
 /// The error is what was expected.
 pub(crate) fn fill(key: &str, text: &str, lookup: Lookup<'_>) -> Result<String, String> {
-    let mut filling = Filling {
-        lookup,
-        open: vec![key.to_string()],
-        references: 0,
-        out: String::new(),
-    };
+    let mut filling = Filling { lookup, open: vec![key.to_string()], references: 0, out: String::new() };
     filling.text(text)?;
     Ok(filling.out)
 }
@@ -93,9 +88,8 @@ impl Filling<'_> {
         if secret {
             return "every ${NAME} to be defined (a ${ that is meant stands as $${)".to_string();
         }
-        let nearest = keys::nearest(name)
-            .map(|nearest| format!(", the nearest is {nearest}"))
-            .unwrap_or_default();
+        let nearest =
+            keys::nearest(name).map(|nearest| format!(", the nearest is {nearest}")).unwrap_or_default();
         format!("${{{name}}} to be defined{nearest}")
     }
 

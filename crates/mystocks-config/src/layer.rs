@@ -29,10 +29,7 @@ struct Placed {
 
 impl Layer {
     pub(crate) fn new(title: impl Into<String>) -> Self {
-        Self {
-            title: title.into(),
-            values: BTreeMap::new(),
-        }
+        Self { title: title.into(), values: BTreeMap::new() }
     }
 
     /// Makes the layer of the defaults.
@@ -45,10 +42,7 @@ impl Layer {
     }
 
     /// Makes the layer of the environment.
-    pub(crate) fn of_environment(
-        variables: &[(OsString, OsString)],
-        problems: &mut Vec<Problem>,
-    ) -> Self {
+    pub(crate) fn of_environment(variables: &[(OsString, OsString)], problems: &mut Vec<Problem>) -> Self {
         let mut layer = Self::new(ENVIRONMENT);
         for (name, value) in variables {
             let Some(spelled) = name.to_str() else {
@@ -100,11 +94,8 @@ pub(crate) fn unknown(name: &str, place: &str) -> Problem {
 
 impl Provider for Layer {
     fn metadata(&self) -> Metadata {
-        let places: BTreeMap<String, Arc<str>> = self
-            .values
-            .iter()
-            .map(|(name, placed)| (name.clone(), placed.place.clone()))
-            .collect();
+        let places: BTreeMap<String, Arc<str>> =
+            self.values.iter().map(|(name, placed)| (name.clone(), placed.place.clone())).collect();
         let places = Arc::new(places);
         Metadata::named(self.title.clone()).interpolater(move |_: &Profile, path: &[&str]| {
             let place = path.first().and_then(|name| places.get(*name));

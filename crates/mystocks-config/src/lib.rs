@@ -54,6 +54,6 @@ pub use keys::{KEYS, KeyInfo};
 pub use loader::Loader;
 pub use secret::Secret;
 pub use settings::{
-    BusSettings, CacheSettings, Endpoint, FixationSettings, LockSettings, OtherPrograms,
-    RedisSettings, SessionSettings, Settings,
+    BusSettings, CacheSettings, Endpoint, FixationSettings, LockSettings, OtherPrograms, RedisSettings,
+    SessionSettings, Settings,
 };

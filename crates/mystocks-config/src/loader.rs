@@ -29,10 +29,7 @@ impl Loader {
 
     /// Makes a loader of the usual files of a folder, `mystocks.toml` and `.env`; each may be missing.
     pub fn in_folder(folder: impl AsRef<Path>) -> Self {
-        let optional = |name: &str| File {
-            path: folder.as_ref().join(name),
-            may_be_missing: true,
-        };
+        let optional = |name: &str| File { path: folder.as_ref().join(name), may_be_missing: true };
         Self {
             toml: Some(optional("mystocks.toml")),
             dotenv: Some(optional(".env")),
@@ -100,10 +97,7 @@ fn read(file: Option<&File>, read_text: ReadText, problems: &mut Vec<Problem>) -
 }
 
 fn named(path: impl Into<PathBuf>) -> File {
-    File {
-        path: path.into(),
-        may_be_missing: false,
-    }
+    File { path: path.into(), may_be_missing: false }
 }
 
 impl fmt::Debug for Loader {

@@ -38,10 +38,7 @@ impl Merged {
     pub(crate) fn raw(&self, key: &'static KeyInfo) -> Option<Raw<'_>> {
         let named = self.under(key.name);
         let alias = key.alias.and_then(|alias| self.under(alias));
-        named
-            .filter(|raw| alias.is_none() || self.place(*raw) != DEFAULT)
-            .or(alias)
-            .or(named)
+        named.filter(|raw| alias.is_none() || self.place(*raw) != DEFAULT).or(alias).or(named)
     }
 
     /// Returns the text of a value with every `${NAME}` filled in.
@@ -71,8 +68,6 @@ impl Merged {
 
     fn place(&self, raw: Raw<'_>) -> String {
         let metadata = self.figment.get_metadata(raw.value.tag());
-        metadata
-            .map(|metadata| metadata.interpolate(&Profile::Default, &[raw.name]))
-            .unwrap_or_default()
+        metadata.map(|metadata| metadata.interpolate(&Profile::Default, &[raw.name])).unwrap_or_default()
     }
 }

@@ -142,56 +142,36 @@ impl Default for RedisSettings {
 
 impl Default for Endpoint {
     fn default() -> Self {
-        Self::Tcp {
-            host: "localhost".to_string(),
-            port: 6379,
-            tls: false,
-        }
+        Self::Tcp { host: "localhost".to_string(), port: 6379, tls: false }
     }
 }
 
 impl Default for CacheSettings {
     fn default() -> Self {
-        Self {
-            ttl: Duration::from_secs(3600),
-            prefix: "mystocks:".to_string(),
-            enabled: true,
-        }
+        Self { ttl: Duration::from_secs(3600), prefix: "mystocks:".to_string(), enabled: true }
     }
 }
 
 impl Default for BusSettings {
     fn default() -> Self {
-        Self {
-            channel_prefix: "mystocks:".to_string(),
-            enabled: true,
-        }
+        Self { channel_prefix: "mystocks:".to_string(), enabled: true }
     }
 }
 
 impl Default for LockSettings {
     fn default() -> Self {
-        Self {
-            prefix: "mystocks:lock:".to_string(),
-            default_timeout: Duration::from_secs(30),
-            enabled: true,
-        }
+        Self { prefix: "mystocks:lock:".to_string(), default_timeout: Duration::from_secs(30), enabled: true }
     }
 }
 
 impl Default for SessionSettings {
     fn default() -> Self {
-        Self {
-            prefix: "mystocks:session:".to_string(),
-            ttl: Duration::from_secs(86_400),
-        }
+        Self { prefix: "mystocks:session:".to_string(), ttl: Duration::from_secs(86_400) }
     }
 }
 
 impl Default for FixationSettings {
     fn default() -> Self {
-        Self {
-            interval: Duration::from_secs(300),
-        }
+        Self { interval: Duration::from_secs(300) }
     }
 }

@@ -62,9 +62,7 @@ fn line_of(text: &str, key: &str) -> usize {
         let line = line.trim_start().trim_start_matches('[');
         let bare = line.trim_start().trim_start_matches(['"', '\'']);
         bare.strip_prefix(key).is_some_and(|rest| {
-            rest.trim_start_matches(['"', '\''])
-                .trim_start()
-                .starts_with(['=', ']', '.'])
+            rest.trim_start_matches(['"', '\'']).trim_start().starts_with(['=', ']', '.'])
         })
     };
     text.lines().position(starts).unwrap_or_default() + 1

@@ -22,11 +22,7 @@ pub(crate) struct UrlParts {
 /// The server a URL names.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum UrlPlace {
-    Tcp {
-        host: String,
-        port: Option<u16>,
-        tls: bool,
-    },
+    Tcp { host: String, port: Option<u16>, tls: bool },
     Unix(PathBuf),
 }
 
@@ -56,9 +52,8 @@ impl RedisSettings {
     /// # Errors
     /// The text is not such a URL; the message says which part is wrong and shows no password.
     pub fn from_url(url: &str) -> Result<Self, Error> {
-        let parts = parse(url).map_err(|expected| {
-            Problem::new(ErrorKind::InvalidValue, None, "the given URL", expected)
-        })?;
+        let parts = parse(url)
+            .map_err(|expected| Problem::new(ErrorKind::InvalidValue, None, "the given URL", expected))?;
         let mut settings = Self::default();
         parts.apply(&mut settings);
         Ok(settings)
@@ -97,11 +92,9 @@ impl UrlParts {
             Endpoint::Unix { .. } => 6379,
         };
         settings.endpoint = match self.place {
-            UrlPlace::Tcp { host, port, tls } => Endpoint::Tcp {
-                host,
-                port: port.unwrap_or(default_port),
-                tls,
-            },
+            UrlPlace::Tcp { host, port, tls } => {
+                Endpoint::Tcp { host, port: port.unwrap_or(default_port), tls }
+            }
             UrlPlace::Unix(path) => Endpoint::Unix { path },
         };
         settings.username = self.username.or(settings.username.take());
@@ -140,11 +133,7 @@ fn shown(url: &str) -> Option<String> {
 }
 
 fn bracketed(host: &str) -> String {
-    if host.contains(':') {
-        format!("[{host}]")
-    } else {
-        host.to_string()
-    }
+    if host.contains(':') { format!("[{host}]") } else { host.to_string() }
 }
 
 fn encode(text: &str) -> String {

@@ -11,9 +11,7 @@ const LONGEST: Duration = Duration::from_secs(36_500 * 86_400);
 /// Reads a time: a number with at most three decimals, and a unit.
 pub(crate) fn time(text: &str) -> Result<Duration, String> {
     let at = text.find(|c: char| !c.is_ascii_digit() && c != '.');
-    let (number, unit) = text
-        .split_at_checked(at.unwrap_or(text.len()))
-        .unwrap_or((text, ""));
+    let (number, unit) = text.split_at_checked(at.unwrap_or(text.len())).unwrap_or((text, ""));
     let unit: u64 = match unit.trim_start() {
         "ms" => 1,
         "" | "s" => 1000,
@@ -38,9 +36,7 @@ fn millis(number: &str, unit: u64) -> Option<u64> {
     let thousandths: u64 = format!("{fraction:0<3}").parse().ok()?;
     let whole = whole.parse::<u64>().ok()?.checked_mul(unit)?;
     let part = thousandths.checked_mul(unit)?;
-    (part % 1000 == 0)
-        .then_some(whole)
-        .and_then(|whole| whole.checked_add(part / 1000))
+    (part % 1000 == 0).then_some(whole).and_then(|whole| whole.checked_add(part / 1000))
 }
 
 /// Reads a switch.

@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 use mystocks_config::{KEYS, Loader, Settings};
 
 fn in_repository(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../..")
-        .join(path)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
 }
 
 #[test]
@@ -17,25 +15,18 @@ fn the_example_holds_every_key_with_its_default_and_meaning_and_nothing_else() {
     let given: Vec<(&str, &str, &str)> = lines
         .windows(2)
         .filter_map(|pair| {
-            let (name, value) = pair[1]
-                .split_once('=')
-                .filter(|_| !pair[1].starts_with('#'))?;
+            let (name, value) = pair[1].split_once('=').filter(|_| !pair[1].starts_with('#'))?;
             Some((name, value, pair[0].trim_start_matches("# ")))
         })
         .collect();
-    let wanted: Vec<(&str, &str, &str)> = KEYS
-        .iter()
-        .map(|key| (key.name, key.default, key.meaning))
-        .collect();
+    let wanted: Vec<(&str, &str, &str)> =
+        KEYS.iter().map(|key| (key.name, key.default, key.meaning)).collect();
     assert_eq!(given, wanted);
 }
 
 #[test]
 fn the_example_loads_as_the_defaults() {
-    let settings = Loader::new()
-        .dotenv_file(in_repository(".env.example"))
-        .load()
-        .unwrap();
+    let settings = Loader::new().dotenv_file(in_repository(".env.example")).load().unwrap();
     assert_eq!(settings, Settings::default());
 }
 

@@ -8,10 +8,7 @@ use tempfile::TempDir;
 type Outcome = Result<mystocks_config::Settings, mystocks_config::Error>;
 
 /// Loads the bytes as a file of the folder, and removes it again.
-#[expect(
-    clippy::unwrap_used,
-    reason = "a function of tests that is no test itself"
-)]
+#[expect(clippy::unwrap_used, reason = "a function of tests that is no test itself")]
 fn load(folder: &TempDir, file: &str, bytes: &[u8]) -> Outcome {
     let path = folder.path().join(file);
     std::fs::write(&path, bytes).unwrap();
@@ -21,17 +18,11 @@ fn load(folder: &TempDir, file: &str, bytes: &[u8]) -> Outcome {
 }
 
 fn cases() -> ProptestConfig {
-    ProptestConfig {
-        failure_persistence: None,
-        ..ProptestConfig::with_cases(1000)
-    }
+    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1000) }
 }
 
 fn double_quoted(text: &str) -> String {
-    let escaped = text
-        .replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace("${", "$${");
+    let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace("${", "$${");
     format!("\"{escaped}\"")
 }
 
@@ -51,7 +42,8 @@ fn any_bytes_are_settings_or_an_error() {
 #[test]
 fn any_lines_near_the_grammar_are_settings_or_an_error() {
     let folder = TempDir::new().unwrap();
-    let near = "((export )?(REDIS_(HOST|PORT|URL|DB)|A|é)?[ =\"'#$\\{\\}\\\\\n\r:/@%0-9a-z\u{feff}]{0,12}\n?){0,6}";
+    let near =
+        "((export )?(REDIS_(HOST|PORT|URL|DB)|A|é)?[ =\"'#$\\{\\}\\\\\n\r:/@%0-9a-z\u{feff}]{0,12}\n?){0,6}";
     proptest!(cases(), |(text in near)| {
         let _ = load(&folder, ".env", text.as_bytes());
         let _ = load(&folder, "mystocks.toml", text.as_bytes());

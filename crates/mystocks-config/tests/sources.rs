@@ -7,19 +7,13 @@ use std::time::Duration;
 use mystocks_config::{Endpoint, Loader, Secret, Settings};
 use tempfile::TempDir;
 
-#[expect(
-    clippy::unwrap_used,
-    reason = "a function of tests that is no test itself"
-)]
+#[expect(clippy::unwrap_used, reason = "a function of tests that is no test itself")]
 fn load(toml: &str, dotenv: &str, environment: &[(&str, &str)]) -> Settings {
     let folder = TempDir::new().unwrap();
     std::fs::write(folder.path().join("mystocks.toml"), toml).unwrap();
     std::fs::write(folder.path().join(".env"), dotenv).unwrap();
     let variables = environment.iter().copied();
-    Loader::in_folder(folder.path())
-        .environment(variables)
-        .load()
-        .unwrap()
+    Loader::in_folder(folder.path()).environment(variables).load().unwrap()
 }
 
 fn tcp(host: &str, port: u16, tls: bool) -> Endpoint {
@@ -90,30 +84,18 @@ REDIS_FIXATION_INTERVAL_SECONDS=9h
 fn the_redis_form_of_a_switch_wins_over_its_alias_and_the_alias_over_the_default() {
     let enabled = |dotenv: &str, environment: &[(&str, &str)]| {
         let settings = load("", dotenv, environment);
-        (
-            settings.cache.enabled,
-            settings.bus.enabled,
-            settings.lock.enabled,
-        )
+        (settings.cache.enabled, settings.bus.enabled, settings.lock.enabled)
     };
     let all_off = "ENABLE_CACHE=false\nENABLE_PUBSUB=false\nenable_lock=false\n";
     assert_eq!(enabled(all_off, &[]), (false, false, false));
     let all_on = "REDIS_ENABLE_CACHE=true\nREDIS_ENABLE_PUBSUB=true\nREDIS_ENABLE_LOCK=true\n";
-    let environment = [
-        ("ENABLE_CACHE", "false"),
-        ("ENABLE_PUBSUB", "false"),
-        ("ENABLE_LOCK", "false"),
-    ];
+    let environment = [("ENABLE_CACHE", "false"), ("ENABLE_PUBSUB", "false"), ("ENABLE_LOCK", "false")];
     assert_eq!(enabled(all_on, &environment), (true, true, true));
 }
 
 #[test]
 fn the_environment_may_be_lower_case_and_carry_comments() {
-    let variables = [
-        ("REDIS_HOST", "upper"),
-        ("redis_host", "lower"),
-        ("redis_db", " 4  # four"),
-    ];
+    let variables = [("REDIS_HOST", "upper"), ("redis_host", "lower"), ("redis_db", " 4  # four")];
     let redis = load("", "", &variables).redis;
     assert_eq!(redis.endpoint, tcp("upper", 6379, false));
     assert_eq!(redis.database, 4);
@@ -130,18 +112,13 @@ fn a_password_of_the_environment_is_taken_as_it_is() {
 #[test]
 fn an_empty_value_takes_back_what_an_earlier_source_gave() {
     let dotenv = "REDIS_PASSWORD=p\nREDIS_URL=redis://elsewhere:1/2\nREDIS_APP_CACHE_DB=5\n";
-    let variables = [
-        ("REDIS_PASSWORD", ""),
-        ("REDIS_URL", ""),
-        ("REDIS_APP_CACHE_DB", ""),
-    ];
+    let variables = [("REDIS_PASSWORD", ""), ("REDIS_URL", ""), ("REDIS_APP_CACHE_DB", "")];
     assert_eq!(load("", dotenv, &variables), Settings::default());
 }
 
 #[test]
 fn other_programs_variables_are_left_alone() {
-    let dotenv =
-        "DATABASE_URL=postgres://x\nSECRET=1\nredisx=2\nREDIS_SERVER_BIN=/usr/bin/redis-server\n";
+    let dotenv = "DATABASE_URL=postgres://x\nSECRET=1\nredisx=2\nREDIS_SERVER_BIN=/usr/bin/redis-server\n";
     let kubernetes = [
         ("PATH", "/bin"),
         ("REDIS_SERVER_BIN", "/usr/bin/redis-server"),
@@ -160,10 +137,7 @@ fn other_programs_variables_are_left_alone() {
 fn variables_that_are_not_utf8_matter_only_when_they_are_ours() {
     use std::os::unix::ffi::OsStringExt;
     let bad = OsString::from_vec(vec![0xff]);
-    let other = [
-        (OsString::from("OTHER"), bad.clone()),
-        (bad.clone(), bad.clone()),
-    ];
+    let other = [(OsString::from("OTHER"), bad.clone()), (bad.clone(), bad.clone())];
     let settings = Loader::new().environment(other).load().unwrap();
     assert_eq!(settings, Settings::default());
     let ours = [(OsString::from("REDIS_HOST"), bad)];
@@ -184,10 +158,7 @@ fn files_may_begin_with_a_byte_order_mark_and_end_lines_in_crlf() {
 fn a_named_file_must_be_there() {
     let folder = TempDir::new().unwrap();
     let path: PathBuf = folder.path().join("prod.env");
-    for loader in [
-        Loader::new().dotenv_file(&path),
-        Loader::new().toml_file(&path),
-    ] {
+    for loader in [Loader::new().dotenv_file(&path), Loader::new().toml_file(&path)] {
         let text = loader.load().unwrap_err().to_string();
         assert!(text.contains(&path.display().to_string()), "{text}");
         assert!(text.contains("expected a readable file"), "{text}");

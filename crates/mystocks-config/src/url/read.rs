@@ -6,8 +6,7 @@ use std::path::PathBuf;
 use super::{UrlParts, UrlPlace};
 use crate::Secret;
 
-const FORM: &str =
-    "redis://, rediss:// or redis+unix://, then [user[:password]@]host[:port][/database]";
+const FORM: &str = "redis://, rediss:// or redis+unix://, then [user[:password]@]host[:port][/database]";
 const DATABASE: &str = "a database number of digits only after the host, such as /1";
 const PERCENT: &str =
     "a % to be followed by two hex digits and the result to be UTF-8 (write % itself as %25)";
@@ -84,11 +83,8 @@ impl UrlParts {
 /// Reads `host[:port]`.
 pub(super) fn read_address(address: &str) -> Result<(String, Option<u16>), &'static str> {
     let (host, port) = if let Some(rest) = address.strip_prefix('[') {
-        let (host, port) = rest
-            .split_once(']')
-            .ok_or("a ] after the IPv6 address of the host")?;
-        host.parse::<Ipv6Addr>()
-            .map_err(|_| "an IPv6 address between [ and ]")?;
+        let (host, port) = rest.split_once(']').ok_or("a ] after the IPv6 address of the host")?;
+        host.parse::<Ipv6Addr>().map_err(|_| "an IPv6 address between [ and ]")?;
         (host, port)
     } else {
         let at = address.find(':').unwrap_or(address.len());
@@ -105,10 +101,7 @@ pub(super) fn read_address(address: &str) -> Result<(String, Option<u16>), &'sta
 
 /// Reads a host name or address, with or without the brackets of IPv6.
 pub(crate) fn read_host(text: &str) -> Option<String> {
-    let bare = text
-        .strip_prefix('[')
-        .and_then(|text| text.strip_suffix(']'))
-        .unwrap_or(text);
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     if bare.parse::<Ipv6Addr>().is_ok() {
         return Some(bare.to_string());
     }

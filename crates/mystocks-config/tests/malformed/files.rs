@@ -15,27 +15,12 @@ fn lines_that_are_no_dotenv() {
         (b"export REDIS_PORT", 1, "-", no_equals),
         (b"=value", 1, "-", no_name),
         (b"A=1\n{\"a\"=1}", 2, "-", no_name),
-        (
-            b"A=1\nREDIS_HOST=\"abc\nB=2\n",
-            2,
-            "REDIS_HOST",
-            "a closing quote",
-        ),
+        (b"A=1\nREDIS_HOST=\"abc\nB=2\n", 2, "REDIS_HOST", "a closing quote"),
         (b"A=1\nREDIS_HOST='abc", 2, "REDIS_HOST", "a closing quote"),
-        (
-            b"REDIS_HOST='a' b",
-            1,
-            "REDIS_HOST",
-            "nothing but a # comment after the closing quote",
-        ),
+        (b"REDIS_HOST='a' b", 1, "REDIS_HOST", "nothing but a # comment after the closing quote"),
         (b"A=1\nB=\xff\xfe\nC=3", 2, "-", "UTF-8 text"),
         (b"A=1\r\nB=2\r\nREDIS_HOST=a\0b", 3, "-", "no NUL byte"),
-        (
-            b"REDIS_HOST=a\x07b",
-            1,
-            "REDIS_HOST",
-            "a value without control characters",
-        ),
+        (b"REDIS_HOST=a\x07b", 1, "REDIS_HOST", "a value without control characters"),
         (b"A='two\nlines'\nB", 3, "-", no_equals),
     ];
     for (bytes, line, key, expected) in cases {
@@ -48,14 +33,7 @@ fn a_line_of_ten_megabytes() {
     let mut bytes = b"REDIS_PORT=6379\nREDIS_HOST=".to_vec();
     bytes.resize(10 << 20, b'x');
     for file in [".env", "mystocks.toml"] {
-        check(
-            file,
-            &bytes,
-            2,
-            Malformed,
-            "-",
-            "a line of at most 65536 bytes",
-        );
+        check(file, &bytes, 2, Malformed, "-", "a line of at most 65536 bytes");
     }
 }
 
@@ -68,51 +46,15 @@ fn files_that_are_no_flat_toml() {
     let deep = format!("REDIS_HOST = {}", "[".repeat(10_000));
     let cases: [(&[u8], usize, ErrorKind, &str, &str); 10] = [
         (b"# x\nREDIS_PORT = \n", 2, Malformed, "-", syntax),
-        (
-            b"REDIS_PORT = 1\nREDIS_PORT = 2\n",
-            2,
-            Malformed,
-            "-",
-            syntax,
-        ),
-        (
-            b"REDIS_PORT = 99999999999999999999",
-            1,
-            Malformed,
-            "-",
-            syntax,
-        ),
+        (b"REDIS_PORT = 1\nREDIS_PORT = 2\n", 2, Malformed, "-", syntax),
+        (b"REDIS_PORT = 99999999999999999999", 1, Malformed, "-", syntax),
         (b"\n\xff", 2, Malformed, "-", "UTF-8 text"),
         (deep.as_bytes(), 1, Malformed, "-", syntax),
         (b"\n[redis]\nport = 1", 2, UnknownKey, "redis", unknown),
-        (
-            b"\nREDIS_HOST = [\"a\"]",
-            2,
-            InvalidValue,
-            "REDIS_HOST",
-            scalar,
-        ),
-        (
-            b"REDIS_HOST = 2020-01-01",
-            1,
-            InvalidValue,
-            "REDIS_HOST",
-            scalar,
-        ),
-        (
-            b"REDIS_PORT = 1\nredis_port = 1",
-            2,
-            Malformed,
-            "REDIS_PORT",
-            twice,
-        ),
-        (
-            b"REDIS_DB = 1\n \"REDIS_PORT\"= -1",
-            2,
-            InvalidValue,
-            "REDIS_PORT",
-            PORT,
-        ),
+        (b"\nREDIS_HOST = [\"a\"]", 2, InvalidValue, "REDIS_HOST", scalar),
+        (b"REDIS_HOST = 2020-01-01", 1, InvalidValue, "REDIS_HOST", scalar),
+        (b"REDIS_PORT = 1\nredis_port = 1", 2, Malformed, "REDIS_PORT", twice),
+        (b"REDIS_DB = 1\n \"REDIS_PORT\"= -1", 2, InvalidValue, "REDIS_PORT", PORT),
     ];
     for (bytes, line, kind, key, expected) in cases {
         check("mystocks.toml", bytes, line, kind, key, expected);

@@ -8,10 +8,7 @@ use mystocks_config::{Error, ErrorKind, Loader};
 use tempfile::TempDir;
 
 /// Loads the bytes as the file and returns (kind, key, place within the folder, expected) of each problem.
-#[expect(
-    clippy::unwrap_used,
-    reason = "a function of tests that is no test itself"
-)]
+#[expect(clippy::unwrap_used, reason = "a function of tests that is no test itself")]
 fn problems(file: &str, bytes: &[u8]) -> Vec<(ErrorKind, String, String, String)> {
     let folder = TempDir::new().unwrap();
     std::fs::write(folder.path().join(file), bytes).unwrap();

@@ -8,7 +8,8 @@ use crate::{PORT, check, listed};
 const DB: &str = "a database number such as 0 or 1";
 const TIME: &str =
     "a time of at least 1 ms and at most 36500d, such as 30 (seconds), 500ms, 30s, 5m, 1h or 1d";
-const PREFIX: &str = "1 to 128 bytes without spaces, control characters and { } * ? [ ] \\, something before every colon";
+const PREFIX: &str =
+    "1 to 128 bytes without spaces, control characters and { } * ? [ ] \\, something before every colon";
 const CONNECTIONS: &str = "a whole number from 1 to 10000";
 const SWITCH: &str = "true or false (also 1, 0, yes, no, on, off)";
 const HOST: &str = "a host name or an IP address";
@@ -72,49 +73,18 @@ fn values_of_the_wrong_type_or_out_of_range() {
 #[test]
 fn misspelt_keys() {
     let cases = [
-        (
-            "REDIS_PROT",
-            "a key of docs/configuration.md, the nearest is REDIS_PORT",
-        ),
-        (
-            "redis_pasword",
-            "a key of docs/configuration.md, the nearest is REDIS_PASSWORD",
-        ),
-        (
-            "REDIS_CASHE_TTL",
-            "a key of docs/configuration.md, the nearest is REDIS_CACHE_TTL",
-        ),
-        (
-            "REDIS_MAX_CONECTIONS",
-            "a key of docs/configuration.md, the nearest is REDIS_MAX_CONNECTIONS",
-        ),
+        ("REDIS_PROT", "a key of docs/configuration.md, the nearest is REDIS_PORT"),
+        ("redis_pasword", "a key of docs/configuration.md, the nearest is REDIS_PASSWORD"),
+        ("REDIS_CASHE_TTL", "a key of docs/configuration.md, the nearest is REDIS_CACHE_TTL"),
+        ("REDIS_MAX_CONECTIONS", "a key of docs/configuration.md, the nearest is REDIS_MAX_CONNECTIONS"),
         ("REDIS_XYZZY", "a key of docs/configuration.md"),
     ];
     for (name, expected) in cases {
         let key = name.to_uppercase();
-        check(
-            ".env",
-            format!("A=1\n{name}=1").as_bytes(),
-            2,
-            UnknownKey,
-            &key,
-            expected,
-        );
-        check(
-            "mystocks.toml",
-            format!("\n\n{name} = 1").as_bytes(),
-            3,
-            UnknownKey,
-            &key,
-            expected,
-        );
+        check(".env", format!("A=1\n{name}=1").as_bytes(), 2, UnknownKey, &key, expected);
+        check("mystocks.toml", format!("\n\n{name} = 1").as_bytes(), 3, UnknownKey, &key, expected);
         let error = Loader::new().environment([(name, "1")]).load().unwrap_err();
-        let wanted = (
-            UnknownKey,
-            key,
-            "the environment".to_string(),
-            expected.to_string(),
-        );
+        let wanted = (UnknownKey, key, "the environment".to_string(), expected.to_string());
         assert_eq!(listed(&error, ""), [wanted]);
     }
 }
@@ -140,12 +110,7 @@ fn references_that_cannot_be_filled_in() {
             "REDIS_URL",
             "${REDIS_HOTS} to be defined, the nearest is REDIS_HOST",
         ),
-        (
-            "CELERY_BROKER_URL=${NOWHERE}",
-            1,
-            "CELERY_BROKER_URL",
-            "${NOWHERE} to be defined",
-        ),
+        ("CELERY_BROKER_URL=${NOWHERE}", 1, "CELERY_BROKER_URL", "${NOWHERE} to be defined"),
         (
             "A=${B}\nB=${REDIS_HOST}\nREDIS_HOST=${A}",
             3,
@@ -158,12 +123,7 @@ fn references_that_cannot_be_filled_in() {
             "REDIS_CACHE_PREFIX",
             "no cycle of references (REDIS_CACHE_PREFIX -> REDIS_CACHE_PREFIX)",
         ),
-        (
-            &doubling,
-            41,
-            "CELERY_BROKER_URL",
-            "at most 256 references in all",
-        ),
+        (&doubling, 41, "CELERY_BROKER_URL", "at most 256 references in all"),
         (&growing, 2, "CELERY_BROKER_URL", "at most 65536 bytes"),
     ];
     for (text, line, key, expected) in cases {
@@ -174,10 +134,6 @@ fn references_that_cannot_be_filled_in() {
 #[test]
 fn the_port_of_a_kubernetes_service_is_explained() {
     let variables = [("REDIS_PORT", "tcp://10.0.0.1:6379")];
-    let text = Loader::new()
-        .environment(variables)
-        .load()
-        .unwrap_err()
-        .to_string();
+    let text = Loader::new().environment(variables).load().unwrap_err().to_string();
     assert!(text.contains("switch enableServiceLinks off"), "{text}");
 }
