@@ -50,7 +50,7 @@ fn urls() {
         ("redis://h?db=x", "a database number of digits only after db= (in redis://h/***)"),
         ("redis://h?ssl=no", &format!("{parameter} (in redis://h/***)")),
         (
-            "redis://user:74911/x",
+            "redis://user:4911/x",
             "a database number of digits only after the host, such as /1 (in redis://user:***/***)",
         ),
         ("redis://h/1#2", "a URL without # (write it as %23) (in redis://h/***)"),
