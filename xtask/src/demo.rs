@@ -1,6 +1,6 @@
 //! `demo` and `bench`: programs of the workspace, with a private redis-server where they want one.
 
-use std::env::{self, consts::EXE_SUFFIX};
+use std::env;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, ensure};
@@ -24,7 +24,7 @@ pub(crate) fn demo(mut args: Args) -> Result<ExitCode> {
         Some(Some(url)) => Some(url),
         Some(None) => Some(private.insert(Server::start(&redis::server()?)?).url()),
     };
-    let mut program = built("mystocks-service", "mystocks")?;
+    let mut program = program("mystocks-service");
     program.arg("demo").arg("--bars").arg(bars);
     if let Some(url) = url {
         program.args(["--redis", &url]);
@@ -35,14 +35,13 @@ pub(crate) fn demo(mut args: Args) -> Result<ExitCode> {
 pub(crate) fn bench(mut args: Args) -> Result<ExitCode> {
     let area = args.word().context("say which area: `cargo xtask bench read-path`")?;
     let private = Server::start(&redis::server()?)?;
-    let mut program = built("mystocks-bench", "mystocks-bench")?;
-    program.current_dir(workspace::root());
+    let mut program = program("mystocks-bench");
     pass(program.args([&area, "--redis", &private.url()]).args(args.rest()))
 }
 
-/// Builds `binary` of `package`, progress to stderr, and returns how to start it.
-fn built(package: &str, binary: &str) -> Result<Command> {
-    crate::process::run(cargo().args(["build", "--release", "--package", package, "--bin", binary]))?;
-    let target = workspace::target_directory(&workspace::metadata(None)?);
-    Ok(Command::new(target.join("release").join(format!("{binary}{EXE_SUFFIX}"))))
+/// Returns how to build and run the program of `package`; cargo's own words go to stderr.
+fn program(package: &str) -> Command {
+    let mut command = cargo();
+    command.args(["run", "--release", "--package", package, "--"]);
+    command
 }
