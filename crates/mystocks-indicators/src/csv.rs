@@ -52,10 +52,7 @@ pub struct CsvLimits {
 
 impl Default for CsvLimits {
     fn default() -> Self {
-        Self {
-            file_bytes: 64 << 20,
-            line_bytes: 64 << 10,
-        }
+        Self { file_bytes: 64 << 20, line_bytes: 64 << 10 }
     }
 }
 
@@ -81,13 +78,9 @@ impl CsvBars {
     pub fn open(folder: impl Into<PathBuf>) -> Result<Self, Error> {
         let folder = folder.into();
         fs::read_dir(&folder).map_err(|error| {
-            Error::new(
-                ErrorKind::InvalidArgument,
-                "open the folder",
-                folder.to_string_lossy(),
-            )
-            .with_detail("expected a folder of files SYMBOL.csv")
-            .with_source(error)
+            Error::new(ErrorKind::InvalidArgument, "open the folder", folder.to_string_lossy())
+                .with_detail("expected a folder of files SYMBOL.csv")
+                .with_source(error)
         })?;
         Ok(Self {
             folder: folder.into(),
@@ -100,11 +93,7 @@ impl CsvBars {
     /// Cleans by `policy` instead of the default one.
     #[must_use]
     pub fn with_policy(self, policy: CleaningPolicy) -> Self {
-        Self {
-            policy,
-            memory: Arc::default(),
-            ..self
-        }
+        Self { policy, memory: Arc::default(), ..self }
     }
 
     /// Refuses files by `limits` instead of the default ones.
@@ -139,9 +128,7 @@ impl CsvBars {
     }
 
     fn stamp(&self, symbol: &Symbol) -> Option<Stamp> {
-        fs::metadata(self.path(symbol))
-            .ok()
-            .and_then(|metadata| Stamp::of(&metadata))
+        fs::metadata(self.path(symbol)).ok().and_then(|metadata| Stamp::of(&metadata))
     }
 
     /// Reads, parses, cleans and digests one file, and remembers it if it is settled.
@@ -165,11 +152,8 @@ impl CsvBars {
             let raw = parse::parse(&content.bytes, symbol, self.limits.line_bytes)
                 .map_err(|wrong| wrong.into_error(&file))?;
             let (bars, report) = mystocks_ta::clean(raw, &self.policy);
-            let loaded = LoadedBars {
-                version: SeriesVersion::of(&bars, &self.policy),
-                bars: Arc::new(bars),
-                report,
-            };
+            let loaded =
+                LoadedBars { version: SeriesVersion::of(&bars, &self.policy), bars: Arc::new(bars), report };
             if let Some(stamp) = content.stamp.filter(|stamp| stamp.is_settled(now)) {
                 self.memory().remember(symbol, stamp, &loaded);
             }
@@ -264,12 +248,10 @@ impl BarSource for CsvBars {
 
 impl Memory {
     fn remember(&mut self, symbol: &Symbol, stamp: Stamp, loaded: &LoadedBars) {
-        self.versions
-            .insert(symbol.clone(), (stamp, loaded.version.clone()));
+        self.versions.insert(symbol.clone(), (stamp, loaded.version.clone()));
         self.recent.retain(|(other, ..)| other != symbol);
         self.recent.truncate(RECENT - 1);
-        self.recent
-            .push_front((symbol.clone(), stamp, loaded.clone()));
+        self.recent.push_front((symbol.clone(), stamp, loaded.clone()));
     }
 
     fn recent(&self, symbol: &Symbol, stamp: Stamp) -> Option<LoadedBars> {
@@ -297,10 +279,7 @@ impl From<io::Error> for Refused {
 }
 
 fn is_absent(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-    )
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 fn unavailable(place: &str) -> Error {

@@ -44,20 +44,11 @@ pub enum ErrorKind {
 impl Error {
     /// Makes an error of `kind` in `operation` about `subject` (a symbol, an indicator, a file).
     pub fn new(kind: ErrorKind, operation: &'static str, subject: impl Into<String>) -> Self {
-        Self {
-            kind,
-            operation,
-            subject: subject.into(),
-            detail: None,
-            source: None,
-        }
+        Self { kind, operation, subject: subject.into(), detail: None, source: None }
     }
 
     /// Makes the error of a [`BarSource`](crate::BarSource) that has no bars of `symbol` and knows those of `known`.
-    pub fn unknown_symbol<'a>(
-        symbol: &Symbol,
-        known: impl IntoIterator<Item = &'a Symbol>,
-    ) -> Self {
+    pub fn unknown_symbol<'a>(symbol: &Symbol, known: impl IntoIterator<Item = &'a Symbol>) -> Self {
         let nearest = nearest(symbol, known);
         let detail = if nearest.is_empty() {
             "the source has none like it".to_owned()
@@ -149,12 +140,7 @@ impl fmt::Display for Error {
             ErrorKind::Changing => "the bars keep changing",
             ErrorKind::Cache => "the cache gave up on the load",
         };
-        write!(
-            f,
-            "{} \"{}\": {reason}",
-            self.operation,
-            self.subject.escape_debug()
-        )?;
+        write!(f, "{} \"{}\": {reason}", self.operation, self.subject.escape_debug())?;
         if let Some(detail) = &self.detail {
             write!(f, ", {detail}")?;
         }

@@ -19,12 +19,8 @@ impl From<mystocks_cache::Error> for Fault {
         match error.load_error::<Self>() {
             Some(fault) => fault.clone(),
             None => Self::Failed(
-                Error::new(
-                    ErrorKind::Cache,
-                    "read the indicator",
-                    error.subject().to_owned(),
-                )
-                .with_source(error),
+                Error::new(ErrorKind::Cache, "read the indicator", error.subject().to_owned())
+                    .with_source(error),
             ),
         }
     }

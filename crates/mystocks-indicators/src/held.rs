@@ -26,11 +26,7 @@ impl Held {
                 let loaded = source.load(&self.symbol).await.map_err(Fault::Failed)?;
                 // The bars may have been revised since the version was asked for; computed from, they would be stored
                 // under the key of bars they are not.
-                if loaded.version == self.version {
-                    Ok(loaded)
-                } else {
-                    Err(Fault::Changed(loaded.version))
-                }
+                if loaded.version == self.version { Ok(loaded) } else { Err(Fault::Changed(loaded.version)) }
             })
             .await
     }
@@ -46,28 +42,17 @@ pub(crate) struct HeldBars {
 impl HeldBars {
     /// Keeps `most` series when nobody is using them any more.
     pub(crate) fn new(most: usize) -> Self {
-        Self {
-            most,
-            held: Mutex::default(),
-        }
+        Self { most, held: Mutex::default() }
     }
 
     pub(crate) fn of(&self, symbol: &Symbol, version: &SeriesVersion) -> Arc<Held> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = held
-            .iter()
-            .position(|held| held.symbol == *symbol && held.version == *version);
-        let found = place
-            .and_then(|place| held.remove(place))
-            .unwrap_or_else(|| {
-                // Bars of an older version will not be asked for again.
-                held.retain(|held| held.symbol != *symbol);
-                Arc::new(Held {
-                    symbol: symbol.clone(),
-                    version: version.clone(),
-                    bars: OnceCell::new(),
-                })
-            });
+        let place = held.iter().position(|held| held.symbol == *symbol && held.version == *version);
+        let found = place.and_then(|place| held.remove(place)).unwrap_or_else(|| {
+            // Bars of an older version will not be asked for again.
+            held.retain(|held| held.symbol != *symbol);
+            Arc::new(Held { symbol: symbol.clone(), version: version.clone(), bars: OnceCell::new() })
+        });
         held.push_front(Arc::clone(&found));
         held.truncate(self.most);
         found

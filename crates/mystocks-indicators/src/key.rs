@@ -47,10 +47,11 @@ impl Hash for Call {
 
 impl CacheKey for SeriesKey {
     fn segments(&self) -> Vec<Cow<'_, str>> {
+        // The version is not the last: a last segment of 32 hexadecimal digits would read like a digest of parameters.
         vec![
             Cow::Borrowed(self.symbol.as_str()),
-            Cow::Owned(self.call.label()),
             Cow::Borrowed(self.version.as_str()),
+            Cow::Owned(self.call.label()),
         ]
     }
 }

@@ -34,10 +34,7 @@ impl MemoryBars {
 
     /// Makes a source without bars that cleans by `policy`.
     pub fn with_policy(policy: CleaningPolicy) -> Self {
-        Self {
-            policy,
-            ..Self::default()
-        }
+        Self { policy, ..Self::default() }
     }
 
     /// Makes `raw` the bars of `symbol`, instead of any it had, and returns what cleaning did to them.
@@ -72,11 +69,8 @@ impl MemoryBars {
 
     fn clean(&self, raw: Vec<RawBar>) -> Series {
         let (bars, report) = mystocks_ta::clean(raw.clone(), &self.policy);
-        let loaded = LoadedBars {
-            version: SeriesVersion::of(&bars, &self.policy),
-            bars: Arc::new(bars),
-            report,
-        };
+        let loaded =
+            LoadedBars { version: SeriesVersion::of(&bars, &self.policy), bars: Arc::new(bars), report };
         Series { raw, loaded }
     }
 

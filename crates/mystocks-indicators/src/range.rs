@@ -19,10 +19,7 @@ pub struct DateRange {
 
 impl DateRange {
     /// The whole history.
-    pub const ALL: Self = Self {
-        start: None,
-        end: None,
-    };
+    pub const ALL: Self = Self { start: None, end: None };
 
     /// Makes the range from `start` to `end`, both included.
     ///
@@ -30,33 +27,20 @@ impl DateRange {
     /// [`ErrorKind::InvalidArgument`] when `start` is after `end`.
     pub fn new(start: Date, end: Date) -> Result<Self, Error> {
         if start > end {
-            return Err(Error::new(
-                ErrorKind::InvalidArgument,
-                "read range",
-                format!("{start}..{end}"),
-            )
-            .with_detail("the start is after the end; give the earlier day first"));
+            return Err(Error::new(ErrorKind::InvalidArgument, "read range", format!("{start}..{end}"))
+                .with_detail("the start is after the end; give the earlier day first"));
         }
-        Ok(Self {
-            start: Some(start),
-            end: Some(end),
-        })
+        Ok(Self { start: Some(start), end: Some(end) })
     }
 
     /// Makes the range of `start` and every later day.
     pub fn since(start: Date) -> Self {
-        Self {
-            start: Some(start),
-            end: None,
-        }
+        Self { start: Some(start), end: None }
     }
 
     /// Makes the range of `end` and every earlier day.
     pub fn until(end: Date) -> Self {
-        Self {
-            start: None,
-            end: Some(end),
-        }
+        Self { start: None, end: Some(end) }
     }
 
     /// Returns the first wanted day, if that end is not open.

@@ -71,11 +71,7 @@ impl Tiers {
         let held = Arc::default();
         let mut results = Vec::with_capacity(wanted.len());
         for Wanted { call, range, known } in wanted {
-            let key = SeriesKey {
-                symbol: symbol.clone(),
-                call: *call,
-                version: version.clone(),
-            };
+            let key = SeriesKey { symbol: symbol.clone(), call: *call, version: version.clone() };
             let outcome = match known {
                 Some(outcome) => Ok(outcome.clone()),
                 None => self.fetch(&key, &held).await,
@@ -114,12 +110,8 @@ fn compute(key: &SeriesKey, bars: &Bars) -> Result<IndicatorSeries, Error> {
     let outputs = output
         .series
         .into_iter()
-        .map(|series| Output {
-            name: series.name.to_owned(),
-            values: series.values,
-        })
+        .map(|series| Output { name: series.name.to_owned(), values: series.values })
         .collect();
-    IndicatorSeries::new(bars.dates(), outputs).map_err(|wrong| {
-        Error::new(ErrorKind::Malformed, "compute", key.call.label()).with_detail(wrong)
-    })
+    IndicatorSeries::new(bars.dates(), outputs)
+        .map_err(|wrong| Error::new(ErrorKind::Malformed, "compute", key.call.label()).with_detail(wrong))
 }

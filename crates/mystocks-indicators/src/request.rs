@@ -21,12 +21,7 @@ pub struct IndicatorRequest {
 impl IndicatorRequest {
     /// Asks for `indicator` of `symbol` with its default parameters over the whole history.
     pub fn new(symbol: Symbol, indicator: impl Into<String>) -> Self {
-        Self {
-            symbol,
-            indicator: indicator.into(),
-            parameters: Vec::new(),
-            range: DateRange::ALL,
-        }
+        Self { symbol, indicator: indicator.into(), parameters: Vec::new(), range: DateRange::ALL }
     }
 
     /// Asks for the indicator of `params` with just these over the whole history.

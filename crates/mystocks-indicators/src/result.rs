@@ -30,13 +30,7 @@ pub struct IndicatorResult {
 impl IndicatorResult {
     pub(crate) fn new(key: SeriesKey, range: &DateRange, outcome: Outcome<IndicatorSeries>) -> Self {
         let Outcome { value, tier, age } = outcome;
-        Self {
-            wanted: range.within(value.days()),
-            key,
-            series: value,
-            tier,
-            age,
-        }
+        Self { wanted: range.within(value.days()), key, series: value, tier, age }
     }
 
     /// Returns whose values these are.
@@ -86,18 +80,12 @@ impl IndicatorResult {
 
     /// Returns the days, ascending.
     pub fn dates(&self) -> &[Date] {
-        self.series
-            .dates()
-            .get(self.wanted.clone())
-            .unwrap_or_default()
+        self.series.dates().get(self.wanted.clone()).unwrap_or_default()
     }
 
     /// Returns the names of the outputs, in the indicator's order.
     pub fn outputs(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.series
-            .outputs()
-            .iter()
-            .map(|output| output.name.as_str())
+        self.series.outputs().iter().map(|output| output.name.as_str())
     }
 
     /// Returns the values of `output`, one per day, or `None` when the indicator has no such output.

@@ -41,10 +41,7 @@ struct Stored {
 impl IndicatorSeries {
     /// Joins ascending `dates` and `outputs` of the same length.
     pub(crate) fn new(dates: &[Date], outputs: Vec<Output>) -> Result<Self, &'static str> {
-        Self::try_from(Stored {
-            days: dates.iter().map(|date| day::number(*date)).collect(),
-            outputs,
-        })
+        Self::try_from(Stored { days: dates.iter().map(|date| day::number(*date)).collect(), outputs })
     }
 
     pub(crate) fn days(&self) -> &[i32] {
@@ -52,8 +49,7 @@ impl IndicatorSeries {
     }
 
     pub(crate) fn dates(&self) -> &[Date] {
-        self.dates
-            .get_or_init(|| self.days.iter().filter_map(|day| day::date(*day)).collect())
+        self.dates.get_or_init(|| self.days.iter().filter_map(|day| day::date(*day)).collect())
     }
 
     pub(crate) fn outputs(&self) -> &[Output] {
@@ -69,21 +65,13 @@ impl TryFrom<Stored> for IndicatorSeries {
             return Err("the days do not ascend");
         }
         // Between two days of the calendar all are.
-        if [days.first(), days.last()]
-            .into_iter()
-            .flatten()
-            .any(|day| day::date(*day).is_none())
-        {
+        if [days.first(), days.last()].into_iter().flatten().any(|day| day::date(*day).is_none()) {
             return Err("a day is outside the calendar");
         }
         if outputs.iter().any(|output| output.values.len() != days.len()) {
             return Err("an output has not one value per day");
         }
-        Ok(Self {
-            days,
-            outputs,
-            dates: OnceLock::new(),
-        })
+        Ok(Self { days, outputs, dates: OnceLock::new() })
     }
 }
 
@@ -92,10 +80,7 @@ mod tests {
     use super::*;
 
     fn stored(days: Vec<i32>, values: usize) -> Result<IndicatorSeries, &'static str> {
-        let output = |name: &str, len| Output {
-            name: name.to_owned(),
-            values: vec![1.0; len],
-        };
+        let output = |name: &str, len| Output { name: name.to_owned(), values: vec![1.0; len] };
         let outputs = vec![output("a", days.len()), output("b", values)];
         IndicatorSeries::try_from(Stored { days, outputs })
     }
@@ -119,10 +104,7 @@ mod tests {
 
     #[test]
     fn dates_are_those_of_the_days() {
-        let dates = [
-            jiff::civil::date(1999, 12, 31),
-            jiff::civil::date(2000, 2, 29),
-        ];
+        let dates = [jiff::civil::date(1999, 12, 31), jiff::civil::date(2000, 2, 29)];
         let series = IndicatorSeries::new(&dates, Vec::new()).unwrap();
         assert_eq!(series.dates(), dates);
         assert_eq!(series.days(), [10_956, 11_016]);

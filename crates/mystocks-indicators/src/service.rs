@@ -89,11 +89,7 @@ impl IndicatorService {
     ) -> Result<IndicatorResult, Error> {
         let call = resolve(symbol, indicator, parameters)?;
         let version = self.tiers.source.version(symbol).await?;
-        let wanted = Wanted {
-            call,
-            range,
-            known: None,
-        };
+        let wanted = Wanted { call, range, known: None };
         let results = self.tiers.read(symbol, version, vec![wanted]).await;
         results
             .into_iter()
@@ -109,24 +105,21 @@ impl IndicatorService {
     /// # Cancel safety
     /// As [`get`](Self::get).
     #[tracing::instrument(level = "debug", skip_all, fields(requests = requests.len()))]
-    pub async fn get_many(
-        &self,
-        requests: &[IndicatorRequest],
-    ) -> Vec<Result<IndicatorResult, Error>> {
-        let mut groups: HashMap<&Symbol, Vec<(usize, Wanted)>> = HashMap::new();
+    pub async fn get_many(&self, requests: &[IndicatorRequest]) -> Vec<Result<IndicatorResult, Error>> {
+        let mut groups: HashMap<Symbol, Vec<(usize, Wanted)>> = HashMap::new();
         let mut answers = Vec::with_capacity(requests.len());
         for (place, request) in requests.iter().enumerate() {
             match resolve_request(request) {
-                Ok(wanted) => groups
-                    .entry(&request.symbol)
-                    .or_default()
-                    .push((place, wanted)),
+                Ok(wanted) => groups.entry(request.symbol.clone()).or_default().push((place, wanted)),
                 Err(error) => answers.push((place, Err(error))),
             }
         }
-        let asked = stream::iter(groups).map(async |(symbol, wanted)| {
-            let version = self.tiers.source.version(symbol).await;
-            (symbol, version, wanted)
+        let asked = stream::iter(groups).map(|(symbol, wanted)| {
+            let tiers = Arc::clone(&self.tiers);
+            async move {
+                let version = tiers.source.version(&symbol).await;
+                (symbol, version, wanted)
+            }
         });
         let mut asked = asked.buffer_unordered(CONCURRENT_SYMBOLS);
         let mut groups = Vec::new();
@@ -142,7 +135,7 @@ impl IndicatorService {
             .iter()
             .flat_map(|(symbol, version, wanted)| {
                 wanted.iter().map(|(_, wanted)| SeriesKey {
-                    symbol: (*symbol).clone(),
+                    symbol: symbol.clone(),
                     call: wanted.call,
                     version: version.clone(),
                 })
@@ -154,10 +147,13 @@ impl IndicatorService {
         for ((_, wanted), known) in wanted.zip(known) {
             wanted.known = known;
         }
-        let read = stream::iter(groups).map(async |(symbol, version, wanted)| {
-            let (places, wanted): (Vec<usize>, Vec<Wanted>) = wanted.into_iter().unzip();
-            let results = self.tiers.read(symbol, version, wanted).await;
-            places.into_iter().zip(results).collect::<Vec<_>>()
+        let read = stream::iter(groups).map(|(symbol, version, wanted)| {
+            let tiers = Arc::clone(&self.tiers);
+            async move {
+                let (places, wanted): (Vec<usize>, Vec<Wanted>) = wanted.into_iter().unzip();
+                let results = tiers.read(&symbol, version, wanted).await;
+                places.into_iter().zip(results).collect::<Vec<_>>()
+            }
         });
         let mut read = read.buffer_unordered(CONCURRENT_SYMBOLS);
         while let Some(results) = read.next().await {
@@ -197,10 +193,7 @@ impl IndicatorServiceBuilder {
     /// Sets how keys are spelled in the shared store. Default: the defaults of the wire contract.
     #[must_use]
     pub fn keyspace(self, keyspace: &Keyspace) -> Self {
-        Self {
-            keyspace: keyspace.clone(),
-            ..self
-        }
+        Self { keyspace: keyspace.clone(), ..self }
     }
 
     /// Sets how entries are treated; its schema is replaced by the one of this crate. Default: [`Policy::default`].
@@ -212,10 +205,7 @@ impl IndicatorServiceBuilder {
     /// Sets the shared store. Default: none, the tiers are L1 and the kernels.
     #[must_use]
     pub fn store(self, store: impl Store) -> Self {
-        Self {
-            store: Some(Arc::new(store)),
-            ..self
-        }
+        Self { store: Some(Arc::new(store)), ..self }
     }
 
     /// Makes the service.
@@ -224,33 +214,22 @@ impl IndicatorServiceBuilder {
     /// [`ErrorKind::InvalidArgument`] when the policy cannot be kept.
     pub fn build(self) -> Result<IndicatorService, Error> {
         let mut cache = Cache::<SeriesKey, IndicatorSeries>::builder("indicators", &self.keyspace)
-            .policy(Policy {
-                schema: SCHEMA,
-                ..self.policy
-            });
+            .policy(Policy { schema: SCHEMA, ..self.policy });
         if let Some(store) = self.store {
             cache = cache.store(store);
         }
         let cache = cache.build().map_err(|error| {
-            Error::new(ErrorKind::InvalidArgument, "build the service", "indicators")
-                .with_source(error)
+            Error::new(ErrorKind::InvalidArgument, "build the service", "indicators").with_source(error)
         })?;
         Ok(IndicatorService {
-            tiers: Arc::new(Tiers {
-                source: self.source,
-                cache,
-                held: HeldBars::new(HELD_SERIES),
-            }),
+            tiers: Arc::new(Tiers { source: self.source, cache, held: HeldBars::new(HELD_SERIES) }),
         })
     }
 }
 
 fn resolve_request(request: &IndicatorRequest) -> Result<Wanted, Error> {
-    let parameters: Vec<(&str, Given)> = request
-        .parameters
-        .iter()
-        .map(|(name, value)| (name.as_str(), *value))
-        .collect();
+    let parameters: Vec<(&str, Given)> =
+        request.parameters.iter().map(|(name, value)| (name.as_str(), *value)).collect();
     Ok(Wanted {
         call: resolve(&request.symbol, &request.indicator, &parameters)?,
         range: request.range,

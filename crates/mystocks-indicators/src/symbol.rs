@@ -44,12 +44,10 @@ impl Symbol {
             return Ok(Self(Arc::from(text)));
         };
         let shown: String = text.chars().take(Self::MAX_LEN).collect();
-        Err(
-            Error::new(ErrorKind::InvalidArgument, "read symbol", shown).with_detail(format!(
-                "{wrong}; a symbol is 1 to {} of A-Z a-z 0-9 . _ - and does not start with a dot",
-                Self::MAX_LEN
-            )),
-        )
+        Err(Error::new(ErrorKind::InvalidArgument, "read symbol", shown).with_detail(format!(
+            "{wrong}; a symbol is 1 to {} of A-Z a-z 0-9 . _ - and does not start with a dot",
+            Self::MAX_LEN
+        )))
     }
 
     /// Returns the text as it was given.
@@ -94,22 +92,10 @@ mod tests {
 
     #[test]
     fn keeps_every_spelling_as_it_is() {
-        for text in [
-            "600519",
-            "600519.SH",
-            "sh.600519",
-            "AAPL",
-            "BRK-B",
-            "a_b",
-            "a..b",
-            &"x".repeat(32),
-        ] {
+        for text in ["600519", "600519.SH", "sh.600519", "AAPL", "BRK-B", "a_b", "a..b", &"x".repeat(32)] {
             assert_eq!(Symbol::new(text).unwrap().as_str(), text);
         }
-        assert_ne!(
-            Symbol::new("600519.SH").unwrap(),
-            Symbol::new("sh.600519").unwrap()
-        );
+        assert_ne!(Symbol::new("600519.SH").unwrap(), Symbol::new("sh.600519").unwrap());
     }
 
     #[test]
@@ -132,10 +118,7 @@ mod tests {
         ] {
             let error = Symbol::new(text).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{text:?}");
-            assert!(
-                error.to_string().contains(reason),
-                "{text:?}: {error}"
-            );
+            assert!(error.to_string().contains(reason), "{text:?}: {error}");
         }
     }
 }

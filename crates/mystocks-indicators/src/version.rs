@@ -37,7 +37,9 @@ impl SeriesVersion {
         }
         let mut text = String::with_capacity(32);
         for byte in digest.finalize().iter().take(16) {
-            text.extend([byte >> 4, byte & 15].map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])));
+            text.extend(
+                [byte >> 4, byte & 15].map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])),
+            );
         }
         Self(text.into())
     }

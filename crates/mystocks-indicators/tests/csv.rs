@@ -9,7 +9,8 @@ use mystocks_indicators::{BarSource, CsvBars, CsvLimits, ErrorKind, Symbol};
 use mystocks_ta::{CleaningPolicy, SuspendedDays};
 use tempfile::TempDir;
 
-const PLAIN: &str = "date,open,high,low,close,volume\n2024-01-02,10,12,9,11,1000\n2024-01-03,11,13,10,12,1100\n";
+const PLAIN: &str =
+    "date,open,high,low,close,volume\n2024-01-02,10,12,9,11,1000\n2024-01-03,11,13,10,12,1100\n";
 
 fn stock() -> Symbol {
     Symbol::new("AAPL").unwrap()
@@ -30,13 +31,34 @@ async fn the_layout_of_a_file_makes_no_difference() {
     assert_eq!(expected.bars.high(), [12.0, 13.0]);
     assert_eq!(expected.bars.volume(), [1000.0, 1100.0]);
     for (what, content) in [
-        ("windows", "\u{feff}date,open,high,low,close,volume\r\n2024-01-02,10,12,9,11,1000\r\n2024-01-03,11,13,10,12,1100\r\n"),
-        ("order and case", "Volume,CLOSE,low,High,open,Date\n1000,11,9,12,10,2024-01-02\n1100,12,10,13,11,2024-01-03\n"),
-        ("more columns", "symbol,date,open,high,low,close,volume,adj_close,note\nAAPL,2024-01-02,10,12,9,11,1000,1.5,\"a, b\"\nAAPL,2024-01-03,11,13,10,12,1100,,\"say \"\"x\"\",\"\n"),
-        ("quotes and spaces", "\"date\", \"open\" ,high,low,close,volume\n\"2024-01-02\",\"10.0\", 12 ,9,11,\"1000\"\n2024-01-03,11,13,10,12,1100\n"),
-        ("blank lines, no last newline", "\ndate,open,high,low,close,volume\n\n2024-01-02,10,12,9,11,1000\n   \n2024-01-03,11,13,10,12,1100"),
-        ("newest first", "date,open,high,low,close,volume\n2024-01-03,11,13,10,12,1100\n2024-01-02,10,12,9,11,1000\n"),
-        ("a quote inside a field", "date,open,high,low,close,volume,note\n2024-01-02,10,12,9,11,1000,5\" pipe\n2024-01-03,11,13,10,12,1100,x\n"),
+        (
+            "windows",
+            "\u{feff}date,open,high,low,close,volume\r\n2024-01-02,10,12,9,11,1000\r\n2024-01-03,11,13,10,12,1100\r\n",
+        ),
+        (
+            "order and case",
+            "Volume,CLOSE,low,High,open,Date\n1000,11,9,12,10,2024-01-02\n1100,12,10,13,11,2024-01-03\n",
+        ),
+        (
+            "more columns",
+            "symbol,date,open,high,low,close,volume,adj_close,note\nAAPL,2024-01-02,10,12,9,11,1000,1.5,\"a, b\"\nAAPL,2024-01-03,11,13,10,12,1100,,\"say \"\"x\"\",\"\n",
+        ),
+        (
+            "quotes and spaces",
+            "\"date\", \"open\" ,high,low,close,volume\n\"2024-01-02\",\"10.0\", 12 ,9,11,\"1000\"\n2024-01-03,11,13,10,12,1100\n",
+        ),
+        (
+            "blank lines, no last newline",
+            "\ndate,open,high,low,close,volume\n\n2024-01-02,10,12,9,11,1000\n   \n2024-01-03,11,13,10,12,1100",
+        ),
+        (
+            "newest first",
+            "date,open,high,low,close,volume\n2024-01-03,11,13,10,12,1100\n2024-01-02,10,12,9,11,1000\n",
+        ),
+        (
+            "a quote inside a field",
+            "date,open,high,low,close,volume,note\n2024-01-02,10,12,9,11,1000,5\" pipe\n2024-01-03,11,13,10,12,1100,x\n",
+        ),
     ] {
         let (_folder, bars) = folder(content);
         let loaded = bars.load(&stock()).await.unwrap();
@@ -47,7 +69,8 @@ async fn the_layout_of_a_file_makes_no_difference() {
 
 #[tokio::test]
 async fn blank_numbers_are_left_to_the_cleaning_and_counted() {
-    let (_folder, bars) = folder("date,open,high,low,close,volume\n2024-01-02,10,12,9,11,\n2024-01-03,11,13,,12,1100\n");
+    let (_folder, bars) =
+        folder("date,open,high,low,close,volume\n2024-01-02,10,12,9,11,\n2024-01-03,11,13,,12,1100\n");
     let loaded = bars.load(&stock()).await.unwrap();
     assert_eq!(loaded.bars.dates(), [date(2024, 1, 2)]);
     assert_eq!(loaded.bars.volume(), [0.0]);
@@ -58,9 +81,7 @@ async fn blank_numbers_are_left_to_the_cleaning_and_counted() {
 #[tokio::test]
 async fn the_way_of_cleaning_is_part_of_the_version() {
     let (_folder, keep) = folder(PLAIN);
-    let drop = keep.clone().with_policy(CleaningPolicy {
-        suspended: SuspendedDays::Drop,
-    });
+    let drop = keep.clone().with_policy(CleaningPolicy { suspended: SuspendedDays::Drop });
     let (keep, drop) = (keep.load(&stock()).await.unwrap(), drop.load(&stock()).await.unwrap());
     assert_eq!(keep.bars, drop.bars);
     assert_ne!(keep.version, drop.version);

@@ -27,20 +27,13 @@ impl Wrong {
 }
 
 /// Reads the rows of `content`, none longer than `longest_line` bytes, all of `symbol`.
-pub(super) fn parse(
-    content: &[u8],
-    symbol: &Symbol,
-    longest_line: usize,
-) -> Result<Vec<RawBar>, Wrong> {
+pub(super) fn parse(content: &[u8], symbol: &Symbol, longest_line: usize) -> Result<Vec<RawBar>, Wrong> {
     let content = content.strip_prefix(BYTE_ORDER_MARK).unwrap_or(content);
     let mut columns: Option<Columns> = None;
     let mut fields = Vec::new();
     let mut bars = Vec::new();
     for (index, line) in content.split(|byte| *byte == b'\n').enumerate() {
-        let at = |what: String| Wrong {
-            line: index + 1,
-            what,
-        };
+        let at = |what: String| Wrong { line: index + 1, what };
         let line = text(line, longest_line).map_err(at)?;
         if line.trim().is_empty() {
             continue;
@@ -58,27 +51,16 @@ pub(super) fn parse(
         }
         Some(_) => return Ok(bars),
     };
-    Err(Wrong {
-        line: 1,
-        what: empty,
-    })
+    Err(Wrong { line: 1, what: empty })
 }
 
 fn text(line: &[u8], longest: usize) -> Result<&str, String> {
     if line.len() > longest {
-        return Err(format!(
-            ": it has {} bytes, expected at most {longest}",
-            line.len()
-        ));
+        return Err(format!(": it has {} bytes, expected at most {longest}", line.len()));
     }
     std::str::from_utf8(line)
         .map(|text| text.strip_suffix('\r').unwrap_or(text))
-        .map_err(|error| {
-            format!(
-                ", byte {}: not UTF-8, expected UTF-8 text",
-                error.valid_up_to() + 1
-            )
-        })
+        .map_err(|error| format!(", byte {}: not UTF-8, expected UTF-8 text", error.valid_up_to() + 1))
 }
 
 /// Splits `line` at the commas outside quotes.
@@ -109,10 +91,8 @@ fn split<'a>(line: &'a str, fields: &mut Vec<&'a str>) -> Result<(), String> {
     }
     for field in fields {
         let trimmed = field.trim();
-        *field = trimmed
-            .strip_prefix('"')
-            .and_then(|inner| inner.strip_suffix('"'))
-            .map_or(trimmed, str::trim);
+        *field =
+            trimmed.strip_prefix('"').and_then(|inner| inner.strip_suffix('"')).map_or(trimmed, str::trim);
     }
     Ok(())
 }
@@ -143,11 +123,7 @@ impl Columns {
                 NEEDED.join(", ")
             ));
         }
-        Ok(Self {
-            count: header.len(),
-            symbol: find(header, "symbol")?,
-            needed,
-        })
+        Ok(Self { count: header.len(), symbol: find(header, "symbol")?, needed })
     }
 
     fn bar(&self, fields: &[&str], symbol: &Symbol) -> Result<RawBar, String> {
@@ -159,19 +135,15 @@ impl Columns {
             ));
         }
         let field = |index: usize| fields.get(index).copied().unwrap_or_default();
-        if self
-            .symbol
-            .is_some_and(|index| field(index) != symbol.as_str())
-        {
+        if self.symbol.is_some_and(|index| field(index) != symbol.as_str()) {
             return Err(format!(
                 ", column \"symbol\": another symbol, expected {symbol} as in the file's name"
             ));
         }
         let [date, open, high, low, close, volume] = self.needed;
         Ok(RawBar {
-            date: day(field(date)).ok_or(
-                ", column \"date\": expected a day of the calendar as YYYY-MM-DD".to_owned(),
-            )?,
+            date: day(field(date))
+                .ok_or(", column \"date\": expected a day of the calendar as YYYY-MM-DD".to_owned())?,
             open: number(field(open), "open")?.unwrap_or(f64::NAN),
             high: number(field(high), "high")?.unwrap_or(f64::NAN),
             low: number(field(low), "low")?.unwrap_or(f64::NAN),
@@ -189,9 +161,7 @@ fn find(header: &[&str], name: &str) -> Result<Option<usize>, String> {
         .map(|(index, _)| index);
     let first = places.next();
     if places.next().is_some() {
-        return Err(format!(
-            ", column \"{name}\": it is there more than once, expected one"
-        ));
+        return Err(format!(", column \"{name}\": it is there more than once, expected one"));
     }
     Ok(first)
 }
@@ -203,9 +173,7 @@ fn number(field: &str, column: &str) -> Result<Option<f64>, String> {
     }
     match field.parse::<f64>() {
         Ok(number) if number.is_finite() => Ok(Some(number)),
-        _ => Err(format!(
-            ", column \"{column}\": expected a finite number, or nothing"
-        )),
+        _ => Err(format!(", column \"{column}\": expected a finite number, or nothing")),
     }
 }
 
@@ -215,9 +183,7 @@ fn day(field: &str) -> Option<Date> {
     };
     let digits = |digits: &[u8]| {
         digits.iter().try_fold(0i16, |number, digit| {
-            digit
-                .is_ascii_digit()
-                .then(|| number * 10 + i16::from(*digit - b'0'))
+            digit.is_ascii_digit().then(|| number * 10 + i16::from(*digit - b'0'))
         })
     };
     Date::new(

@@ -44,17 +44,13 @@ impl Stamp {
     /// A file from the future never settles: its writes cannot be told from the clock's mistakes.
     pub(super) fn is_settled(&self, now: SystemTime) -> bool {
         let latest = self.modified.max(self.changed);
-        now.duration_since(SystemTime::UNIX_EPOCH)
-            .is_ok_and(|now| latest.saturating_add(SETTLED_AFTER) < now)
+        now.duration_since(SystemTime::UNIX_EPOCH).is_ok_and(|now| latest.saturating_add(SETTLED_AFTER) < now)
     }
 }
 
 #[cfg(unix)]
 fn since_epoch(seconds: i64, nanos: i64) -> Option<Duration> {
-    Some(Duration::new(
-        u64::try_from(seconds).ok()?,
-        u32::try_from(nanos).ok()?,
-    ))
+    Some(Duration::new(u64::try_from(seconds).ok()?, u32::try_from(nanos).ok()?))
 }
 
 #[cfg(test)]
@@ -79,11 +75,7 @@ mod tests {
             (100_001, 0, false),
             (0, 500_000, false),
         ] {
-            assert_eq!(
-                at(modified, changed).is_settled(now),
-                settled,
-                "{modified} {changed}"
-            );
+            assert_eq!(at(modified, changed).is_settled(now), settled, "{modified} {changed}");
         }
     }
 }
