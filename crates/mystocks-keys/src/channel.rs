@@ -69,10 +69,7 @@ impl Keyspace {
         let prefix = &self.prefixes().bus;
         let text = format!("{prefix}{name}");
         rule::length(PART, name, text.len())?;
-        Ok(Channel {
-            text,
-            prefix: prefix.len(),
-        })
+        Ok(Channel { text, prefix: prefix.len() })
     }
 
     /// Returns the channel that `text`, as Redis delivers it, is; `None` when it is not one under the bus prefix.

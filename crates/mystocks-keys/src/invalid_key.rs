@@ -47,12 +47,7 @@ impl InvalidKey {
         text: &str,
         detail: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self {
-            kind,
-            part,
-            text: bounded(text),
-            detail: detail.into(),
-        }
+        Self { kind, part, text: bounded(text), detail: detail.into() }
     }
 
     /// Shows `text` in the place of the part of it that was checked.
@@ -79,13 +74,7 @@ impl InvalidKey {
 
 impl fmt::Display for InvalidKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "use the {} \"{}\": {}",
-            self.part,
-            self.text.escape_debug(),
-            self.detail
-        )
+        write!(f, "use the {} \"{}\": {}", self.part, self.text.escape_debug(), self.detail)
     }
 }
 

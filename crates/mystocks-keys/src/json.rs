@@ -102,9 +102,7 @@ impl PartialEq for Json {
             (Self::Null, Self::Null) => true,
             (Self::Bool(a), Self::Bool(b)) => a == b,
             (Self::Int(a), Self::Int(b)) => a == b,
-            (Self::Float(a), Self::Float(b)) => {
-                a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())
-            }
+            (Self::Float(a), Self::Float(b)) => a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan()),
             (Self::Str(a), Self::Str(b)) => a == b,
             (Self::Utf16(a), Self::Utf16(b)) => a == b,
             (Self::Array(a), Self::Array(b)) => a == b,

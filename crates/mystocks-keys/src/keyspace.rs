@@ -30,9 +30,7 @@ impl Keyspace {
     /// cache prefix as a whole, or with a family of cache keys.
     pub fn new(prefixes: Prefixes) -> Result<Self, InvalidKey> {
         prefixes.check()?;
-        Ok(Self {
-            prefixes: Arc::new(prefixes),
-        })
+        Ok(Self { prefixes: Arc::new(prefixes) })
     }
 
     /// Returns the prefixes.
@@ -59,12 +57,7 @@ impl Keyspace {
     }
 
     /// Returns `{cache}indicator:{stock}:{indicator}:{h}`, a result shared with the Python side.
-    pub fn indicator(
-        &self,
-        stock: &str,
-        indicator: &str,
-        params: &Json,
-    ) -> Result<Key, InvalidKey> {
+    pub fn indicator(&self, stock: &str, indicator: &str, params: &Json) -> Result<Key, InvalidKey> {
         let name = indicator_path(stock, indicator, params)?;
         let cache = &self.prefixes.cache;
         finish("indicator key", stock, format!("{cache}indicator:{name}"))
@@ -85,12 +78,7 @@ impl Keyspace {
     /// # Errors
     /// Besides the common rules: [`InvalidKeyKind::Empty`] when there is neither a part nor `params`, and
     /// [`InvalidKeyKind::Ambiguous`] when there are no `params` and the last part reads like a digest.
-    pub fn own(
-        &self,
-        cache: &str,
-        parts: &[&str],
-        params: Option<&Json>,
-    ) -> Result<Key, InvalidKey> {
+    pub fn own(&self, cache: &str, parts: &[&str], params: Option<&Json>) -> Result<Key, InvalidKey> {
         const PART: &str = "key part";
         rule::segment("cache name", cache)?;
         let mut name = format!("{}{OWN}{cache}", self.prefixes.cache);
@@ -136,9 +124,7 @@ impl Keyspace {
     ///
     /// That holds for keys of locks and sessions, for sidecars, and for all that does not begin with the cache prefix.
     pub fn is_foreign(&self, key: &str) -> bool {
-        !key.starts_with(&self.prefixes.cache)
-            || key.starts_with('{')
-            || self.foreign_prefix(key).is_some()
+        !key.starts_with(&self.prefixes.cache) || key.starts_with('{') || self.foreign_prefix(key).is_some()
     }
 
     /// Returns `{lock}{resource}`; `resource` may have several segments.
@@ -149,16 +135,8 @@ impl Keyspace {
     }
 
     /// Returns `{lock}indicator:calc:{stock}:{indicator}:{h}`, held by who computes that result.
-    pub fn lock_indicator(
-        &self,
-        stock: &str,
-        indicator: &str,
-        params: &Json,
-    ) -> Result<Key, InvalidKey> {
-        self.lock(&format!(
-            "indicator:calc:{}",
-            indicator_path(stock, indicator, params)?
-        ))
+    pub fn lock_indicator(&self, stock: &str, indicator: &str, params: &Json) -> Result<Key, InvalidKey> {
+        self.lock(&format!("indicator:calc:{}", indicator_path(stock, indicator, params)?))
     }
 
     /// Returns `{lock}task:batch:{task_id}`, held by who runs that batch.
@@ -182,12 +160,7 @@ impl Keyspace {
     }
 
     fn foreign_prefix(&self, key: &str) -> Option<&str> {
-        let Prefixes {
-            cache,
-            bus,
-            lock,
-            session,
-        } = &*self.prefixes;
+        let Prefixes { cache, bus, lock, session } = &*self.prefixes;
         // A bus prefix that begins the cache prefix (by default they are equal) would make every entry foreign.
         let bus = (!cache.starts_with(bus.as_str())).then_some(bus);
         [Some(lock), Some(session), bus]
@@ -201,9 +174,7 @@ impl Keyspace {
 impl Default for Keyspace {
     /// Makes the keyspace of the default prefixes.
     fn default() -> Self {
-        Self {
-            prefixes: Arc::new(Prefixes::default()),
-        }
+        Self { prefixes: Arc::new(Prefixes::default()) }
     }
 }
 

@@ -37,10 +37,7 @@ impl Prefixes {
         well_formed("lock prefix", &self.lock)?;
         well_formed("session prefix", &self.session)?;
         apart("lock prefix", &self.lock, "session prefix", &self.session)?;
-        for (part, prefix) in [
-            ("lock prefix", &self.lock),
-            ("session prefix", &self.session),
-        ] {
+        for (part, prefix) in [("lock prefix", &self.lock), ("session prefix", &self.session)] {
             if self.cache.starts_with(prefix.as_str()) {
                 return Err(overlap(part, prefix, "cache prefix", &self.cache));
             }
@@ -54,28 +51,19 @@ impl Prefixes {
 }
 
 fn well_formed(part: &'static str, prefix: &str) -> Result<(), InvalidKey> {
-    rule::path(part, prefix.strip_suffix(':').unwrap_or(prefix))
-        .map_err(|error| error.showing(prefix))?;
+    rule::path(part, prefix.strip_suffix(':').unwrap_or(prefix)).map_err(|error| error.showing(prefix))?;
     if prefix.len() > MAX_PREFIX_BYTES {
         return Err(InvalidKey::new(
             InvalidKeyKind::TooLong,
             part,
             prefix,
-            format!(
-                "it has {} bytes; keep a prefix within {MAX_PREFIX_BYTES}",
-                prefix.len()
-            ),
+            format!("it has {} bytes; keep a prefix within {MAX_PREFIX_BYTES}", prefix.len()),
         ));
     }
     Ok(())
 }
 
-fn apart(
-    part: &'static str,
-    prefix: &str,
-    other_part: &str,
-    other: &str,
-) -> Result<(), InvalidKey> {
+fn apart(part: &'static str, prefix: &str, other_part: &str, other: &str) -> Result<(), InvalidKey> {
     if prefix.starts_with(other) || other.starts_with(prefix) {
         return Err(overlap(part, prefix, other_part, other));
     }
@@ -87,8 +75,6 @@ fn overlap(part: &'static str, prefix: &str, other_part: &str, other: &str) -> I
         InvalidKeyKind::Ambiguous,
         part,
         prefix,
-        format!(
-            "it and the {other_part} \"{other}\" overlap; choose one that does not begin the other"
-        ),
+        format!("it and the {other_part} \"{other}\" overlap; choose one that does not begin the other"),
     )
 }

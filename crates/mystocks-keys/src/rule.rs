@@ -39,8 +39,7 @@ pub(crate) fn path(part: &'static str, text: &str) -> Result<(), InvalidKey> {
 pub(crate) fn glob(text: &str) -> Result<(), InvalidKey> {
     const PART: &str = "pattern";
     no_empty_segment(PART, text)?;
-    let refuse =
-        |detail: &'static str| Err(InvalidKey::new(InvalidKeyKind::Glob, PART, text, detail));
+    let refuse = |detail: &'static str| Err(InvalidKey::new(InvalidKeyKind::Glob, PART, text, detail));
     let mut stars = 0;
     let mut in_class = false;
     let mut chars = text.chars();

@@ -20,10 +20,7 @@ fn every_method_that_makes_a_name_is_documented() {
             let (method, _) = rest.split_once('(').unwrap();
             // A signature that rustfmt has broken over lines shows its result further down.
             if makes || line.ends_with('(') {
-                assert!(
-                    DOCS.contains(&format!("`{method}(")),
-                    "docs/wire-format.md lacks `{method}(…)`"
-                );
+                assert!(DOCS.contains(&format!("`{method}(")), "docs/wire-format.md lacks `{method}(…)`");
                 checked += 1;
             }
         }
@@ -40,8 +37,7 @@ fn the_examples_in_the_document_are_real() {
         keys.entry("hot:600519.SH").unwrap(),
         key.clone(),
         keys.api("/api/stocks/000001", &params).unwrap(),
-        keys.own("indicators", &["600519.SH", "SMA", "v3"], Some(&params))
-            .unwrap(),
+        keys.own("indicators", &["600519.SH", "SMA", "v3"], Some(&params)).unwrap(),
         keys.lock("nightly").unwrap(),
         keys.lock_indicator("600519.SH", "SMA", &params).unwrap(),
         keys.lock_task("b-17").unwrap(),
@@ -51,10 +47,7 @@ fn the_examples_in_the_document_are_real() {
     let sidecars = [key.lease(), key.fence(), key.queue()];
     let names = examples.iter().map(AsRef::as_ref);
     for name in names.chain(sidecars.iter().map(AsRef::as_ref)) {
-        assert!(
-            DOCS.contains(&format!("`{name}`")),
-            "docs/wire-format.md lacks `{name}`"
-        );
+        assert!(DOCS.contains(&format!("`{name}`")), "docs/wire-format.md lacks `{name}`");
     }
 }
 
@@ -64,22 +57,11 @@ fn every_channel_is_documented() {
     let source = include_str!("../src/channel.rs");
     let (_, variants) = source.split_once("pub enum ChannelName").unwrap();
     let (variants, _) = variants.split_once("\n}").unwrap();
-    let documented = variants
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("/// `"));
-    let names: Vec<&str> = documented
-        .filter_map(|line| line.split_once('`'))
-        .map(|(name, _)| name)
-        .collect();
-    assert_eq!(
-        names.len(),
-        variants.lines().filter(|line| line.ends_with(',')).count()
-    );
+    let documented = variants.lines().filter_map(|line| line.trim().strip_prefix("/// `"));
+    let names: Vec<&str> = documented.filter_map(|line| line.split_once('`')).map(|(name, _)| name).collect();
+    assert_eq!(names.len(), variants.lines().filter(|line| line.ends_with(',')).count());
     for name in &names {
-        assert!(
-            DOCS.contains(&format!("`{name}`")),
-            "docs/wire-format.md lacks channel `{name}`"
-        );
+        assert!(DOCS.contains(&format!("`{name}`")), "docs/wire-format.md lacks channel `{name}`");
     }
     let task = keys.channel(ChannelName::Task("b-17")).unwrap();
     assert!(DOCS.contains(&format!("`{task}`")));

@@ -31,6 +31,8 @@ fn floats_are_written_as_python_does() {
         (4_503_599_627_370_497.0 / 4.0, "1125899906842624.2"),
         (893_274_284_674_017.0 / 8.0, "111659285584252.12"),
         (4_503_599_627_370_499.0 / 4.0, "1125899906842624.8"),
+        // The lower of the two forms equally near reads back as the float below.
+        (2_f64.powi(-24), "5.960464477539063e-08"),
         // The nearest form of as many digits, …801e-14, is nearer to the float below.
         (2_f64.powi(-44), "5.684341886080802e-14"),
         (f64::NAN, "NaN"),
@@ -52,25 +54,16 @@ fn text_is_read_as_python_reads_it() {
         ("1e400", "Infinity"),
         ("-1e400", "-Infinity"),
         ("[NaN,Infinity,-Infinity]", "[NaN, Infinity, -Infinity]"),
-        (
-            r#""\/é\u00e9\uD83D\uDE00😀""#,
-            r#""/\u00e9\u00e9\ud83d\ude00\ud83d\ude00""#,
-        ),
+        (r#""\/é\u00e9\uD83D\uDE00😀""#, r#""/\u00e9\u00e9\ud83d\ude00\ud83d\ude00""#),
         (r#""\ud800""#, r#""\ud800""#),
         (r#""\udc00\ud800""#, r#""\udc00\ud800""#),
         (r#""\ud800\n""#, r#""\ud800\n""#),
         (r#""\ud800\ud83d\ude00é""#, r#""\ud800\ud83d\ude00\u00e9""#),
         ("\"\u{7f}\"", r#""\u007f""#),
         // The last of equal names, at the first one's place.
-        (
-            r#"{"a": 1, "b": 2, "a": 3, "c": 4, "b": 5, "a": 6}"#,
-            r#"{"a": 6, "b": 5, "c": 4}"#,
-        ),
+        (r#"{"a": 1, "b": 2, "a": 3, "c": 4, "b": 5, "a": 6}"#, r#"{"a": 6, "b": 5, "c": 4}"#),
         (r#"{"a": 1, "\u0061": 2}"#, r#"{"a": 2}"#),
-        (
-            "-170141183460469231731687303715884105729",
-            "-170141183460469231731687303715884105729",
-        ),
+        ("-170141183460469231731687303715884105729", "-170141183460469231731687303715884105729"),
     ] {
         assert_eq!(rewritten(text), expected, "{text}");
     }
@@ -78,9 +71,8 @@ fn text_is_read_as_python_reads_it() {
 
 #[test]
 fn names_are_sorted_by_code_point_at_every_depth() {
-    let value = Json::parse(
-        r#"{"z": {"b": [{"y": 1, "x": 2}], "a": 1}, "😀": 1, "￿": 2, "Z": 3}"#.as_bytes(),
-    );
+    let value =
+        Json::parse(r#"{"z": {"b": [{"y": 1, "x": 2}], "a": 1}, "😀": 1, "￿": 2, "Z": 3}"#.as_bytes());
     assert_eq!(
         value.unwrap().dumps_sorted(),
         r#"{"Z": 3, "z": {"a": 1, "b": [{"x": 2, "y": 1}]}, "\uffff": 2, "\ud83d\ude00": 1}"#
@@ -110,18 +102,10 @@ fn malformed_text_is_refused_where_it_is_malformed() {
         (b"{\"a\" 1}", 5, "expected ':'"),
         (b"{\"a\": 1,}", 8, "expected a name in double quotes"),
         (b"{\"a\": 1 \"b\"", 8, "expected ',' or '}'"),
-        (
-            b"{\"\\ud800\": 1}",
-            1,
-            "a name holds a lone surrogate; names must be valid Unicode",
-        ),
+        (b"{\"\\ud800\": 1}", 1, "a name holds a lone surrogate; names must be valid Unicode"),
         (b"\"abc", 0, "a string is never closed"),
         (b"\"a\nb\"", 2, "expected a control character to be escaped"),
-        (
-            b"\"\\x41\"",
-            2,
-            "expected one of \" \\ / b f n r t u after a backslash",
-        ),
+        (b"\"\\x41\"", 2, "expected one of \" \\ / b f n r t u after a backslash"),
         (b"\"\\u12g4\"", 2, "expected four hex digits after \\u"),
         (b"\"\\u+123\"", 2, "expected four hex digits after \\u"),
         (b"\"\\ud800\\u12\"", 8, "expected four hex digits after \\u"),
@@ -132,10 +116,7 @@ fn malformed_text_is_refused_where_it_is_malformed() {
         (b"\xef\xbb\xbf1", 0, "expected a value"),
     ] {
         let error = Json::parse(text).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            format!("parse JSON at byte {at}: {piece}")
-        );
+        assert_eq!(error.to_string(), format!("parse JSON at byte {at}: {piece}"));
         assert_eq!(error.at(), Some(at));
     }
 }
@@ -148,11 +129,7 @@ fn depth_is_bounded() {
     for text in [nested(MAX_DEPTH + 1), "[".repeat(1_000_000), objects] {
         let error = Json::parse(text.as_bytes()).unwrap_err();
         assert_eq!(error.kind(), Kind::TooDeep);
-        assert!(
-            error
-                .to_string()
-                .contains("nested more than 128 levels deep")
-        );
+        assert!(error.to_string().contains("nested more than 128 levels deep"));
     }
 }
 
@@ -173,10 +150,7 @@ fn integers_are_bounded_as_in_python() {
     assert_eq!(rewritten(&format!("-{digits}")), format!("-{digits}"));
     let error = Json::parse(format!("[{digits}9]").as_bytes()).unwrap_err();
     assert_eq!(error.kind(), Kind::TooLarge);
-    assert_eq!(
-        error.to_string(),
-        "parse JSON at byte 1: an integer has more than 4300 digits"
-    );
+    assert_eq!(error.to_string(), "parse JSON at byte 1: an integer has more than 4300 digits");
 }
 
 #[test]

@@ -10,15 +10,9 @@ use serde::{Deserialize, Serialize};
 fn round<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T, expected: &str) {
     let json = Json::from_serialize(value).expect("it has a JSON form");
     assert_eq!(json.dumps(), expected);
-    assert_eq!(
-        &json.to_deserialize::<T>().expect("it came from a T"),
-        value
-    );
+    assert_eq!(&json.to_deserialize::<T>().expect("it came from a T"), value);
     let read = Json::parse(expected.as_bytes()).expect("it is JSON");
-    assert_eq!(
-        &read.to_deserialize::<T>().expect("it came from a T"),
-        value
-    );
+    assert_eq!(&read.to_deserialize::<T>().expect("it came from a T"), value);
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -78,12 +72,7 @@ fn structs_round_trip() {
 #[test]
 fn variants_round_trip() {
     round(
-        &vec![
-            Variant::Unit,
-            Variant::Newtype(1),
-            Variant::Tuple(1, 2),
-            Variant::Struct { a: 3 },
-        ],
+        &vec![Variant::Unit, Variant::Newtype(1), Variant::Tuple(1, 2), Variant::Struct { a: 3 }],
         r#"["Unit", {"Newtype": 1}, {"Tuple": [1, 2]}, {"Struct": {"a": 3}}]"#,
     );
     round(&BTreeMap::from([(Variant::Unit, 1)]), r#"{"Unit": 1}"#);
@@ -91,31 +80,16 @@ fn variants_round_trip() {
 
 #[test]
 fn names_are_written_as_python_writes_them() {
-    round(
-        &BTreeMap::from([(true, 1), (false, 0)]),
-        r#"{"false": 0, "true": 1}"#,
-    );
-    round(
-        &BTreeMap::from([(-5_i64, 1), (20, 2)]),
-        r#"{"-5": 1, "20": 2}"#,
-    );
-    round(
-        &BTreeMap::from([(u128::MAX, 1)]),
-        r#"{"340282366920938463463374607431768211455": 1}"#,
-    );
-    round(
-        &BTreeMap::from([(None, 1), (Some(3), 2)]),
-        r#"{"null": 1, "3": 2}"#,
-    );
+    round(&BTreeMap::from([(true, 1), (false, 0)]), r#"{"false": 0, "true": 1}"#);
+    round(&BTreeMap::from([(-5_i64, 1), (20, 2)]), r#"{"-5": 1, "20": 2}"#);
+    round(&BTreeMap::from([(u128::MAX, 1)]), r#"{"340282366920938463463374607431768211455": 1}"#);
+    round(&BTreeMap::from([(None, 1), (Some(3), 2)]), r#"{"null": 1, "3": 2}"#);
     round(&BTreeMap::from([('x', 1)]), r#"{"x": 1}"#);
     round(&BTreeMap::from([("5".to_owned(), 1)]), r#"{"5": 1}"#);
     let float = Json::from_serialize(&FloatNamed).unwrap();
     assert_eq!(float.dumps(), r#"{"20.0": 1, "NaN": 2}"#);
     let error = Json::from_serialize(&BTreeMap::from([(vec![1], 1)])).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "make JSON: a map has a name that is no string, number, boolean or null"
-    );
+    assert_eq!(error.to_string(), "make JSON: a map has a name that is no string, number, boolean or null");
 }
 
 struct FloatNamed;
@@ -133,10 +107,7 @@ fn nan_is_a_number_and_null_is_none() {
     let [first, second] = json.to_deserialize::<[Option<f64>; 2]>().unwrap();
     assert!(first.unwrap().is_nan());
     assert_eq!(second, None);
-    assert!(
-        json.to_deserialize::<Vec<f64>>().is_err(),
-        "null is no number"
-    );
+    assert!(json.to_deserialize::<Vec<f64>>().is_err(), "null is no number");
 }
 
 #[test]
@@ -146,19 +117,10 @@ fn floats_take_integers_and_not_the_other_way_round() {
     assert_eq!(read("20").to_deserialize::<f32>(), Ok(20.0));
     assert_eq!(read(&"9".repeat(40)).to_deserialize::<f64>(), Ok(1e40));
     let error = read(&"9".repeat(400)).to_deserialize::<f64>().unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "take JSON apart: found an integer beyond the range of floats"
-    );
+    assert_eq!(error.to_string(), "take JSON apart: found an integer beyond the range of floats");
     let error = read("20.0").to_deserialize::<i64>().unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "take JSON apart: found a float, expected i64"
-    );
-    assert_eq!(
-        Json::from_serialize(&0.1_f32).unwrap().dumps(),
-        "0.10000000149011612"
-    );
+    assert_eq!(error.to_string(), "take JSON apart: found a float, expected i64");
+    assert_eq!(Json::from_serialize(&0.1_f32).unwrap().dumps(), "0.10000000149011612");
 }
 
 #[test]
@@ -168,16 +130,11 @@ fn a_refusal_tells_the_shape_and_never_the_content() {
         json.to_deserialize::<BTreeMap<String, u8>>().unwrap_err(),
         json.to_deserialize::<Vec<u8>>().unwrap_err(),
         json.to_deserialize::<Variant>().unwrap_err(),
-        Json::from("s3cret")
-            .to_deserialize::<Variant>()
-            .unwrap_err(),
+        Json::from("s3cret").to_deserialize::<Variant>().unwrap_err(),
         Json::from("s3cret").to_deserialize::<u8>().unwrap_err(),
         Json::from("s3cret").to_deserialize::<char>().unwrap_err(),
         Json::from(300).to_deserialize::<u8>().unwrap_err(),
-        Json::parse(br#"[1, 2, 3]"#)
-            .unwrap()
-            .to_deserialize::<(u8, u8)>()
-            .unwrap_err(),
+        Json::parse(br#"[1, 2, 3]"#).unwrap().to_deserialize::<(u8, u8)>().unwrap_err(),
     ];
     let messages = refused.map(|error| {
         assert_eq!(error.kind(), Kind::Shape);
@@ -232,8 +189,5 @@ fn utf16_is_a_string_when_it_can_be() {
     let Json::Utf16(lone) = Json::from_utf16(&[0x61, 0xDE00]) else {
         panic!("a lone surrogate is no string");
     };
-    assert_eq!(
-        (lone.units(), lone.to_string_lossy().as_str()),
-        (&[0x61, 0xDE00][..], "a\u{fffd}")
-    );
+    assert_eq!((lone.units(), lone.to_string_lossy().as_str()), (&[0x61, 0xDE00][..], "a\u{fffd}"));
 }

@@ -12,42 +12,21 @@ fn shared_keys() {
     let is = |key: Result<mystocks_keys::Key, _>, expected: &str| {
         assert_eq!(key.unwrap().as_str(), expected);
     };
-    is(
-        keys.entry("hot:quotes:600519.SH"),
-        "mystocks:hot:quotes:600519.SH",
-    );
-    is(
-        keys.entry("indicator:600519:SMA:00000000"),
-        "mystocks:indicator:600519:SMA:00000000",
-    );
+    is(keys.entry("hot:quotes:600519.SH"), "mystocks:hot:quotes:600519.SH");
+    is(keys.entry("indicator:600519:SMA:00000000"), "mystocks:indicator:600519:SMA:00000000");
     is(keys.entry("api:/x:00000000"), "mystocks:api:/x:00000000");
     is(keys.entry("lock"), "mystocks:lock");
     is(keys.entry("价格"), "mystocks:价格");
-    is(
-        keys.indicator("600519.SH", "SMA", &params()),
-        "mystocks:indicator:600519.SH:SMA:ecdf2aa9",
-    );
-    is(
-        keys.api("/api/stocks/000001", &params()),
-        "mystocks:api:/api/stocks/000001:ecdf2aa9",
-    );
-    is(
-        keys.api("quotes:list", &params()),
-        "mystocks:api:quotes:list:ecdf2aa9",
-    );
-    is(
-        keys.lock("indicator:calc:x"),
-        "mystocks:lock:indicator:calc:x",
-    );
+    is(keys.indicator("600519.SH", "SMA", &params()), "mystocks:indicator:600519.SH:SMA:ecdf2aa9");
+    is(keys.api("/api/stocks/000001", &params()), "mystocks:api:/api/stocks/000001:ecdf2aa9");
+    is(keys.api("quotes:list", &params()), "mystocks:api:quotes:list:ecdf2aa9");
+    is(keys.lock("indicator:calc:x"), "mystocks:lock:indicator:calc:x");
     is(
         keys.lock_indicator("600519.SH", "SMA", &params()),
         "mystocks:lock:indicator:calc:600519.SH:SMA:ecdf2aa9",
     );
     is(keys.lock_task("b-17"), "mystocks:lock:task:batch:b-17");
-    is(
-        keys.lock_resource("portfolio", "42"),
-        "mystocks:lock:resource:update:portfolio:42",
-    );
+    is(keys.lock_resource("portfolio", "42"), "mystocks:lock:resource:update:portfolio:42");
     is(keys.session("f00"), "mystocks:session:f00");
 }
 
@@ -63,10 +42,7 @@ fn own_keys_carry_the_long_digest() {
     let key = keys.own("bars", &["600519.SH"], None).unwrap();
     assert_eq!(key.as_str(), "mystocks:own:bars:600519.SH");
     let key = keys.own("all", &[], Some(&params())).unwrap();
-    assert_eq!(
-        key.as_str(),
-        "mystocks:own:all:afee8c7d15bf47700aaab5a0a85faad0"
-    );
+    assert_eq!(key.as_str(), "mystocks:own:all:afee8c7d15bf47700aaab5a0a85faad0");
 }
 
 #[test]
@@ -89,10 +65,7 @@ fn channels() {
         (ChannelName::Task("t-1"), "events:task:t-1"),
         (ChannelName::Indicators, "events:indicators"),
         (ChannelName::Market, "events:market"),
-        (
-            ChannelName::MarketOf("600519.SH"),
-            "events:market:600519.SH",
-        ),
+        (ChannelName::MarketOf("600519.SH"), "events:market:600519.SH"),
         (ChannelName::System, "events:system"),
     ] {
         let channel = keys.channel(name).unwrap();
@@ -124,14 +97,8 @@ fn prefixes_stand_before_everything() {
     assert_eq!(keys.entry("a").unwrap().as_str(), "app_a");
     assert_eq!(keys.lock("a").unwrap().as_str(), "app_lock:a");
     assert_eq!(keys.session("a").unwrap().as_str(), "sess:a");
-    assert_eq!(
-        keys.channel(ChannelName::Tasks).unwrap().as_str(),
-        "app_bus:events:tasks"
-    );
-    assert_eq!(
-        keys.pattern("indicator:*").unwrap().as_str(),
-        "app_indicator:*"
-    );
+    assert_eq!(keys.channel(ChannelName::Tasks).unwrap().as_str(), "app_bus:events:tasks");
+    assert_eq!(keys.pattern("indicator:*").unwrap().as_str(), "app_indicator:*");
     // A bus prefix of its own inside the cache prefix is not the cache's.
     assert!(keys.entry("bus:x").is_err());
     assert!(keys.is_foreign("app_bus:x"));
@@ -144,13 +111,7 @@ fn foreign_is_what_a_pattern_finds_and_the_cache_must_not_touch() {
     let session = keys.session("f00").unwrap();
     let entry = keys.entry("lock").unwrap();
     let own = keys.own("bars", &["600519.SH"], None).unwrap();
-    for key in [
-        lock.as_str(),
-        session.as_str(),
-        lock.lease().as_str(),
-        entry.lease().as_str(),
-        "celery",
-    ] {
+    for key in [lock.as_str(), session.as_str(), lock.lease().as_str(), entry.lease().as_str(), "celery"] {
         assert!(keys.is_foreign(key), "{key}");
     }
     for key in [entry.as_str(), own.as_str(), "mystocks:locksmith"] {

@@ -6,17 +6,11 @@ use mystocks_keys::{ChannelName, Json, Keyspace};
 use proptest::prelude::*;
 
 fn wild() -> impl Strategy<Value = String> {
-    prop_oneof![
-        "[a-z0-9:.{}*?\\[\\]\\\\\n\u{7f}价 ]{0,12}",
-        "[a-z]{1,8}(:[a-z]{1,4}){0,2}",
-        any::<String>()
-    ]
+    prop_oneof!["[a-z0-9:.{}*?\\[\\]\\\\\n\u{7f}价 ]{0,12}", "[a-z]{1,8}(:[a-z]{1,4}){0,2}", any::<String>()]
 }
 
 fn clean(name: &str) -> bool {
-    !name
-        .chars()
-        .any(|c| "{}*?[]\\".contains(c) || c.is_control())
+    !name.chars().any(|c| "{}*?[]\\".contains(c) || c.is_control())
         && name.split(':').all(|segment| !segment.is_empty())
         && name.len() <= 512
 }
@@ -120,16 +114,10 @@ fn different_things_never_share_an_own_key() {
         texts.extend(longer);
     }
     texts.push("99914b932bd37a50b983c5e7c90ae93b".to_owned());
-    let mut params: Vec<Option<Json>> = [
-        r#"{"n": 5}"#,
-        r#"{"n": 5.0}"#,
-        r#"{"n": "5"}"#,
-        r#"{"n": 5, "m": 5}"#,
-        "{}",
-        "[]",
-    ]
-    .map(|text| Some(Json::parse(text.as_bytes()).unwrap()))
-    .into();
+    let mut params: Vec<Option<Json>> =
+        [r#"{"n": 5}"#, r#"{"n": 5.0}"#, r#"{"n": "5"}"#, r#"{"n": 5, "m": 5}"#, "{}", "[]"]
+            .map(|text| Some(Json::parse(text.as_bytes()).unwrap()))
+            .into();
     params.push(None);
     // The digest of `{}` as a part: it must not pass for the parameters `{}`.
     let own = keys.own("c", &["a"], params[4].as_ref()).unwrap();
@@ -139,20 +127,12 @@ fn different_things_never_share_an_own_key() {
     for stock in &texts {
         for indicator in &texts {
             for params in &params {
-                let lists: [(&str, Vec<&str>); 3] = [
-                    ("c", vec![stock, indicator]),
-                    (stock, vec![indicator]),
-                    (stock, vec![indicator, "a"]),
-                ];
+                let lists: [(&str, Vec<&str>); 3] =
+                    [("c", vec![stock, indicator]), (stock, vec![indicator]), (stock, vec![indicator, "a"])];
                 for (cache, parts) in lists {
-                    let told = format!(
-                        "{cache:?} {parts:?} {:?}",
-                        params.as_ref().map(Json::dumps_sorted)
-                    );
+                    let told = format!("{cache:?} {parts:?} {:?}", params.as_ref().map(Json::dumps_sorted));
                     if let Ok(key) = keys.own(cache, &parts, params.as_ref()) {
-                        let other = seen
-                            .insert(key.into(), told.clone())
-                            .unwrap_or(told.clone());
+                        let other = seen.insert(key.into(), told.clone()).unwrap_or(told.clone());
                         assert_eq!(other, told, "two things under one key");
                     }
                 }

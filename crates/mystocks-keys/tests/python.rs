@@ -17,9 +17,7 @@ const VALUES: usize = 2_000;
 #[test]
 fn python_writes_reads_and_digests_the_same() {
     let mut rng = Rng::with_seed(random_json::seed());
-    let values: Vec<Json> = (0..VALUES)
-        .map(|_| random_json::value(&mut rng, 4, true))
-        .collect();
+    let values: Vec<Json> = (0..VALUES).map(|_| random_json::value(&mut rng, 4, true)).collect();
     let Some(answers) = ask_python(&values) else {
         return;
     };
@@ -40,10 +38,7 @@ fn python_writes_reads_and_digests_the_same() {
             read_back += 1;
         }
     }
-    assert!(
-        read_back > VALUES / 2,
-        "only {read_back} values had a spelling in UTF-8"
-    );
+    assert!(read_back > VALUES / 2, "only {read_back} values had a spelling in UTF-8");
 }
 
 fn ask_python(values: &[Json]) -> Option<String> {
@@ -55,12 +50,10 @@ fn ask_python(values: &[Json]) -> Option<String> {
         .spawn();
     let mut child = match spawned {
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            let required =
-                std::env::var_os("MYSTOCKS_REQUIRE_PYTHON").is_some_and(|value| value == "1");
+            let required = std::env::var_os("MYSTOCKS_REQUIRE_PYTHON").is_some_and(|value| value == "1");
             assert!(!required, "no python3: install one or point $PYTHON at it");
             // Straight to stderr: the test harness would keep what is printed from a green run's output.
-            let said =
-                b"mystocks-keys: NOT COMPARED with Python: no python3 on PATH and no $PYTHON\n";
+            let said = b"mystocks-keys: NOT COMPARED with Python: no python3 on PATH and no $PYTHON\n";
             std::io::stderr().write_all(said).expect("stderr is open");
             return None;
         }
@@ -78,11 +71,7 @@ fn ask_python(values: &[Json]) -> Option<String> {
     let output = child.wait_with_output().expect("python3 ends");
     let written = writer.join().expect("the writer does not panic");
     written.expect("the peer reads all of its input");
-    assert!(
-        output.status.success(),
-        "the peer failed: {}",
-        output.status
-    );
+    assert!(output.status.success(), "the peer failed: {}", output.status);
     Some(String::from_utf8(output.stdout).expect("the peer answers in ASCII"))
 }
 

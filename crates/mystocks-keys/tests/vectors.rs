@@ -36,17 +36,11 @@ fn every_vector_comes_out_byte_for_byte() {
 
 #[test]
 fn the_figures_are_those_the_design_was_given() {
-    let given = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../../shared/interop/golden_keys.json"
-    );
+    let given = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/interop/golden_keys.json");
     let carried = include_bytes!("data/golden_keys.json");
     // Only a checkout beside the design has them; the carried copy is what the promise rests on.
     if let Ok(given) = std::fs::read(given) {
-        assert!(
-            given == carried,
-            "tests/data/golden_keys.json differs from the design's"
-        );
+        assert!(given == carried, "tests/data/golden_keys.json differs from the design's");
     }
 }
 
@@ -58,8 +52,5 @@ fn the_documented_digests_hold() {
     assert_eq!(digest(r#"{"timeperiod": 20}"#), "ecdf2aa9");
     assert_eq!(digest(r#"{"timeperiod": 20.0}"#), "91055ef8");
     assert_eq!(digest(r#"{"timeperiod": "20"}"#), "28e07f66");
-    assert_eq!(
-        digest(r#"{"slowperiod": 26, "fastperiod": 12, "signalperiod": 9}"#),
-        "d7b32e6c"
-    );
+    assert_eq!(digest(r#"{"slowperiod": 26, "fastperiod": 12, "signalperiod": 9}"#), "d7b32e6c");
 }

@@ -24,9 +24,7 @@ impl<'de> Deserializer<'de> {
         match self.value {
             Json::Int(number) => match number.to_f64() {
                 Some(number) => visitor.visit_f64(number),
-                None => Err(JsonError::shape(
-                    "found an integer beyond the range of floats",
-                )),
+                None => Err(JsonError::shape("found an integer beyond the range of floats")),
             },
             _ => de::Deserializer::deserialize_any(self, visitor),
         }
@@ -51,9 +49,9 @@ impl<'de> de::Deserializer<'de> for Deserializer<'de> {
             Json::Int(number) => integer(number, visitor),
             Json::Float(number) => visitor.visit_f64(*number),
             Json::Str(text) => visitor.visit_borrowed_str(text),
-            Json::Utf16(_) => Err(JsonError::shape(
-                "found a string with a lone surrogate, expected valid Unicode",
-            )),
+            Json::Utf16(_) => {
+                Err(JsonError::shape("found a string with a lone surrogate, expected valid Unicode"))
+            }
             Json::Array(items) => {
                 let mut items = SeqDeserializer::new(items.iter().map(Deserializer::new));
                 let value = visitor.visit_seq(&mut items)?;
@@ -62,9 +60,7 @@ impl<'de> de::Deserializer<'de> for Deserializer<'de> {
             }
             Json::Object(fields) => {
                 let mut fields = MapDeserializer::new(
-                    fields
-                        .iter()
-                        .map(|(name, value)| (Name::new(name), Deserializer::new(value))),
+                    fields.iter().map(|(name, value)| (Name::new(name), Deserializer::new(value))),
                 );
                 let value = visitor.visit_map(&mut fields)?;
                 fields.end()?;
@@ -112,9 +108,7 @@ impl<'de> de::Deserializer<'de> for Deserializer<'de> {
                 }
             },
             _ => {
-                return Err(JsonError::shape(
-                    "expected a variant: a string or an object",
-                ));
+                return Err(JsonError::shape("expected a variant: a string or an object"));
             }
         };
         visitor.visit_enum(Variant { variant, content })
@@ -157,10 +151,7 @@ impl<'de> EnumAccess<'de> for Variant<'de> {
         self,
         seed: S,
     ) -> Result<(S::Value, Content<'de>), JsonError> {
-        Ok((
-            seed.deserialize(self.variant.into_deserializer())?,
-            Content(self.content),
-        ))
+        Ok((seed.deserialize(self.variant.into_deserializer())?, Content(self.content)))
     }
 }
 
@@ -181,24 +172,15 @@ impl<'de> VariantAccess<'de> for Content<'de> {
     fn unit_variant(self) -> Result<(), JsonError> {
         match self.0 {
             None | Some(Json::Null) => Ok(()),
-            Some(_) => Err(JsonError::shape(
-                "found content, expected a variant without",
-            )),
+            Some(_) => Err(JsonError::shape("found content, expected a variant without")),
         }
     }
 
-    fn newtype_variant_seed<S: de::DeserializeSeed<'de>>(
-        self,
-        seed: S,
-    ) -> Result<S::Value, JsonError> {
+    fn newtype_variant_seed<S: de::DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, JsonError> {
         seed.deserialize(self.required(&"a variant with content")?)
     }
 
-    fn tuple_variant<V: Visitor<'de>>(
-        self,
-        _len: usize,
-        visitor: V,
-    ) -> Result<V::Value, JsonError> {
+    fn tuple_variant<V: Visitor<'de>>(self, _len: usize, visitor: V) -> Result<V::Value, JsonError> {
         de::Deserializer::deserialize_any(self.required(&visitor)?, visitor)
     }
 

@@ -33,35 +33,16 @@ pub enum JsonErrorKind {
 }
 
 impl JsonError {
-    pub(crate) fn read(
-        kind: JsonErrorKind,
-        at: usize,
-        detail: impl Into<Cow<'static, str>>,
-    ) -> Self {
-        Self {
-            kind,
-            operation: "parse JSON",
-            at: Some(at),
-            detail: detail.into(),
-        }
+    pub(crate) fn read(kind: JsonErrorKind, at: usize, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, operation: "parse JSON", at: Some(at), detail: detail.into() }
     }
 
     pub(crate) fn make(kind: JsonErrorKind, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            kind,
-            operation: "make JSON",
-            at: None,
-            detail: detail.into(),
-        }
+        Self { kind, operation: "make JSON", at: None, detail: detail.into() }
     }
 
     pub(crate) fn shape(detail: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            kind: JsonErrorKind::Shape,
-            operation: "take JSON apart",
-            at: None,
-            detail: detail.into(),
-        }
+        Self { kind: JsonErrorKind::Shape, operation: "take JSON apart", at: None, detail: detail.into() }
     }
 
     /// Returns the kind.
@@ -107,16 +88,11 @@ impl de::Error for JsonError {
     }
 
     fn invalid_value(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Self::shape(format!(
-            "found {} out of range, expected {expected}",
-            shape_of(found)
-        ))
+        Self::shape(format!("found {} out of range, expected {expected}", shape_of(found)))
     }
 
     fn unknown_variant(_found: &str, expected: &'static [&'static str]) -> Self {
-        Self::shape(format!(
-            "found an unknown variant, expected one of {expected:?}"
-        ))
+        Self::shape(format!("found an unknown variant, expected one of {expected:?}"))
     }
 }
 
@@ -131,9 +107,7 @@ fn shape_of(found: de::Unexpected<'_>) -> &'static str {
         U::Unit | U::Option => "null",
         U::Seq => "an array",
         U::Map => "an object",
-        U::Enum | U::UnitVariant | U::NewtypeVariant | U::TupleVariant | U::StructVariant => {
-            "a variant"
-        }
+        U::Enum | U::UnitVariant | U::NewtypeVariant | U::TupleVariant | U::StructVariant => "a variant",
         _ => "another shape",
     }
 }

@@ -1,5 +1,7 @@
 //! Floats as Python's `repr` writes them.
 
+use std::fmt::Write as _;
+
 /// Appends `x` to `out` as `json.dumps` writes it.
 pub(crate) fn write(out: &mut String, x: f64) {
     if x.is_nan() {
@@ -36,39 +38,53 @@ pub(crate) fn write(out: &mut String, x: f64) {
                 out.push_str(rest);
             }
             out.push_str(if exponent < 0 { "e-" } else { "e+" });
-            let size = exponent.unsigned_abs();
-            if size < 10 {
-                out.push('0');
-            }
-            out.push_str(&size.to_string());
+            // Writing to a String cannot fail.
+            let _ = write!(out, "{:02}", exponent.unsigned_abs());
         }
     }
 }
 
 /// Returns the significant digits and the decimal exponent of the first of them.
 fn shortest(x: f64) -> (String, i32) {
-    let (digits, exponent) = split(&format!("{x:e}"));
-    // Of two shortest forms equally near, Python takes the one with an even last digit and Rust the upper one.
-    // Formatting to a number of digits rounds such a tie to even; near a power of two it may miss the number itself.
-    // Up to 15 digits no two forms mean the same float, so there is no tie.
-    let precision = digits.len().saturating_sub(1);
-    if precision < 15 {
+    let (digits, exponent) = split(format!("{x:e}"));
+    if !halfway(x, &digits, exponent) {
         return (digits, exponent);
     }
-    let rounded = format!("{x:.precision$e}");
-    let (even, even_exponent) = split(&rounded);
-    if even != digits && rounded.parse() == Ok(x) {
-        return (even, even_exponent);
+    // Of two shortest forms equally near, Python takes the one with an even last digit and Rust the upper one.
+    // Formatting to a number of digits rounds to even. Below a power of two that may miss the number: floats are denser there.
+    let precision = digits.len().saturating_sub(1);
+    let even = format!("{x:.precision$e}");
+    if even.parse() == Ok(x) {
+        return split(even);
     }
     (digits, exponent)
 }
 
-fn split(scientific: &str) -> (String, i32) {
-    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((scientific, "0"));
-    (
-        mantissa.replace('.', ""),
-        exponent.parse().unwrap_or_default(),
-    )
+/// Returns whether `x` lies halfway between `digits` and a neighbour of as many digits.
+///
+/// A number with k fractional bits has exactly k decimal places, the last of them a 5. So it does when it has one place more than
+/// `digits` show.
+fn halfway(x: f64, digits: &str, exponent: i32) -> bool {
+    const FRACTION: u64 = (1 << 52) - 1;
+    let bits = x.to_bits();
+    let (fraction, binary_exponent) = (bits & FRACTION, bits >> 52);
+    let significand = fraction | u64::from(binary_exponent > 0) << 52;
+    let fractional_bits = 1075
+        - i64::try_from(binary_exponent.max(1)).unwrap_or_default()
+        - i64::from(significand.trailing_zeros());
+    let places = i64::try_from(digits.len()).unwrap_or_default() - 1 - i64::from(exponent);
+    fractional_bits > 0 && fractional_bits == places + 1
+}
+
+/// Splits `1.25e-7` into `125` and -7.
+fn split(mut scientific: String) -> (String, i32) {
+    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let (length, exponent) = (mantissa.len(), exponent.parse().unwrap_or_default());
+    scientific.truncate(length);
+    if scientific.chars().nth(1) == Some('.') {
+        scientific.remove(1);
+    }
+    (scientific, exponent)
 }
 
 fn zeros(out: &mut String, count: usize) {

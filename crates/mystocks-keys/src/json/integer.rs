@@ -62,18 +62,12 @@ impl FromStr for Integer {
         let digits = text.strip_prefix('-').unwrap_or(text);
         let leading_zero = digits.len() > 1 && digits.starts_with('0');
         if digits.is_empty() || leading_zero || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(JsonError::make(
-                JsonErrorKind::Syntax,
-                "expected an integer in decimal digits",
-            ));
+            return Err(JsonError::make(JsonErrorKind::Syntax, "expected an integer in decimal digits"));
         }
         if digits.len() > MAX_DIGITS {
             return Err(JsonError::make(
                 JsonErrorKind::TooLarge,
-                format!(
-                    "an integer has {} digits, at most {MAX_DIGITS} are allowed",
-                    digits.len()
-                ),
+                format!("an integer has {} digits, at most {MAX_DIGITS} are allowed", digits.len()),
             ));
         }
         Ok(Self(match text.parse() {

@@ -16,15 +16,11 @@ pub(crate) fn parse(text: &[u8]) -> Result<Json, JsonError> {
         return Err(JsonError::read(
             JsonErrorKind::TooLarge,
             MAX_TEXT_BYTES,
-            format!(
-                "the text has {} bytes, at most {MAX_TEXT_BYTES} are read",
-                text.len()
-            ),
+            format!("the text has {} bytes, at most {MAX_TEXT_BYTES} are read", text.len()),
         ));
     }
-    let text = std::str::from_utf8(text).map_err(|error| {
-        JsonError::read(JsonErrorKind::Syntax, error.valid_up_to(), "expected UTF-8")
-    })?;
+    let text = std::str::from_utf8(text)
+        .map_err(|error| JsonError::read(JsonErrorKind::Syntax, error.valid_up_to(), "expected UTF-8"))?;
     let mut reader = Reader { text, at: 0 };
     let value = reader.value(0)?;
     reader.space();

@@ -22,9 +22,7 @@ impl Serializer {
                 format!("nested more than {MAX_DEPTH} levels deep"),
             ));
         }
-        Ok(Self {
-            depth: self.depth + 1,
-        })
+        Ok(Self { depth: self.depth + 1 })
     }
 }
 

@@ -65,8 +65,12 @@ fn separate(out: &mut String, position: usize) {
 
 fn string(out: &mut String, text: &str) {
     out.push('"');
-    for c in text.chars() {
-        character(out, c);
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\') {
+        out.push_str(text);
+    } else {
+        for c in text.chars() {
+            character(out, c);
+        }
     }
     out.push('"');
 }

@@ -14,11 +14,7 @@ pub(crate) fn value(rng: &mut Rng, depth: u32, lone: bool) -> Json {
         6 if lone => lone_text(rng),
         6 => Json::from(rng.i64(..)),
         7 | 8 => object(rng, depth, lone),
-        _ => Json::Array(
-            (0..rng.usize(0..5))
-                .map(|_| value(rng, depth - 1, lone))
-                .collect(),
-        ),
+        _ => Json::Array((0..rng.usize(0..5)).map(|_| value(rng, depth - 1, lone)).collect()),
     }
 }
 
@@ -67,9 +63,7 @@ fn character(rng: &mut Rng) -> char {
     match rng.u32(0..8) {
         0 => char::from(rng.u8(0..0x20)),
         1 => *rng
-            .choice(&[
-                '"', '\\', '/', '\u{7f}', '\u{80}', '\u{2028}', '\u{feff}', '\u{ffff}',
-            ])
+            .choice(&['"', '\\', '/', '\u{7f}', '\u{80}', '\u{2028}', '\u{feff}', '\u{ffff}'])
             .expect("there are eight"),
         2 => rng.char('\u{10000}'..='\u{10ffff}'),
         3 => rng.char('\u{a0}'..='\u{d7ff}'),
@@ -80,13 +74,7 @@ fn character(rng: &mut Rng) -> char {
 
 fn lone_text(rng: &mut Rng) -> Json {
     let units: Vec<u16> = (0..rng.usize(1..5))
-        .map(|_| {
-            if rng.bool() {
-                rng.u16(0xD800..0xE000)
-            } else {
-                rng.u16(0x20..0x80)
-            }
-        })
+        .map(|_| if rng.bool() { rng.u16(0xD800..0xE000) } else { rng.u16(0x20..0x80) })
         .collect();
     Json::from_utf16(&units)
 }

@@ -12,8 +12,7 @@ impl Reader<'_> {
         let mut out = Text::Valid(String::new());
         loop {
             let run = self.at;
-            while matches!(self.peek(), Some(byte) if byte >= 0x20 && byte != b'"' && byte != b'\\')
-            {
+            while matches!(self.peek(), Some(byte) if byte >= 0x20 && byte != b'"' && byte != b'\\') {
                 self.at += 1;
             }
             out.push_str(self.since(run));

@@ -25,11 +25,7 @@ pub(crate) struct Fields {
 
 impl Items {
     pub(super) fn new(inner: Serializer, variant: Option<&'static str>) -> Self {
-        Self {
-            items: Vec::new(),
-            variant,
-            inner,
-        }
+        Self { items: Vec::new(), variant, inner }
     }
 
     fn push<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), JsonError> {
@@ -44,12 +40,7 @@ impl Items {
 
 impl Fields {
     pub(super) fn new(inner: Serializer, variant: Option<&'static str>) -> Self {
-        Self {
-            fields: Vec::new(),
-            name: None,
-            variant,
-            inner,
-        }
+        Self { fields: Vec::new(), name: None, variant, inner }
     }
 
     fn push<T: Serialize + ?Sized>(&mut self, name: String, value: &T) -> Result<(), JsonError> {
@@ -127,10 +118,7 @@ impl ser::SerializeMap for Fields {
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), JsonError> {
         let name = self.name.take().ok_or_else(|| {
-            JsonError::make(
-                JsonErrorKind::Unsupported,
-                "a map gives a value without a name",
-            )
+            JsonError::make(JsonErrorKind::Unsupported, "a map gives a value without a name")
         })?;
         self.push(name, value)
     }
