@@ -39,14 +39,7 @@ impl Bars {
         close: Vec<f64>,
         volume: Vec<f64>,
     ) -> Result<Self, Error> {
-        let bars = Self {
-            dates,
-            open,
-            high,
-            low,
-            close,
-            volume,
-        };
+        let bars = Self { dates, open, high, low, close, volume };
         bars.check()?;
         Ok(bars)
     }
@@ -96,50 +89,31 @@ impl Bars {
             Error::new(ErrorKind::InvalidBars, "take the column", column, detail)
         };
         let len = self.dates.len();
-        let prices = [
-            ("open", &self.open),
-            ("high", &self.high),
-            ("low", &self.low),
-            ("close", &self.close),
-        ];
+        let prices = [("open", &self.open), ("high", &self.high), ("low", &self.low), ("close", &self.close)];
         for (name, column) in prices.into_iter().chain([("volume", &self.volume)]) {
             if column.len() != len {
                 let have = column.len();
-                return Err(invalid(
-                    name,
-                    format!("{have} values for {len} dates, expected as many"),
-                ));
+                return Err(invalid(name, format!("{have} values for {len} dates, expected as many")));
             }
         }
         if let Some(row) = self.dates.windows(2).position(|pair| pair[0] >= pair[1]) {
-            return Err(invalid(
-                "date",
-                format!("row {} is not after the row before it", row + 1),
-            ));
+            return Err(invalid("date", format!("row {} is not after the row before it", row + 1)));
         }
         for (name, column) in prices {
             if let Some(row) = column.iter().position(|price| !is_price(*price)) {
-                return Err(invalid(
-                    name,
-                    format!("row {row} is not from {MIN_PRICE:e} to {MAX_PRICE:e}"),
-                ));
+                return Err(invalid(name, format!("row {row} is not from {MIN_PRICE:e} to {MAX_PRICE:e}")));
             }
         }
         if let Some(row) = self.volume.iter().position(|volume| !is_volume(*volume)) {
-            return Err(invalid(
-                "volume",
-                format!("row {row} is not from 0 to {MAX_VOLUME:e}"),
-            ));
+            return Err(invalid("volume", format!("row {row} is not from 0 to {MAX_VOLUME:e}")));
         }
         let bodies = self.open.iter().zip(&self.close);
         let ranges = self.low.iter().zip(&self.high);
-        if let Some(row) = bodies.zip(ranges).position(|((open, close), (low, high))| {
-            low > &open.min(*close) || high < &open.max(*close)
-        }) {
-            return Err(invalid(
-                "high",
-                format!("row {row} does not hold low <= open, close <= high"),
-            ));
+        if let Some(row) = bodies
+            .zip(ranges)
+            .position(|((open, close), (low, high))| low > &open.min(*close) || high < &open.max(*close))
+        {
+            return Err(invalid("high", format!("row {row} does not hold low <= open, close <= high")));
         }
         Ok(())
     }

@@ -85,10 +85,7 @@ fn admit(raw: Vec<RawBar>, report: &mut CleaningReport) -> Vec<RawBar> {
             report.unordered.add(row.date);
         }
         latest = latest.max(Some(row.date));
-        if ![row.open, row.high, row.low, row.close]
-            .into_iter()
-            .all(is_price)
-        {
+        if ![row.open, row.high, row.low, row.close].into_iter().all(is_price) {
             report.unusable_price.add(row.date);
             return false;
         }
@@ -119,11 +116,7 @@ fn one_per_date(rows: Vec<RawBar>, report: &mut CleaningReport) -> Vec<RawBar> {
     kept
 }
 
-fn settle(
-    mut row: RawBar,
-    policy: &CleaningPolicy,
-    report: &mut CleaningReport,
-) -> Option<(RawBar, f64)> {
+fn settle(mut row: RawBar, policy: &CleaningPolicy, report: &mut CleaningReport) -> Option<(RawBar, f64)> {
     let (top, bottom) = (row.open.max(row.close), row.open.min(row.close));
     if row.high < top || row.low > bottom {
         report.repaired_range.add(row.date);

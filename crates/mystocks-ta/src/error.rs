@@ -52,13 +52,7 @@ impl Error {
         if shown.len() < subject.len() {
             shown.push('…');
         }
-        Self {
-            kind,
-            operation,
-            subject: shown,
-            detail: detail.into(),
-            source: None,
-        }
+        Self { kind, operation, subject: shown, detail: detail.into(), source: None }
     }
 
     pub(crate) fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {

@@ -104,12 +104,7 @@ impl Indicator {
             let subject = format!("{}.{name}", self.abbreviation);
             let Some(parameter) = self.parameters.iter().find(|known| known.name == *name) else {
                 let detail = format!("unknown parameter, {}", self.known_parameters(name));
-                return Err(Error::new(
-                    ErrorKind::UnknownParameter,
-                    OPERATION,
-                    &subject,
-                    detail,
-                ));
+                return Err(Error::new(ErrorKind::UnknownParameter, OPERATION, &subject, detail));
             };
             let bad = |detail| Error::new(ErrorKind::BadParameter, OPERATION, &subject, detail);
             if given.iter().take(index).any(|(earlier, _)| earlier == name) {
@@ -124,19 +119,12 @@ impl Indicator {
     /// Returns the canonical parameters with every one at its default.
     pub fn defaults(&self) -> Params {
         let pairs = self.parameters.iter();
-        Params::new(
-            self.abbreviation,
-            pairs.map(|parameter| (parameter.name, parameter.default)),
-        )
+        Params::new(self.abbreviation, pairs.map(|parameter| (parameter.name, parameter.default)))
     }
 
     /// Returns how many bars the first value needs; for parameters of another indicator, those of the defaults.
     pub fn minimum_bars(&self, params: &Params) -> usize {
-        let params = if params.indicator() == self.abbreviation {
-            *params
-        } else {
-            self.defaults()
-        };
+        let params = if params.indicator() == self.abbreviation { *params } else { self.defaults() };
         match self.kernel {
             Kernel::TaLib(function) => talib::lookback(function, self.parameters, &params)
                 .map_or(usize::MAX, |lookback| lookback + 1),
@@ -149,22 +137,20 @@ impl Indicator {
     /// Every series is as long as `bars`. Its first [`minimum_bars`](Self::minimum_bars)` - 1` values are NaN (candlestick patterns: 0,
     /// no pattern, as in TA-Lib); every later one is finite.
     ///
+    /// `TDX_KDJ` is the formula of MyTT (github.com/mpquant/MyTT): RSV = (close - LLV(low, n)) / (HHV(high, n) - LLV(low, n)) * 100;
+    /// K is RSV smoothed by 1/m1 and seeded with the first RSV; D is K smoothed by 1/m2 and seeded with the first K; J = 3K - 2D.
+    /// A flat window (HHV = LLV) has no RSV, where MyTT divides 0 by 0. As there, K keeps its value and D goes on towards it, and
+    /// the older K weighs (1 - 1/m1) a day less when the next RSV comes. Flat windows before the first RSV have no value in MyTT;
+    /// here K = D = J = 50.
+    ///
     /// # Errors
     /// [`ErrorKind::TooFewBars`] with need and have; [`ErrorKind::BadParameter`] for parameters of another indicator;
     /// [`ErrorKind::Kernel`] if a value came out that is no number.
     pub fn compute(&self, bars: &Bars, params: &Params) -> Result<Output, Error> {
         const OPERATION: &str = "compute";
         if params.indicator() != self.abbreviation {
-            let detail = format!(
-                "expected its own parameters, got those of {}",
-                params.indicator()
-            );
-            return Err(Error::new(
-                ErrorKind::BadParameter,
-                OPERATION,
-                self.abbreviation,
-                detail,
-            ));
+            let detail = format!("expected its own parameters, got those of {}", params.indicator());
+            return Err(Error::new(ErrorKind::BadParameter, OPERATION, self.abbreviation, detail));
         }
         let (need, have) = (self.minimum_bars(params), bars.len());
         if have < need {
@@ -182,10 +168,7 @@ impl Indicator {
             Kernel::TdxKdj => tdx::kdj(bars, tdx::KdjPeriods::of(params)).into(),
         };
         let names = self.outputs.iter().copied();
-        let series: Vec<Series> = names
-            .zip(columns)
-            .map(|(name, values)| Series { name, values })
-            .collect();
+        let series: Vec<Series> = names.zip(columns).map(|(name, values)| Series { name, values }).collect();
         for one in &series {
             let settled = one.values.iter().skip(need.saturating_sub(1));
             if let Some(at) = settled.clone().position(|value| !value.is_finite()) {

@@ -4,6 +4,10 @@
 //! pinned `ta-lib` crate computes 24 of them, and `TDX_KDJ` is computed here as the Chinese market defines it. One abbreviation
 //! means one definition: what TA-Lib calls `KDJ` and what Chinese charting programs call so differ in their first 60 bars.
 //!
+//! Values are those of TA-Lib 0.8 (which differ from 0.6 over suspensions). Where nothing moves they are, by its definitions: RSI 50
+//! (0 before 0.8.3); STOCH, CCI, WILLR, MFI, ADX and NATR 0; all three Bollinger bands the price. For `TDX_KDJ` see
+//! [`Indicator::compute`].
+//!
 //! ```
 //! use mystocks_ta::{CleaningPolicy, ErrorKind, RawBar, clean, registry};
 //!

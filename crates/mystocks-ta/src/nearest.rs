@@ -5,11 +5,7 @@ pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> V
     const ENOUGH: f64 = 0.7;
     const LONGEST: usize = 64;
     // The comparison is quadratic, and the name comes from outside.
-    let name: String = name
-        .chars()
-        .take(LONGEST)
-        .collect::<String>()
-        .to_lowercase();
+    let name: String = name.chars().take(LONGEST).collect::<String>().to_lowercase();
     let mut scored: Vec<(f64, &str)> = known
         .map(|known| (strsim::jaro_winkler(&name, &known.to_lowercase()), known))
         .filter(|(score, _)| *score >= ENOUGH)

@@ -67,11 +67,7 @@ impl Parameter {
             (Kind::Float, Given::Int(value)) => Value::Float(Value::Int(value).to_f64()),
             (Kind::Float, Given::Float(value)) if value.is_finite() => Value::Float(value),
             _ => {
-                return Err(format!(
-                    "expected {}, got {}",
-                    self.range(),
-                    given.type_name()
-                ));
+                return Err(format!("expected {}, got {}", self.range(), given.type_name()));
             }
         };
         if (self.min.to_f64()..=self.max.to_f64()).contains(&value.to_f64()) {

@@ -41,15 +41,8 @@ pub struct Params {
 
 impl Params {
     /// Takes at most [`MAX_PARAMETERS`] pairs.
-    pub(crate) fn new(
-        indicator: &'static str,
-        pairs: impl Iterator<Item = (&'static str, Value)>,
-    ) -> Self {
-        let mut params = Self {
-            indicator,
-            pairs: [("", Value::Int(0)); MAX_PARAMETERS],
-            len: 0,
-        };
+    pub(crate) fn new(indicator: &'static str, pairs: impl Iterator<Item = (&'static str, Value)>) -> Self {
+        let mut params = Self { indicator, pairs: [("", Value::Int(0)); MAX_PARAMETERS], len: 0 };
         for (slot, pair) in params.pairs.iter_mut().zip(pairs) {
             *slot = pair;
             params.len += 1;

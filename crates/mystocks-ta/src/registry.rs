@@ -73,13 +73,11 @@ impl Registry {
 
     /// Returns the indicators of one category.
     pub fn by_category(&self, category: Category) -> impl Iterator<Item = &'static Indicator> + '_ {
-        self.iter()
-            .filter(move |indicator| indicator.category == category)
+        self.iter().filter(move |indicator| indicator.category == category)
     }
 
     fn find(&self, abbreviation: &str) -> Option<&'static Indicator> {
-        self.iter()
-            .find(|indicator| indicator.abbreviation == abbreviation)
+        self.iter().find(|indicator| indicator.abbreviation == abbreviation)
     }
 }
 
@@ -96,3 +94,20 @@ const _: () = {
         category += 1;
     }
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::indicator::Kernel;
+
+    #[test]
+    fn every_parameter_is_bound_to_the_input_of_its_name() {
+        for indicator in registry().iter() {
+            let Kernel::TaLib(function) = indicator.kernel else { continue };
+            for parameter in indicator.parameters {
+                let bound = function.info().opt_inputs[parameter.slot].param_name.to_lowercase();
+                assert_eq!(bound, format!("optin{}", parameter.name), "{}", indicator.abbreviation);
+            }
+        }
+    }
+}

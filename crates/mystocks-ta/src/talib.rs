@@ -62,9 +62,7 @@ pub(crate) fn compute(
         let short = RetCode::OutOfRangeEndIndex;
         match output.kind {
             OutputType::Real => call.set_output(slot, reals.get_mut(lookback..).ok_or(short)?)?,
-            OutputType::Integer => {
-                call.set_int_output(slot, integers.get_mut(lookback..).ok_or(short)?)?
-            }
+            OutputType::Integer => call.set_int_output(slot, integers.get_mut(lookback..).ok_or(short)?)?,
         };
     }
     let range = call.call(0, last)?;

@@ -20,27 +20,14 @@ impl KdjPeriods {
             let value = params.get(name).and_then(crate::Value::to_period);
             value.unwrap_or(1).max(1)
         };
-        Self {
-            n: period("n"),
-            m1: period("m1"),
-            m2: period("m2"),
-        }
+        Self { n: period("n"), m1: period("m1"), m2: period("m2") }
     }
 }
 
-/// Computes K, D and J as MyTT does.
+/// Computes K, D and J; [`Indicator::compute`](crate::Indicator::compute) states the formula.
 ///
-/// ```text
-/// RSV = (close - LLV(low, n)) / (HHV(high, n) - LLV(low, n)) * 100
-/// K = RSV smoothed by 1/m1, seeded with the first RSV;  D = K smoothed by 1/m2, seeded with the first K;  J = 3K - 2D
-/// ```
-///
-/// Source: MyTT (github.com/mpquant/MyTT), `KDJ` = `EMA(RSV, 2*M1-1)`, which pandas computes as `ewm(span=2*M1-1, adjust=False)`: the
-/// weight of the new value is 1/m1. TA-Lib's `KDJ` seeds with averages and starts later; the two meet after some 60 bars.
-///
-/// A flat window (HHV = LLV: a suspension of n days) has no RSV; MyTT divides 0 by 0. As in MyTT, K then stays while D goes on
-/// towards it, and the older K is by (1 - 1/m1) a day the lighter when the next RSV comes. Where the series begins with flat
-/// windows MyTT has no values; here K = D = J = 50 until the first RSV seeds them.
+/// MyTT has `K = EMA(RSV, 2*M1-1)`, which pandas computes as `ewm(span=2*M1-1, adjust=False)`: the weight of the new value is 1/m1.
+/// TA-Lib's `KDJ` seeds with averages and starts later; the two meet after some 60 bars.
 pub(crate) fn kdj(bars: &Bars, periods: KdjPeriods) -> [Vec<f64>; 3] {
     let KdjPeriods { n, m1, m2 } = periods;
     let (mut k_smoothing, mut d_smoothing) = (Smoothing::new(m1), Smoothing::new(m2));
@@ -78,11 +65,7 @@ impl Smoothing {
     fn new(m: usize) -> Self {
         #[expect(clippy::cast_precision_loss, reason = "a period is at most 100")]
         let weight = 1.0 / m as f64;
-        Self {
-            weight,
-            value: None,
-            past: 1.0,
-        }
+        Self { weight, value: None, past: 1.0 }
     }
 
     fn push(&mut self, next: Option<f64>) -> Option<f64> {

@@ -1,5 +1,7 @@
 //! Parameters: what is one request, and what is refused.
 
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 use mystocks_ta::{ErrorKind, Given, Params, Value, registry};
 
 fn canonical(name: &str, given: &[(&str, Given)]) -> Params {
@@ -15,16 +17,9 @@ fn refusal(name: &str, given: &[(&str, Given)]) -> (ErrorKind, String) {
 #[test]
 fn spelled_out_defaults_are_the_same_request() {
     for indicator in registry().iter() {
-        let spelled: Vec<(&str, Given)> = indicator
-            .parameters
-            .iter()
-            .rev()
-            .map(|one| (one.name, one.default.into()))
-            .collect();
-        assert_eq!(
-            indicator.canonical(&[]).unwrap(),
-            indicator.canonical(&spelled).unwrap()
-        );
+        let spelled: Vec<(&str, Given)> =
+            indicator.parameters.iter().rev().map(|one| (one.name, one.default.into())).collect();
+        assert_eq!(indicator.canonical(&[]).unwrap(), indicator.canonical(&spelled).unwrap());
         assert_eq!(indicator.canonical(&[]).unwrap(), indicator.defaults());
     }
 }
@@ -34,18 +29,11 @@ fn pairs_come_in_order_of_name() {
     let pairs: Vec<_> = canonical("MACD", &[]).to_pairs().collect();
     assert_eq!(
         pairs,
-        [
-            ("fastperiod", Value::Int(12)),
-            ("signalperiod", Value::Int(9)),
-            ("slowperiod", Value::Int(26))
-        ]
+        [("fastperiod", Value::Int(12)), ("signalperiod", Value::Int(9)), ("slowperiod", Value::Int(26))]
     );
     assert_eq!(canonical("OBV", &[]).to_pairs().len(), 0);
     assert_ne!(canonical("OBV", &[]), canonical("AD", &[]));
-    assert_ne!(
-        canonical("SMA", &[]),
-        canonical("SMA", &[("timeperiod", 21.into())])
-    );
+    assert_ne!(canonical("SMA", &[]), canonical("SMA", &[("timeperiod", 21.into())]));
 }
 
 #[test]
@@ -56,10 +44,7 @@ fn an_integer_is_taken_for_a_float_but_not_a_float_for_an_integer() {
     );
     let (kind, text) = refusal("SMA", &[("timeperiod", 20.0.into())]);
     assert_eq!(kind, ErrorKind::BadParameter);
-    assert_eq!(
-        text,
-        "read the parameter \"SMA.timeperiod\": expected an integer from 2 to 200, got a float"
-    );
+    assert_eq!(text, "read the parameter \"SMA.timeperiod\": expected an integer from 2 to 200, got a float");
 }
 
 #[test]
@@ -78,9 +63,7 @@ fn values_of_other_types_and_no_numbers_are_refused() {
             assert_eq!(kind, ErrorKind::BadParameter);
             assert_eq!(
                 text,
-                format!(
-                    "read the parameter \"{indicator}.{parameter}\": expected {expected}, got {name}"
-                )
+                format!("read the parameter \"{indicator}.{parameter}\": expected {expected}, got {name}")
             );
         }
     }
@@ -91,18 +74,12 @@ fn both_ends_of_every_range_are_held() {
     for indicator in registry().iter() {
         for parameter in indicator.parameters {
             for (end, step) in [(parameter.min, -1), (parameter.max, 1)] {
-                indicator
-                    .canonical(&[(parameter.name, end.into())])
-                    .unwrap();
+                indicator.canonical(&[(parameter.name, end.into())]).unwrap();
                 let beyond = match end {
                     Value::Int(end) => Given::Int(end + step),
-                    Value::Float(end) => {
-                        Given::Float(end + f64::from(i32::try_from(step).unwrap()) * 1e-9)
-                    }
+                    Value::Float(end) => Given::Float(end + f64::from(i32::try_from(step).unwrap()) * 1e-9),
                 };
-                let error = indicator
-                    .canonical(&[(parameter.name, beyond)])
-                    .unwrap_err();
+                let error = indicator.canonical(&[(parameter.name, beyond)]).unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::BadParameter);
                 let range = format!("from {} to {}", parameter.min, parameter.max);
                 assert!(error.to_string().ends_with(&range), "{error}");
@@ -110,14 +87,8 @@ fn both_ends_of_every_range_are_held() {
         }
     }
     for extreme in [i64::MIN, i64::MAX] {
-        assert_eq!(
-            refusal("SMA", &[("timeperiod", extreme.into())]).0,
-            ErrorKind::BadParameter
-        );
-        assert_eq!(
-            refusal("BBANDS", &[("nbdevup", extreme.into())]).0,
-            ErrorKind::BadParameter
-        );
+        assert_eq!(refusal("SMA", &[("timeperiod", extreme.into())]).0, ErrorKind::BadParameter);
+        assert_eq!(refusal("BBANDS", &[("nbdevup", extreme.into())]).0, ErrorKind::BadParameter);
     }
 }
 
@@ -125,29 +96,11 @@ fn both_ends_of_every_range_are_held() {
 fn an_unknown_parameter_is_answered_with_the_nearest() {
     let (kind, text) = refusal("SMA", &[("period", 5.into())]);
     assert_eq!(kind, ErrorKind::UnknownParameter);
-    assert_eq!(
-        text,
-        "read the parameter \"SMA.period\": unknown parameter, nearest: timeperiod"
-    );
-    assert!(
-        refusal("MACD", &[("slow_period", 5.into())])
-            .1
-            .contains("nearest: slowperiod")
-    );
-    assert!(
-        refusal("MACD", &[("x", 5.into())])
-            .1
-            .ends_with("it takes fastperiod, slowperiod, signalperiod")
-    );
-    assert!(
-        refusal("OBV", &[("timeperiod", 5.into())])
-            .1
-            .ends_with("it takes none")
-    );
-    assert_eq!(
-        refusal("SMA", &[("timeperiod", 5.into()), ("", 5.into())]).0,
-        ErrorKind::UnknownParameter
-    );
+    assert_eq!(text, "read the parameter \"SMA.period\": unknown parameter, nearest: timeperiod");
+    assert!(refusal("MACD", &[("slow_period", 5.into())]).1.contains("nearest: slowperiod"));
+    assert!(refusal("MACD", &[("x", 5.into())]).1.ends_with("it takes fastperiod, slowperiod, signalperiod"));
+    assert!(refusal("OBV", &[("timeperiod", 5.into())]).1.ends_with("it takes none"));
+    assert_eq!(refusal("SMA", &[("timeperiod", 5.into()), ("", 5.into())]).0, ErrorKind::UnknownParameter);
 }
 
 #[test]
@@ -159,28 +112,13 @@ fn a_parameter_given_twice_is_refused() {
 
 #[test]
 fn what_ta_lib_reorders_in_silence_is_reordered_in_the_canonical_form() {
-    let swapped = canonical(
-        "MACD",
-        &[("fastperiod", 26.into()), ("slowperiod", 12.into())],
-    );
+    let swapped = canonical("MACD", &[("fastperiod", 26.into()), ("slowperiod", 12.into())]);
     assert_eq!(swapped, canonical("MACD", &[]));
-    let lowered = canonical(
-        "SAR",
-        &[("acceleration", 0.2.into()), ("maximum", 0.1.into())],
-    );
-    assert_eq!(
-        lowered,
-        canonical(
-            "SAR",
-            &[("acceleration", 0.1.into()), ("maximum", 0.1.into())]
-        )
-    );
+    let lowered = canonical("SAR", &[("acceleration", 0.2.into()), ("maximum", 0.1.into())]);
+    assert_eq!(lowered, canonical("SAR", &[("acceleration", 0.1.into()), ("maximum", 0.1.into())]));
     // ADOSC tells the two apart.
     assert_ne!(
-        canonical(
-            "ADOSC",
-            &[("fastperiod", 10.into()), ("slowperiod", 3.into())]
-        ),
+        canonical("ADOSC", &[("fastperiod", 10.into()), ("slowperiod", 3.into())]),
         canonical("ADOSC", &[])
     );
 }

@@ -1,5 +1,8 @@
 //! Parity with TA-Lib and MyTT on real A-share bars, a suspension of 1,302 days among them.
 
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+#![expect(clippy::print_stdout, reason = "how much was compared is part of the report")]
+
 mod figures;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,11 +17,7 @@ fn carried_bars_pass_cleaning_as_they_are() {
     let expected = [(600, 0), (3_600, 1_418), (355, 0)];
     for (symbol, (bars, suspended)) in SYMBOLS.into_iter().zip(expected) {
         let (cleaned, report) = carried_bars(symbol);
-        assert_eq!(
-            (cleaned.len(), report.suspended.count),
-            (bars, suspended),
-            "{symbol}"
-        );
+        assert_eq!((cleaned.len(), report.suspended.count), (bars, suspended), "{symbol}");
         assert!(report.is_unchanged(), "{symbol}: {report}");
     }
 }
@@ -39,19 +38,13 @@ fn all_123_series_of_ta_lib_agree() {
 #[test]
 fn tdx_kdj_agrees_with_mytt() {
     let figures = carried_figures("mytt.csv.gz");
-    let compared = compare_kdj(&figures, |bars, _| {
-        section(bars, bars.len().saturating_sub(600), bars.len())
-    });
+    let compared = compare_kdj(&figures, |bars, _| section(bars, bars.len().saturating_sub(600), bars.len()));
     println!("carried: {} series, {compared} values", figures.len());
     assert_eq!((figures.len(), compared), (9, 3 * (592 + 592 + 347)));
     if let Some(figures) = golden_figures("mytt.csv") {
-        let figures: Vec<Figure> = figures
-            .into_iter()
-            .filter(|one| one.key.starts_with("KDJ("))
-            .collect();
-        let compared = compare_kdj(&figures, |bars, _| {
-            section(bars, bars.len().saturating_sub(600), bars.len())
-        });
+        let figures: Vec<Figure> = figures.into_iter().filter(|one| one.key.starts_with("KDJ(")).collect();
+        let compared =
+            compare_kdj(&figures, |bars, _| section(bars, bars.len().saturating_sub(600), bars.len()));
         assert_eq!((figures.len(), compared), (9, 3 * (592 + 592 + 347)));
     }
 }
@@ -74,69 +67,38 @@ fn tdx_kdj_is_50_until_the_first_window_with_a_range() {
     let kdj = registry().get("TDX_KDJ").unwrap();
     let output = kdj.compute(&bars, &kdj.defaults()).unwrap();
     for series in &output.series {
-        assert!(
-            series.values[8..90].iter().all(|value| *value == 50.0),
-            "{}",
-            series.name
-        );
+        assert!(series.values[8..90].iter().all(|value| *value == 50.0), "{}", series.name);
         assert!((series.values[90] - 67.375_306_623_1).abs() < 1e-9);
     }
 }
 
 fn compare_core(figures: &[Figure]) -> usize {
-    let bars: BTreeMap<&str, Bars> = SYMBOLS
-        .map(|symbol| (symbol, carried_bars(symbol).0))
-        .into();
+    let bars: BTreeMap<&str, Bars> = SYMBOLS.map(|symbol| (symbol, carried_bars(symbol).0)).into();
     let mut met = BTreeSet::new();
     let mut position = (String::new(), 0);
     let mut compared = 0;
     for figure in figures {
         let request = format!("{} {}", figure.symbol, figure.key);
-        position = if position.0 == request {
-            (request, position.1 + 1)
-        } else {
-            (request, 0)
-        };
-        assert!(
-            met.insert((position.0.clone(), figure.output.clone())),
-            "{} twice",
-            position.0
-        );
+        position = if position.0 == request { (request, position.1 + 1) } else { (request, 0) };
+        assert!(met.insert((position.0.clone(), figure.output.clone())), "{} twice", position.0);
         let (indicator, params) = request_of(&figure.key);
-        let output = indicator
-            .compute(&bars[figure.symbol.as_str()], &params)
-            .unwrap();
+        let output = indicator.compute(&bars[figure.symbol.as_str()], &params).unwrap();
         let (relative, least, slack) = match indicator.abbreviation {
             "BBANDS" => (1e-8, 1.0, 0.0),
             "OBV" | "AD" => (1e-9, 0.0, 0.0),
             // The difference of two averages of AD: near 0 its last bits are those of AD.
-            "ADOSC" => (
-                1e-9,
-                0.0,
-                4.0 * f64::EPSILON * highest_ad(&bars[figure.symbol.as_str()]),
-            ),
+            "ADOSC" => (1e-9, 0.0, 4.0 * f64::EPSILON * highest_ad(&bars[figure.symbol.as_str()])),
             _ => (1e-9, 1.0, 0.0),
         };
         // Patterns have no warm-up head: TA-Lib gives 0 there.
         let need = indicator.minimum_bars(&params);
-        assert!(
-            figure.first + 1 == need || indicator.abbreviation.starts_with("CDL"),
-            "{}",
-            position.0
-        );
-        compared += compare(figure, &output, position.1, |b: f64| {
-            (relative * b.abs().max(least)).max(slack)
-        });
+        assert!(figure.first + 1 == need || indicator.abbreviation.starts_with("CDL"), "{}", position.0);
+        compared += compare(figure, &output, position.1, |b: f64| (relative * b.abs().max(least)).max(slack));
     }
-    let abbreviations: BTreeSet<&str> = figures
-        .iter()
-        .map(|figure| request_of(&figure.key).0.abbreviation)
-        .collect();
-    let expected: BTreeSet<&str> = registry()
-        .iter()
-        .map(|one| one.abbreviation)
-        .filter(|one| *one != "TDX_KDJ")
-        .collect();
+    let abbreviations: BTreeSet<&str> =
+        figures.iter().map(|figure| request_of(&figure.key).0.abbreviation).collect();
+    let expected: BTreeSet<&str> =
+        registry().iter().map(|one| one.abbreviation).filter(|one| *one != "TDX_KDJ").collect();
     assert_eq!(abbreviations, expected);
     compared
 }
@@ -150,32 +112,16 @@ fn compare_kdj(figures: &[Figure], cut: impl Fn(&Bars, &str) -> Bars) -> usize {
         for series in &mut output.series {
             series.values[..figure.first].fill(f64::NAN);
         }
-        compare(figure, &output, figure.output.parse().unwrap(), |b: f64| {
-            1e-9 * b.abs().max(1.0)
-        })
+        compare(figure, &output, figure.output.parse().unwrap(), |b: f64| 1e-9 * b.abs().max(1.0))
     };
     figures.iter().map(compare_one).sum()
 }
 
-fn compare(
-    figure: &Figure,
-    output: &Output,
-    position: usize,
-    tolerance: impl Fn(f64) -> f64,
-) -> usize {
-    let Figure {
-        symbol,
-        key,
-        output: name,
-        ..
-    } = figure;
+fn compare(figure: &Figure, output: &Output, position: usize, tolerance: impl Fn(f64) -> f64) -> usize {
+    let Figure { symbol, key, output: name, .. } = figure;
     let values = &output.series[position].values;
     for (bar, value) in values.iter().enumerate() {
-        assert_eq!(
-            value.is_nan(),
-            bar < figure.first,
-            "{symbol} {key} {name} bar {bar}: {value}"
-        );
+        assert_eq!(value.is_nan(), bar < figure.first, "{symbol} {key} {name} bar {bar}: {value}");
     }
     for (bar, expected) in &figure.points {
         let (value, allowed) = (values[*bar], tolerance(*expected));
@@ -190,18 +136,12 @@ fn compare(
 fn highest_ad(bars: &Bars) -> f64 {
     let ad = registry().get("AD").unwrap();
     let output = ad.compute(bars, &ad.defaults()).unwrap();
-    output.series[0]
-        .values
-        .iter()
-        .fold(0.0, |highest, value| value.abs().max(highest))
+    output.series[0].values.iter().fold(0.0, |highest, value| value.abs().max(highest))
 }
 
 /// Reads `NAME(parameter=value,...)`; the kinds of average are fixed here.
 fn request_of(key: &str) -> (&'static Indicator, Params) {
-    let (name, pairs) = key
-        .trim_end_matches(')')
-        .split_once('(')
-        .unwrap_or((key, ""));
+    let (name, pairs) = key.trim_end_matches(')').split_once('(').unwrap_or((key, ""));
     let pairs = pairs.split(',').filter_map(|pair| pair.split_once('='));
     let given: Vec<(&str, Given)> = pairs
         .filter(|(parameter, _)| !parameter.ends_with("_matype"))

@@ -75,10 +75,7 @@ impl CleaningReport {
             ("unusable volume, taken as blank", self.unusable_volume),
             ("unordered, sorted", self.unordered),
             ("identical duplicate, dropped", self.duplicate_identical),
-            (
-                "conflicting duplicate, last kept",
-                self.duplicate_conflicting,
-            ),
+            ("conflicting duplicate, last kept", self.duplicate_conflicting),
             ("high or low widened", self.repaired_range),
             ("blank volume, suspended day", self.blank_volume_suspended),
             ("blank volume, set to 0", self.blank_volume_traded),

@@ -17,9 +17,7 @@ pub(crate) struct Figure {
 }
 
 fn carried(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/data")
-        .join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name);
     let file = File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let mut text = String::new();
     GzDecoder::new(file).read_to_string(&mut text).unwrap();
@@ -27,9 +25,7 @@ fn carried(name: &str) -> String {
 }
 
 fn rows(text: &str, headers: bool) -> Vec<csv::StringRecord> {
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(headers)
-        .from_reader(text.as_bytes());
+    let mut reader = csv::ReaderBuilder::new().has_headers(headers).from_reader(text.as_bytes());
     reader.records().map(Result::unwrap).collect()
 }
 
@@ -40,9 +36,7 @@ pub(crate) fn carried_figures(name: &str) -> Vec<Figure> {
             let (start, values) = run.split_once(':').unwrap();
             let start: usize = start.parse().unwrap();
             let values = values.split(' ').map(|value| value.parse::<f64>().unwrap());
-            values
-                .enumerate()
-                .map(move |(at, value)| (start + at, value))
+            values.enumerate().map(move |(at, value)| (start + at, value))
         });
         Figure {
             symbol: row[0].to_owned(),
@@ -66,10 +60,7 @@ pub(crate) fn golden_figures(name: &str) -> Option<Vec<Figure>> {
             key: row[1].to_owned(),
             output: row[2].to_owned(),
             first,
-            points: values
-                .enumerate()
-                .map(|(at, value)| (first + at, value))
-                .collect(),
+            points: values.enumerate().map(|(at, value)| (first + at, value)).collect(),
         }
     };
     Some(rows(&text, true).into_iter().map(parse).collect())

@@ -1,0 +1,278 @@
+//! What every indicator holds on any bars, and what it gives on extreme ones.
+
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+use jiff::civil::date;
+use jiff::{Span, civil::Date};
+use mystocks_ta::{
+    Bars, CleaningPolicy, ErrorKind, Given, Indicator, Params, RawBar, Value, clean, registry,
+};
+use proptest::prelude::*;
+
+#[test]
+fn monotone_up() {
+    let bars = closes(&(1..=120).map(f64::from).collect::<Vec<_>>(), 1e6);
+    assert_eq!(last("RSI", &bars), [100.0]);
+    assert_eq!(last("WILLR", &bars), [0.0]);
+    assert_eq!(last("STOCH", &bars), [100.0, 100.0]);
+    assert_eq!(last("TDX_KDJ", &bars), [100.0, 100.0, 100.0]);
+    assert_eq!(last("MFI", &bars), [100.0]);
+    assert_eq!((last("MOM", &bars), last("ATR", &bars)), (vec![10.0], vec![1.0]));
+    assert_eq!(last("OBV", &bars), [120e6]);
+    assert_eq!(last("SMA", &bars), [110.5]);
+}
+
+#[test]
+fn flat() {
+    let bars = closes(&[10.0; 120], 0.0);
+    for name in [
+        "STOCH",
+        "CCI",
+        "WILLR",
+        "MFI",
+        "ADX",
+        "NATR",
+        "ATR",
+        "TRANGE",
+        "ROC",
+        "MOM",
+        "OBV",
+        "AD",
+        "ADOSC",
+        "CDLHAMMER",
+    ] {
+        assert!(last(name, &bars).iter().all(|value| *value == 0.0), "{name}: {:?}", last(name, &bars));
+    }
+    for name in ["SMA", "EMA", "WMA", "BBANDS", "SAR"] {
+        assert!(last(name, &bars).iter().all(|value| *value == 10.0), "{name}: {:?}", last(name, &bars));
+    }
+    assert_eq!(last("MACD", &bars), [0.0; 3]);
+    // TA-Lib up to 0.8.1 gave 0 for a series without any change; from 0.8.3 on it gives the middle.
+    assert_eq!(last("RSI", &bars), [50.0]);
+    assert_eq!(last("TDX_KDJ", &bars), [50.0; 3]);
+}
+
+#[test]
+fn flat_after_trade_keeps_k_and_d_follows() {
+    let mut prices: Vec<f64> = (1..=20).map(f64::from).collect();
+    prices.extend((1..=10).map(|back| 20.0 - f64::from(back)));
+    prices.extend([10.0; 60]);
+    let bars = closes(&prices, 1e6);
+    let kdj = registry().get("TDX_KDJ").unwrap();
+    let output = kdj.compute(&bars, &kdj.defaults()).unwrap();
+    let (k, d) = (output.get("k").unwrap(), output.get("d").unwrap());
+    // Bar 29 is the last that moves, so the window of bar 37 is the last with a range.
+    assert!(k[38..].iter().all(|value| *value == k[37]) && k[36] != k[37]);
+    assert!((d[89] - k[89]).abs() < 1e-6 && (d[37] - k[37]).abs() > 0.1);
+}
+
+#[test]
+fn alternating() {
+    let prices: Vec<f64> = (0..121).map(|bar| if bar % 2 == 0 { 10.0 } else { 12.0 }).collect();
+    let bars = closes(&prices, 1e6);
+    assert!((last("SMA", &bars)[0] - 11.0).abs() < 1e-12);
+    let bands = last("BBANDS", &bars);
+    assert!((bands[0] - 13.0).abs() < 1e-9 && (bands[2] - 9.0).abs() < 1e-9, "{bands:?}");
+    assert!((last("ATR", &bars)[0] - 2.0).abs() < 1e-12);
+    assert_eq!((last("ROC", &bars), last("TRANGE", &bars)), (vec![0.0], vec![2.0]));
+}
+
+#[test]
+fn volumes_of_1e12_stay_exact() {
+    let prices: Vec<f64> = (0..500).map(|bar| 10.0 + f64::from(bar % 3)).collect();
+    let bars = closes(&prices, 1e12);
+    let obv = registry().get("OBV").unwrap();
+    let output = obv.compute(&bars, &obv.defaults()).unwrap();
+    // Up, up, down: one more volume every three bars.
+    assert_eq!((output.series[0].values[3], output.series[0].values[498]), (1e12 * 2.0, 1e12 * 167.0));
+    for name in ["AD", "ADOSC", "MFI"] {
+        assert!(last(name, &bars)[0].is_finite(), "{name}");
+    }
+}
+
+#[test]
+fn too_few_bars_name_need_and_have() {
+    let bars = closes(&[10.0; 120], 1.0);
+    for indicator in registry().iter() {
+        let params = indicator.defaults();
+        let need = indicator.minimum_bars(&params);
+        let error = indicator.compute(&head(&bars, need - 1), &params).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TooFewBars { need, have: need - 1 });
+        assert_eq!(error.subject(), indicator.label(&params).chars().take(64).collect::<String>());
+        assert!(error.to_string().contains(&format!("need {need}, have {}", need - 1)), "{error}");
+        let output = indicator.compute(&head(&bars, need), &params).unwrap();
+        assert!(output.series.iter().all(|series| series.values[need - 1].is_finite()));
+    }
+}
+
+#[test]
+fn parameters_of_another_indicator_are_refused() {
+    let (sma, ema) = (registry().get("SMA").unwrap(), registry().get("EMA").unwrap());
+    let error = sma.compute(&closes(&[10.0; 120], 1.0), &ema.defaults()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::BadParameter);
+    assert_eq!(error.to_string(), "compute \"SMA\": expected its own parameters, got those of EMA");
+}
+
+#[test]
+fn bars_that_break_the_promise_are_refused() {
+    let day = |day: i8| date(2024, 1, day);
+    let make = |dates: Vec<Date>, high: f64, volume: f64| {
+        let column = |value: f64| vec![value; 2];
+        Bars::new(dates, column(10.0), column(high), column(9.0), column(10.0), column(volume))
+    };
+    assert_eq!(make(vec![day(1), day(2)], 11.0, 1.0).unwrap().len(), 2);
+    let cases = [
+        (make(vec![day(1)], 11.0, 1.0), "take the column \"open\": 2 values for 1 dates, expected as many"),
+        (
+            make(vec![day(2), day(2)], 11.0, 1.0),
+            "take the column \"date\": row 1 is not after the row before it",
+        ),
+        (
+            make(vec![day(1), day(2)], f64::NAN, 1.0),
+            "take the column \"high\": row 0 is not from 1e-9 to 1e15",
+        ),
+        (
+            make(vec![day(1), day(2)], 9.5, 1.0),
+            "take the column \"high\": row 0 does not hold low <= open, close <= high",
+        ),
+        (make(vec![day(1), day(2)], 11.0, -1.0), "take the column \"volume\": row 0 is not from 0 to 1e18"),
+    ];
+    for (result, text) in cases {
+        let error = result.unwrap_err();
+        assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::InvalidBars, text));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn outputs_are_aligned_and_nan_only_in_the_head(bars in any_bars(), which in 0..25_usize, seeds in prop::array::uniform3(0.0..=1.0_f64)) {
+        let indicator = registry().iter().nth(which).unwrap();
+        let params = any_params(indicator, seeds);
+        let need = indicator.minimum_bars(&params);
+        let result = indicator.compute(&bars, &params);
+        if bars.len() < need {
+            prop_assert_eq!(result.unwrap_err().kind(), ErrorKind::TooFewBars { need, have: bars.len() });
+            return Ok(());
+        }
+        let output = result.unwrap();
+        prop_assert_eq!(output.series.iter().map(|series| series.name).collect::<Vec<_>>(), indicator.outputs);
+        let pattern = indicator.abbreviation.starts_with("CDL");
+        for series in &output.series {
+            prop_assert_eq!(series.values.len(), bars.len());
+            for (bar, value) in series.values.iter().enumerate() {
+                let head = bar + 1 < need;
+                prop_assert!(if head && !pattern { value.is_nan() } else { value.is_finite() }, "{} bar {bar}: {value}", indicator.label(&params));
+                prop_assert!(!pattern || (value % 20.0 == 0.0 && value.abs() <= 100.0));
+                prop_assert!(!(pattern && head) || *value == 0.0);
+            }
+        }
+    }
+
+    #[test]
+    fn cleaned_rows_are_bars_and_add_up(rows in prop::collection::vec(any_row(), 0..60), drop in any::<bool>()) {
+        let suspended = if drop { mystocks_ta::SuspendedDays::Drop } else { mystocks_ta::SuspendedDays::Keep };
+        let (bars, report) = clean(rows.clone(), &CleaningPolicy { suspended });
+        let columns = [bars.open(), bars.high(), bars.low(), bars.close(), bars.volume()].map(<[f64]>::to_vec);
+        let [open, high, low, close, volume] = columns;
+        prop_assert!(Bars::new(bars.dates().to_vec(), open, high, low, close, volume).is_ok());
+        let dropped = if drop { report.suspended.count } else { 0 };
+        let gone = report.unusable_price.count + report.duplicate_identical.count + report.duplicate_conflicting.count + dropped;
+        prop_assert_eq!((report.rows, report.bars), (rows.len(), bars.len()));
+        prop_assert_eq!(bars.len() + gone, rows.len());
+    }
+}
+
+/// Bars whose closes are these, with no range beyond open (the close before) and close.
+fn closes(closes: &[f64], volume: f64) -> Bars {
+    let start = date(2020, 1, 1);
+    let rows = closes.iter().enumerate().map(|(at, close)| {
+        let open = closes[at.saturating_sub(1)];
+        RawBar {
+            date: start.saturating_add(Span::new().days(i32::try_from(at).unwrap())),
+            open,
+            high: open.max(*close),
+            low: open.min(*close),
+            close: *close,
+            volume: Some(volume),
+        }
+    });
+    clean(rows.collect(), &CleaningPolicy::default()).0
+}
+
+fn head(bars: &Bars, len: usize) -> Bars {
+    let cut = |column: &[f64]| column[..len].to_vec();
+    let [open, high, low, close, volume] =
+        [bars.open(), bars.high(), bars.low(), bars.close(), bars.volume()].map(cut);
+    Bars::new(bars.dates()[..len].to_vec(), open, high, low, close, volume).unwrap()
+}
+
+fn last(name: &str, bars: &Bars) -> Vec<f64> {
+    let indicator = registry().get(name).unwrap();
+    let output = indicator.compute(bars, &indicator.defaults()).unwrap();
+    output.series.iter().map(|series| *series.values.last().unwrap()).collect()
+}
+
+fn any_params(indicator: &'static Indicator, seeds: [f64; 3]) -> Params {
+    let pick = |(parameter, seed): (&mystocks_ta::Parameter, f64)| {
+        let (min, max) = (parameter.min.to_f64(), parameter.max.to_f64());
+        let at = min + seed * seed * (max - min);
+        #[expect(clippy::cast_possible_truncation, reason = "parameters are small")]
+        let value = match parameter.default {
+            Value::Int(_) => Given::Int(at as i64),
+            Value::Float(_) => Given::Float(at.clamp(min, max)),
+        };
+        (parameter.name, value)
+    };
+    let given: Vec<(&str, Given)> = indicator.parameters.iter().zip(seeds).map(pick).collect();
+    indicator.canonical(&given).unwrap()
+}
+
+/// Bars at every scale a bar may have, with stretches that do not move.
+fn any_bars() -> impl Strategy<Value = Bars> {
+    let scale = prop_oneof![Just(1e-9), Just(1e-3), Just(10.0), Just(1e6), Just(9e14)];
+    let step = prop_oneof![
+        3 => (0.9..1.1_f64, 0.0..0.1_f64, 0.0..1e9_f64).boxed(),
+        1 => Just((1.0, 0.0, 0.0)).boxed(),
+        1 => (1e-3..1e3_f64, 0.0..10.0_f64, Just(1e18)).boxed(),
+    ];
+    let runs = prop::collection::vec((step, 1..25_usize), 0..30);
+    (scale, runs).prop_map(|(scale, runs)| {
+        let mut close = scale;
+        let mut rows = Vec::new();
+        for ((factor, spread, volume), repeat) in runs {
+            for turn in 0..repeat {
+                let open: f64 = close;
+                let factor = if turn % 2 == 0 { factor } else { 1.0 / factor };
+                close = (close * factor).clamp(1e-9, 1e15);
+                rows.push(RawBar {
+                    date: date(2000, 1, 1)
+                        .saturating_add(Span::new().days(i32::try_from(rows.len()).unwrap())),
+                    open,
+                    high: (open.max(close) * (1.0 + spread)).min(1e15),
+                    low: (open.min(close) / (1.0 + spread)).max(1e-9),
+                    close,
+                    volume: Some(volume),
+                });
+            }
+        }
+        clean(rows, &CleaningPolicy::default()).0
+    })
+}
+
+fn any_row() -> impl Strategy<Value = RawBar> {
+    let price = || prop_oneof![6 => 9.0..11.0_f64, 4 => Just(10.0), 1 => any::<f64>()];
+    let volume =
+        prop_oneof![Just(None), Just(Some(0.0)), any::<f64>().prop_map(Some), (0.0..1e9_f64).prop_map(Some)];
+    (1..28_i8, price(), price(), price(), price(), volume).prop_map(
+        |(day, open, high, low, close, volume)| RawBar {
+            date: date(2024, 2, day),
+            open,
+            high,
+            low,
+            close,
+            volume,
+        },
+    )
+}
