@@ -25,9 +25,8 @@ use tokio::time::Instant;
 use crate::store::{Put, Store};
 
 pub use reading::{
-    answers_as_many_as_asked_in_that_order, answers_nothing_to_no_keys,
-    answers_ten_thousand_keys_at_once, gives_back_any_bytes, tells_an_empty_value_from_none,
-    the_clock_is_wall_time_and_advances,
+    answers_as_many_as_asked_in_that_order, answers_nothing_to_no_keys, answers_ten_thousand_keys_at_once,
+    gives_back_any_bytes, tells_an_empty_value_from_none, the_clock_is_wall_time_and_advances,
 };
 pub use walking::{
     a_glob_means_what_it_means_to_redis, a_page_is_bounded, a_walk_ends_while_keys_are_written,
@@ -35,10 +34,9 @@ pub use walking::{
 };
 pub use writing::{
     a_batch_gives_every_entry_its_own_life, a_fraction_of_a_millisecond_is_dropped,
-    a_life_too_short_is_refused_and_nothing_written, an_endless_life_is_a_long_one,
-    an_expired_entry_is_gone, concurrent_writers_never_mix_values, removing_counts_what_was_there,
-    the_last_of_a_key_named_twice_wins, touching_reads_and_sets_the_life,
-    writing_replaces_value_and_life,
+    a_life_too_short_is_refused_and_nothing_written, an_endless_life_is_a_long_one, an_expired_entry_is_gone,
+    concurrent_writers_never_mix_values, removing_counts_what_was_there, the_last_of_a_key_named_twice_wins,
+    touching_reads_and_sets_the_life, writing_replaces_value_and_life,
 };
 
 /// Makes one `#[tokio::test]` per promise of [`Store`](crate::Store) for the store that the expression makes.
@@ -91,9 +89,7 @@ pub struct Namespace {
 impl Namespace {
     /// Makes a namespace that no other test has.
     pub fn unique() -> Self {
-        Self {
-            prefix: format!("conformance:{:016x}:", fastrand::u64(..)),
-        }
+        Self { prefix: format!("conformance:{:016x}:", fastrand::u64(..)) }
     }
 
     /// Returns the key `name` of this namespace.

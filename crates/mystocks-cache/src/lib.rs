@@ -16,6 +16,9 @@ mod metric;
 mod outcome;
 pub mod packed;
 mod policy;
+#[cfg(feature = "redis")]
+mod redis;
+mod service;
 mod stats;
 mod store;
 mod ttl;
@@ -28,5 +31,8 @@ pub use key::CacheKey;
 pub use memory::MemoryStore;
 pub use outcome::{Detail, GetOrCompute, Outcome, Tier};
 pub use policy::Policy;
+#[cfg(feature = "redis")]
+pub use crate::redis::RedisStore;
+pub use service::{CacheService, KeyCount, Lookups, NamespaceStats, ServiceStats};
 pub use stats::CacheStats;
 pub use store::{Cursor, Lifetime, Page, Put, Store};

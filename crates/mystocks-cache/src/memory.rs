@@ -58,10 +58,7 @@ impl MemoryStore {
 
     fn shelf(&self) -> MutexGuard<'_, Shelf> {
         // No operation leaves the shelf half changed, so one that panicked leaves nothing to fear.
-        self.shared
-            .shelf
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.shared.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -73,9 +70,7 @@ impl Default for MemoryStore {
 
 impl fmt::Debug for MemoryStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemoryStore")
-            .field("entries", &self.len())
-            .finish()
+        f.debug_struct("MemoryStore").field("entries", &self.len()).finish()
     }
 }
 
@@ -127,16 +122,13 @@ impl Store for MemoryStore {
     }
 
     fn now_ms(&self) -> u64 {
-        self.shared
-            .started_ms
-            .saturating_add(saturating_millis(self.shared.started.elapsed()))
+        self.shared.started_ms.saturating_add(saturating_millis(self.shared.started.elapsed()))
     }
 }
 
 fn deadline(now: Instant, millis: u64) -> Instant {
     // A century always fits where tokio's clock runs; if one day it does not, the entry is simply not kept.
-    now.checked_add(Duration::from_millis(millis))
-        .unwrap_or(now)
+    now.checked_add(Duration::from_millis(millis)).unwrap_or(now)
 }
 
 fn saturating_millis(duration: Duration) -> u64 {

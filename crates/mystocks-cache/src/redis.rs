@@ -5,7 +5,7 @@ use std::time::Duration;
 use ::redis::{Cmd, Value, cmd, pipe};
 use async_trait::async_trait;
 use bytes::Bytes;
-use mystocks_redis_core::{BULK_FROM, Call, ErrorKind as Cause, Lane, RedisManager};
+use mystocks_redis_core::{Call, ErrorKind as Cause, Lane, RedisManager};
 
 use crate::error::{Error, ErrorKind};
 use crate::store::{Cursor, Lifetime, Page, Put, Store};
@@ -27,10 +27,7 @@ pub struct RedisStore {
 impl RedisStore {
     /// Makes a store on the connections of `manager`.
     pub fn new(manager: RedisManager) -> Self {
-        Self {
-            manager,
-            reads: Lane::Small,
-        }
+        Self { manager, reads: Lane::Small }
     }
 
     /// Returns a handle that reads over the connections for large values.
@@ -39,10 +36,7 @@ impl RedisStore {
     /// everybody's small answers. Large writes travel there by themselves.
     #[must_use]
     pub fn bulk(self) -> Self {
-        Self {
-            reads: Lane::Bulk,
-            ..self
-        }
+        Self { reads: Lane::Bulk, ..self }
     }
 
     fn read(&self) -> Call {
@@ -53,23 +47,23 @@ impl RedisStore {
 #[async_trait]
 impl Store for RedisStore {
     async fn get(&self, keys: &[&str]) -> Result<Vec<Option<Bytes>>, Error> {
-        let failed = |cause| store_error("get", keys, cause);
-        match keys {
-            [] => Ok(Vec::new()),
-            [key] => {
-                let answer = self.manager.query(cmd("GET").arg(key), self.read());
-                Ok(vec![bytes("get", keys, answer.await.map_err(failed)?)?])
+        let (command, asked) = match keys {
+            [] => return Ok(Vec::new()),
+            [_] => ("GET", 1),
+            _ => ("MGET", keys.len()),
+        };
+        let answer = self
+            .manager
+            .query(cmd(command).arg(keys), self.read())
+            .await
+            .map_err(|cause| store_error("get", keys, cause))?;
+        match answer {
+            Value::Array(values) if asked > 1 && values.len() == asked => {
+                let values = values.into_iter();
+                values.map(|value| bytes("get", keys, value)).collect()
             }
-            _ => {
-                let answer = self.manager.query(cmd("MGET").arg(keys), self.read());
-                match answer.await.map_err(failed)? {
-                    Value::Array(values) if values.len() == keys.len() => values
-                        .into_iter()
-                        .map(|value| bytes("get", keys, value))
-                        .collect(),
-                    _ => Err(unexpected("get", keys)),
-                }
-            }
+            value if asked == 1 => Ok(vec![bytes("get", keys, value)?]),
+            _ => Err(unexpected("get", keys)),
         }
     }
 
@@ -145,10 +139,7 @@ impl Store for RedisStore {
             .map_err(|cause| store_error("scan", &[pattern], cause))?;
         Ok(Page {
             // Keys are text here; one that is not was written by another program and is none of ours.
-            keys: keys
-                .into_iter()
-                .filter_map(|key| String::from_utf8(key).ok())
-                .collect(),
+            keys: keys.into_iter().filter_map(|key| String::from_utf8(key).ok()).collect(),
             next: (next != 0).then_some(Cursor(next)),
         })
     }
@@ -164,13 +155,9 @@ fn set(entry: &Put<'_>, millis: u64) -> Cmd {
     set
 }
 
+/// A write is sent once: a repeated one could arrive after somebody else's newer one.
 fn write(size: usize) -> Call {
-    let lane = if size < BULK_FROM {
-        Lane::Small
-    } else {
-        Lane::Bulk
-    };
-    Call::once().on(lane)
+    Call::once().on(Lane::for_size(size))
 }
 
 fn bytes(operation: &'static str, keys: &[&str], value: Value) -> Result<Option<Bytes>, Error> {
@@ -188,9 +175,7 @@ fn unexpected(operation: &'static str, keys: &[&str]) -> Error {
 
 fn store_error(operation: &'static str, keys: &[&str], cause: mystocks_redis_core::Error) -> Error {
     let kind = match cause.kind() {
-        Cause::Unavailable | Cause::Timeout | Cause::Exhausted | Cause::Closed => {
-            ErrorKind::Unavailable
-        }
+        Cause::Unavailable | Cause::Timeout | Cause::Exhausted | Cause::Closed => ErrorKind::Unavailable,
         _ if cause.is_retryable() => ErrorKind::Unavailable,
         _ => ErrorKind::Store,
     };

@@ -91,11 +91,7 @@ pub struct CacheService {
 impl CacheService {
     /// Makes the service on `store`; with `settings.enabled` off, `store` is not used.
     pub fn new(store: impl Store, keyspace: Keyspace, settings: &CacheSettings) -> Self {
-        let store: Arc<dyn Store> = if settings.enabled {
-            Arc::new(store)
-        } else {
-            Arc::new(Off)
-        };
+        let store: Arc<dyn Store> = if settings.enabled { Arc::new(store) } else { Arc::new(Off) };
         Self {
             tally: Arc::new(Tally::new(Arc::clone(&store), &keyspace)),
             store,
@@ -113,10 +109,7 @@ impl CacheService {
     /// Sets the largest entry that is written or decoded, in bytes of JSON text. Default: 1 MiB.
     #[must_use]
     pub fn with_max_entry_bytes(self, max_entry_bytes: usize) -> Self {
-        Self {
-            max_entry_bytes,
-            ..self
-        }
+        Self { max_entry_bytes, ..self }
     }
 
     /// Reads the value of `key`; one request to the store.
@@ -190,10 +183,7 @@ impl CacheService {
     /// As [`get`](Self::get); one malformed key fails the call before anything is asked.
     #[instrument(name = "cache.mget", level = "debug", skip_all, fields(tier = "l2", namespace = "shared", keys = keys.len()))]
     pub async fn mget<T: DeserializeOwned>(&self, keys: &[&str]) -> Result<Vec<Option<T>>, Error> {
-        let keys = keys
-            .iter()
-            .map(|key| self.entry("mget", key))
-            .collect::<Result<Vec<_>, _>>()?;
+        let keys = keys.iter().map(|key| self.entry("mget", key)).collect::<Result<Vec<_>, _>>()?;
         let names: Vec<&str> = keys.iter().map(Key::as_str).collect();
         let values = self.read(&names).await?;
         let answers = names.iter().zip(values);
@@ -222,11 +212,7 @@ impl CacheService {
         }
         let puts: Vec<Put<'_>> = sealed
             .iter()
-            .map(|(key, value, ttl)| Put {
-                key: key.as_str(),
-                value: value.clone(),
-                ttl: *ttl,
-            })
+            .map(|(key, value, ttl)| Put { key: key.as_str(), value: value.clone(), ttl: *ttl })
             .collect();
         self.store.put(&puts).await
     }

@@ -1,5 +1,9 @@
 //! Every store, and every wrapper of one, keeps every promise of the seam.
 
+// `cfg(test)` holds here anyway; it tells clippy that what the module unwraps it unwraps in a test.
+#[cfg(all(test, feature = "redis"))]
+mod fixture;
+
 use std::sync::Arc;
 
 use mystocks_cache::{MemoryStore, Store, store_conformance};
@@ -16,8 +20,23 @@ mod memory_in_real_time {
 
 mod erased {
     use super::*;
-    store_conformance!(
-        Arc::new(MemoryStore::new()) as Arc<dyn Store>,
-        start_paused = true
-    );
+    store_conformance!(Arc::new(MemoryStore::new()) as Arc<dyn Store>, start_paused = true);
+}
+
+#[cfg(feature = "redis")]
+mod redis {
+    use super::fixture::PrivateRedis;
+    use super::*;
+    store_conformance!(PrivateRedis::start().await);
+}
+
+#[cfg(feature = "redis")]
+mod redis_bulk {
+    use super::fixture::PrivateRedis;
+    use super::*;
+    store_conformance!({
+        let mut private = PrivateRedis::start().await;
+        private.store = private.store.bulk();
+        private
+    });
 }

@@ -13,10 +13,7 @@ pub async fn answers_as_many_as_asked_in_that_order(store: &dyn Store, ns: &Name
     put(store, &a, "1", HOUR).await;
     put(store, &b, "2", HOUR).await;
     let (one, two) = (Some(Bytes::from("1")), Some(Bytes::from("2")));
-    assert_eq!(
-        get(store, &[&b, &absent, &a, &b]).await,
-        [two.clone(), None, one.clone(), two]
-    );
+    assert_eq!(get(store, &[&b, &absent, &a, &b]).await, [two.clone(), None, one.clone(), two]);
     assert_eq!(get(store, &[&a]).await, [one]);
     assert_eq!(get(store, &[&absent]).await, [None]);
     assert_eq!(get(store, &[&absent, &absent]).await, [None, None]);
@@ -32,11 +29,7 @@ pub async fn answers_nothing_to_no_keys(store: &dyn Store, _: &Namespace) {
 /// Ten thousand keys are one call: written, read in order, removed and counted.
 pub async fn answers_ten_thousand_keys_at_once(store: &dyn Store, ns: &Namespace) {
     let keys: Vec<String> = (0..10_000).map(|n| ns.key(n)).collect();
-    let entries: Vec<_> = keys
-        .iter()
-        .enumerate()
-        .map(|(n, key)| entry(key, n.to_string(), HOUR))
-        .collect();
+    let entries: Vec<_> = keys.iter().enumerate().map(|(n, key)| entry(key, n.to_string(), HOUR)).collect();
     let written = store.put(&entries).await;
     assert!(written.is_ok(), "{written:?}");
     let asked: Vec<&str> = keys.iter().rev().map(String::as_str).collect();
@@ -53,20 +46,10 @@ pub async fn gives_back_any_bytes(store: &dyn Store, ns: &Namespace) {
     let key = ns.key("bytes");
     let every: Vec<u8> = (0..=255).collect();
     let large: Vec<u8> = every.iter().copied().cycle().take(1 << 20).collect();
-    for value in [
-        every,
-        vec![0; 64],
-        b"\r\n$-1\r\n".to_vec(),
-        vec![0xC1, 1],
-        large,
-    ] {
+    for value in [every, vec![0; 64], b"\r\n$-1\r\n".to_vec(), vec![0xC1, 1], large] {
         put(store, &key, value.clone(), HOUR).await;
         let answer = get_one(store, &key).await;
-        assert!(
-            answer.as_deref() == Some(value.as_slice()),
-            "{} bytes come back changed",
-            value.len()
-        );
+        assert!(answer.as_deref() == Some(value.as_slice()), "{} bytes come back changed", value.len());
     }
 }
 
@@ -75,18 +58,12 @@ pub async fn tells_an_empty_value_from_none(store: &dyn Store, ns: &Namespace) {
     let (empty, absent) = (ns.key("empty"), ns.key("absent"));
     put(store, &empty, Bytes::new(), HOUR).await;
     assert_eq!(get_one(store, &empty).await, Some(Bytes::new()));
-    assert_eq!(
-        get(store, &[&absent, &empty]).await,
-        [None, Some(Bytes::new())]
-    );
+    assert_eq!(get(store, &[&absent, &empty]).await, [None, Some(Bytes::new())]);
 }
 
 /// The store's clock is within a minute of wall time, advances, and never runs backwards.
 pub async fn the_clock_is_wall_time_and_advances(store: &dyn Store, _: &Namespace) {
-    let wall = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_millis();
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     let first = store.now_ms();
     let apart = wall.abs_diff(u128::from(first));
     assert!(apart < 60_000, "the clock is {apart} ms from wall time");
@@ -97,9 +74,5 @@ pub async fn the_clock_is_wall_time_and_advances(store: &dyn Store, _: &Namespac
         assert!(now >= last, "the clock ran from {last} back to {now}");
         last = now;
     }
-    assert!(
-        last >= first + 30,
-        "40 ms later the clock shows {}",
-        last - first
-    );
+    assert!(last >= first + 30, "40 ms later the clock shows {}", last - first);
 }

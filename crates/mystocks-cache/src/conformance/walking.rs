@@ -11,10 +11,7 @@ pub async fn a_walk_finds_every_key_that_stays(store: &dyn Store, ns: &Namespace
     fill(store, ns, "other", 500).await;
     let (found, _) = walk(store, &ns.key("wanted:*")).await;
     assert_eq!(found.len(), wanted.len());
-    assert!(
-        found == wanted,
-        "the walk found other keys than were written"
-    );
+    assert!(found == wanted, "the walk found other keys than were written");
     let (found, _) = walk(store, &ns.key("none:*")).await;
     assert_eq!(found, BTreeSet::new());
 }
@@ -37,9 +34,7 @@ pub async fn a_walk_ends_while_keys_are_written(store: &dyn Store, ns: &Namespac
         pages += 1;
         assert!(pages < 10_000, "the walk does not end");
         fill(store, ns, &format!("added:{pages}"), 50).await;
-        let removed = store
-            .remove(&[&ns.key(format!("added:{}:0", pages - 1))])
-            .await;
+        let removed = store.remove(&[&ns.key(format!("added:{}:0", pages - 1))]).await;
         assert!(removed.is_ok(), "{removed:?}");
         let Ok(page) = store.scan(&ns.key("*"), at).await else {
             panic!("the walk failed");
@@ -47,17 +42,12 @@ pub async fn a_walk_ends_while_keys_are_written(store: &dyn Store, ns: &Namespac
         found.extend(page.keys);
         cursor = page.next;
     }
-    assert!(
-        stay.is_subset(&found),
-        "a key that was there all along was missed"
-    );
+    assert!(stay.is_subset(&found), "a key that was there all along was missed");
 }
 
 /// `*`, `?`, classes, ranges and negation mean what they mean to Redis, on bytes.
 pub async fn a_glob_means_what_it_means_to_redis(store: &dyn Store, ns: &Namespace) {
-    let names = [
-        "a", "ab", "abc", "b", "b1", "b2", "b9", "bx", "贵州", "a*", "a-",
-    ];
+    let names = ["a", "ab", "abc", "b", "b1", "b2", "b9", "bx", "贵州", "a*", "a-"];
     for name in names {
         put(store, &ns.key(name), "v", HOUR).await;
     }
@@ -88,14 +78,9 @@ pub async fn an_escaped_glob_character_is_itself(store: &dyn Store, ns: &Namespa
     for name in ["*", "x", "[ab]", "a", "?", "\\", "\\*"] {
         put(store, &ns.key(name), "v", HOUR).await;
     }
-    for (glob, expected) in [
-        ("\\*", "*"),
-        ("\\[ab\\]", "[ab]"),
-        ("\\?", "?"),
-        ("\\\\", "\\"),
-        ("\\\\\\*", "\\*"),
-        ("\\x", "x"),
-    ] {
+    for (glob, expected) in
+        [("\\*", "*"), ("\\[ab\\]", "[ab]"), ("\\?", "?"), ("\\\\", "\\"), ("\\\\\\*", "\\*"), ("\\x", "x")]
+    {
         let (found, _) = walk(store, &ns.key(glob)).await;
         assert_eq!(found, BTreeSet::from([ns.key(expected)]), "{glob}");
     }

@@ -23,15 +23,9 @@ pub async fn an_expired_entry_is_gone(store: &dyn Store, ns: &Namespace) {
     // Servers keep time by the millisecond and cache it: an early end within two of them is not early.
     let lived = written.elapsed() + Duration::from_millis(2);
     assert!(lived >= ttl, "gone after {lived:?} of {ttl:?}");
-    assert_eq!(
-        get(store, &[&short, &long]).await,
-        [None, Some(Bytes::from("l"))]
-    );
+    assert_eq!(get(store, &[&short, &long]).await, [None, Some(Bytes::from("l"))]);
     assert_eq!(store.touch(&short, None).await.ok(), Some(Lifetime::Absent));
-    assert_eq!(
-        store.touch(&short, Some(HOUR)).await.ok(),
-        Some(Lifetime::Absent)
-    );
+    assert_eq!(store.touch(&short, Some(HOUR)).await.ok(), Some(Lifetime::Absent));
     assert_eq!(store.remove(&[&short]).await.ok(), Some(0));
     let mut cursor = Some(Cursor::START);
     while let Some(at) = cursor {
@@ -57,28 +51,19 @@ pub async fn writing_replaces_value_and_life(store: &dyn Store, ns: &Namespace) 
 pub async fn a_batch_gives_every_entry_its_own_life(store: &dyn Store, ns: &Namespace) {
     let (a, b, c) = (ns.key("a"), ns.key("b"), ns.key("c"));
     let written = store
-        .put(&[
-            entry(&a, "1", HOUR),
-            entry(&b, "2", Duration::from_millis(50)),
-            entry(&c, "3", MINUTE),
-        ])
+        .put(&[entry(&a, "1", HOUR), entry(&b, "2", Duration::from_millis(50)), entry(&c, "3", MINUTE)])
         .await;
     assert!(written.is_ok(), "{written:?}");
     assert_lives(store, &a, HOUR).await;
     assert_lives(store, &c, MINUTE).await;
     wait_until_absent(store, &b).await;
-    assert_eq!(
-        get(store, &[&a, &b, &c]).await,
-        [Some(Bytes::from("1")), None, Some(Bytes::from("3"))]
-    );
+    assert_eq!(get(store, &[&a, &b, &c]).await, [Some(Bytes::from("1")), None, Some(Bytes::from("3"))]);
 }
 
 /// Of a key named twice in a batch the last entry stands.
 pub async fn the_last_of_a_key_named_twice_wins(store: &dyn Store, ns: &Namespace) {
     let key = ns.key("k");
-    let written = store
-        .put(&[entry(&key, "first", HOUR), entry(&key, "last", MINUTE)])
-        .await;
+    let written = store.put(&[entry(&key, "first", HOUR), entry(&key, "last", MINUTE)]).await;
     assert!(written.is_ok(), "{written:?}");
     assert_eq!(get_one(store, &key).await, Some(Bytes::from("last")));
     assert_lives(store, &key, MINUTE).await;
@@ -88,26 +73,12 @@ pub async fn the_last_of_a_key_named_twice_wins(store: &dyn Store, ns: &Namespac
 pub async fn a_life_too_short_is_refused_and_nothing_written(store: &dyn Store, ns: &Namespace) {
     let (a, b, c) = (ns.key("a"), ns.key("b"), ns.key("c"));
     put(store, &b, "old", HOUR).await;
-    for ttl in [
-        Duration::ZERO,
-        Duration::from_nanos(1),
-        Duration::from_micros(999),
-    ] {
-        let batch = [
-            entry(&a, "1", HOUR),
-            entry(&b, "new", ttl),
-            entry(&c, "3", HOUR),
-        ];
+    for ttl in [Duration::ZERO, Duration::from_nanos(1), Duration::from_micros(999)] {
+        let batch = [entry(&a, "1", HOUR), entry(&b, "new", ttl), entry(&c, "3", HOUR)];
         let refused = store.put(&batch).await.map_err(|error| error.kind());
         assert_eq!(refused, Err(ErrorKind::InvalidArgument), "{ttl:?}");
-        assert_eq!(
-            get(store, &[&a, &b, &c]).await,
-            [None, Some(Bytes::from("old")), None]
-        );
-        let refused = store
-            .touch(&b, Some(ttl))
-            .await
-            .map_err(|error| error.kind());
+        assert_eq!(get(store, &[&a, &b, &c]).await, [None, Some(Bytes::from("old")), None]);
+        let refused = store.touch(&b, Some(ttl)).await.map_err(|error| error.kind());
         assert_eq!(refused, Err(ErrorKind::InvalidArgument), "{ttl:?}");
         assert_lives(store, &b, HOUR).await;
     }
@@ -145,23 +116,14 @@ pub async fn removing_counts_what_was_there(store: &dyn Store, ns: &Namespace) {
     }
     assert_eq!(store.remove(&[&a, &absent, &b, &a]).await.ok(), Some(2));
     assert_eq!(store.remove(&[&a, &b]).await.ok(), Some(0));
-    assert_eq!(
-        get(store, &[&a, &b, &c]).await,
-        [None, None, Some(Bytes::from("v"))]
-    );
+    assert_eq!(get(store, &[&a, &b, &c]).await, [None, None, Some(Bytes::from("v"))]);
 }
 
 /// Touching tells the time left; with a time to live it sets that first, longer or shorter, and keeps the value.
 pub async fn touching_reads_and_sets_the_life(store: &dyn Store, ns: &Namespace) {
     let (key, absent) = (ns.key("k"), ns.key("absent"));
-    assert_eq!(
-        store.touch(&absent, None).await.ok(),
-        Some(Lifetime::Absent)
-    );
-    assert_eq!(
-        store.touch(&absent, Some(HOUR)).await.ok(),
-        Some(Lifetime::Absent)
-    );
+    assert_eq!(store.touch(&absent, None).await.ok(), Some(Lifetime::Absent));
+    assert_eq!(store.touch(&absent, Some(HOUR)).await.ok(), Some(Lifetime::Absent));
     assert_eq!(get_one(store, &absent).await, None, "touching makes no key");
     put(store, &key, "v", HOUR).await;
     assert_lives(store, &key, HOUR).await;
@@ -169,10 +131,7 @@ pub async fn touching_reads_and_sets_the_life(store: &dyn Store, ns: &Namespace)
         let Ok(Lifetime::Expires(left)) = store.touch(&key, Some(ttl)).await else {
             panic!("the key is gone");
         };
-        assert!(
-            left <= ttl && left > ttl - MINUTE / 2,
-            "{left:?} of {ttl:?}"
-        );
+        assert!(left <= ttl && left > ttl - MINUTE / 2, "{left:?} of {ttl:?}");
         assert_lives(store, &key, ttl).await;
     }
     assert_eq!(get_one(store, &key).await, Some(Bytes::from("v")));
@@ -189,10 +148,7 @@ pub async fn concurrent_writers_never_mix_values(store: &dyn Store, ns: &Namespa
     join_all((0..16_u8).map(async |writer| {
         let mine = own(writer);
         for round in 0..20_u8 {
-            let batch = [
-                entry(&mine, vec![round; LENGTH], HOUR),
-                entry(shared, vec![writer; LENGTH], HOUR),
-            ];
+            let batch = [entry(&mine, vec![round; LENGTH], HOUR), entry(shared, vec![writer; LENGTH], HOUR)];
             let written = store.put(&batch).await;
             assert!(written.is_ok(), "{written:?}");
             let answers = get(store, &[shared, &mine]).await;
@@ -200,10 +156,7 @@ pub async fn concurrent_writers_never_mix_values(store: &dyn Store, ns: &Namespa
                 panic!("a key is lost: {} answers", answers.len());
             };
             assert_eq!(seen.len(), LENGTH);
-            assert!(
-                seen.iter().all(|byte| Some(byte) == seen.first()),
-                "mixed values"
-            );
+            assert!(seen.iter().all(|byte| Some(byte) == seen.first()), "mixed values");
             assert!(*kept == vec![round; LENGTH], "another writer's value");
         }
     }))
@@ -213,10 +166,7 @@ pub async fn concurrent_writers_never_mix_values(store: &dyn Store, ns: &Namespa
 async fn assert_lives(store: &dyn Store, key: &str, ttl: Duration) {
     match store.touch(key, None).await {
         Ok(Lifetime::Expires(left)) => {
-            assert!(
-                left <= ttl && left > ttl - MINUTE / 2,
-                "{left:?} of {ttl:?}"
-            );
+            assert!(left <= ttl && left > ttl - MINUTE / 2, "{left:?} of {ttl:?}");
         }
         other => panic!("{key} should live {ttl:?}, has {other:?}"),
     }

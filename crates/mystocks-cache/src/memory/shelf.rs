@@ -52,8 +52,7 @@ impl Shelf {
             }
             None => {
                 let shared: Arc<str> = Arc::from(key);
-                self.walk
-                    .insert((self.hasher.hash_one(key), Arc::clone(&shared)));
+                self.walk.insert((self.hasher.hash_one(key), Arc::clone(&shared)));
                 shared
             }
         };
@@ -86,12 +85,7 @@ impl Shelf {
         }
     }
 
-    pub(super) fn page(
-        &self,
-        cursor: Cursor,
-        now: Instant,
-        matches: impl Fn(&str) -> bool,
-    ) -> Page {
+    pub(super) fn page(&self, cursor: Cursor, now: Instant, matches: impl Fn(&str) -> bool) -> Page {
         let mut keys = Vec::new();
         let mut last = None;
         let from = (Bound::Included((cursor.0, Arc::from(""))), Bound::Unbounded);
@@ -124,8 +118,7 @@ impl Shelf {
 
     fn forget(&mut self, key: &str) {
         if let Some((key, entry)) = self.entries.remove_entry(key) {
-            self.walk
-                .remove(&(self.hasher.hash_one(&*key), Arc::clone(&key)));
+            self.walk.remove(&(self.hasher.hash_one(&*key), Arc::clone(&key)));
             self.deadlines.remove(&(entry.deadline, key));
         }
     }

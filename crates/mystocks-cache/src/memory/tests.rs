@@ -9,11 +9,7 @@ use super::MemoryStore;
 use crate::store::{Lifetime, Put, Store};
 
 fn entry(key: &str, ttl: Duration) -> Put<'_> {
-    Put {
-        key,
-        value: Bytes::from_static(b"v"),
-        ttl,
-    }
+    Put { key, value: Bytes::from_static(b"v"), ttl }
 }
 
 #[tokio::test(start_paused = true)]
@@ -22,10 +18,7 @@ async fn an_entry_lives_to_the_millisecond_of_a_paused_clock() {
     let ttl = Duration::from_millis(300);
     store.put(&[entry("k", ttl)]).await.unwrap();
     advance(Duration::from_millis(299)).await;
-    assert_eq!(
-        store.touch("k", None).await.unwrap(),
-        Lifetime::Expires(Duration::from_millis(1))
-    );
+    assert_eq!(store.touch("k", None).await.unwrap(), Lifetime::Expires(Duration::from_millis(1)));
     advance(Duration::from_millis(1)).await;
     assert_eq!(store.get(&["k"]).await.unwrap(), [None]);
     assert_eq!(store.touch("k", None).await.unwrap(), Lifetime::Absent);
@@ -44,34 +37,21 @@ async fn memory_of_expired_entries_is_given_back_by_later_writes() {
     let store = MemoryStore::new();
     for n in 0..1_000 {
         let key = format!("short:{n}");
-        store
-            .put(&[entry(&key, Duration::from_secs(1))])
-            .await
-            .unwrap();
+        store.put(&[entry(&key, Duration::from_secs(1))]).await.unwrap();
     }
     assert_eq!(store.len(), 1_000);
     advance(Duration::from_secs(2)).await;
     for n in 0..200 {
         let key = format!("long:{n}");
-        store
-            .put(&[entry(&key, Duration::from_secs(60))])
-            .await
-            .unwrap();
+        store.put(&[entry(&key, Duration::from_secs(60))]).await.unwrap();
     }
-    assert_eq!(
-        store.len(),
-        200,
-        "only the entries that are alive hold memory"
-    );
+    assert_eq!(store.len(), 200, "only the entries that are alive hold memory");
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_expired_entry_is_given_back_when_it_is_asked_for() {
     let store = MemoryStore::new();
-    store
-        .put(&[entry("k", Duration::from_secs(1))])
-        .await
-        .unwrap();
+    store.put(&[entry("k", Duration::from_secs(1))]).await.unwrap();
     advance(Duration::from_secs(1)).await;
     assert_eq!(store.get(&["k"]).await.unwrap(), [None]);
     assert!(store.is_empty());
@@ -81,51 +61,25 @@ async fn an_expired_entry_is_given_back_when_it_is_asked_for() {
 async fn overwriting_one_key_does_not_grow_the_store() {
     let store = MemoryStore::new();
     for _ in 0..10_000 {
-        store
-            .put(&[entry("k", Duration::from_secs(3600))])
-            .await
-            .unwrap();
+        store.put(&[entry("k", Duration::from_secs(3600))]).await.unwrap();
     }
     assert_eq!(store.len(), 1);
-    assert_eq!(
-        store.shelf().bookkeeping(),
-        2,
-        "one place in the walk, one deadline"
-    );
+    assert_eq!(store.shelf().bookkeeping(), 2, "one place in the walk, one deadline");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_replaced_entry_lives_by_its_new_deadline() {
     let store = MemoryStore::new();
-    store
-        .put(&[entry("k", Duration::from_secs(1))])
-        .await
-        .unwrap();
-    store
-        .put(&[entry("k", Duration::from_secs(60))])
-        .await
-        .unwrap();
+    store.put(&[entry("k", Duration::from_secs(1))]).await.unwrap();
+    store.put(&[entry("k", Duration::from_secs(60))]).await.unwrap();
     advance(Duration::from_secs(30)).await;
-    store
-        .put(&[entry("other", Duration::from_secs(60))])
-        .await
-        .unwrap();
-    assert_eq!(
-        store.get(&["k"]).await.unwrap(),
-        [Some(Bytes::from_static(b"v"))]
-    );
+    store.put(&[entry("other", Duration::from_secs(60))]).await.unwrap();
+    assert_eq!(store.get(&["k"]).await.unwrap(), [Some(Bytes::from_static(b"v"))]);
 }
 
 #[tokio::test]
 async fn a_clone_is_a_handle_to_the_same_entries() {
     let store = MemoryStore::new();
-    store
-        .clone()
-        .put(&[entry("k", Duration::from_secs(60))])
-        .await
-        .unwrap();
-    assert_eq!(
-        store.get(&["k"]).await.unwrap(),
-        [Some(Bytes::from_static(b"v"))]
-    );
+    store.clone().put(&[entry("k", Duration::from_secs(60))]).await.unwrap();
+    assert_eq!(store.get(&["k"]).await.unwrap(), [Some(Bytes::from_static(b"v"))]);
 }

@@ -31,8 +31,7 @@ impl Store for Off {
     }
 
     async fn touch(&self, key: &str, ttl: Option<Duration>) -> Result<Lifetime, Error> {
-        ttl.map(|ttl| whole_millis("touch", key, ttl))
-            .transpose()?;
+        ttl.map(|ttl| whole_millis("touch", key, ttl)).transpose()?;
         Ok(Lifetime::Absent)
     }
 
@@ -43,8 +42,6 @@ impl Store for Off {
 
     fn now_ms(&self) -> u64 {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
-        since_epoch.map_or(0, |since| {
-            u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-        })
+        since_epoch.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
 }

@@ -21,7 +21,12 @@ impl CacheService {
     ///
     /// # Errors
     /// As [`set`](Self::set).
-    #[instrument(name = "cache.cache_indicator_result", level = "debug", skip_all, fields(tier = "l2", namespace = "indicator"))]
+    #[instrument(
+        name = "cache.cache_indicator_result",
+        level = "debug",
+        skip_all,
+        fields(tier = "l2", namespace = "indicator")
+    )]
     pub async fn cache_indicator_result<T>(
         &self,
         stock: &str,
@@ -62,7 +67,12 @@ impl CacheService {
     ///
     /// # Errors
     /// As [`set`](Self::set).
-    #[instrument(name = "cache.cache_api_response", level = "debug", skip_all, fields(tier = "l2", namespace = "api"))]
+    #[instrument(
+        name = "cache.cache_api_response",
+        level = "debug",
+        skip_all,
+        fields(tier = "l2", namespace = "api")
+    )]
     pub async fn cache_api_response<T>(
         &self,
         endpoint: &str,

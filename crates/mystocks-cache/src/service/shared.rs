@@ -52,9 +52,7 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8], limit: usize) -> Result<
     if bytes.first() == Some(&envelope::MAGIC) {
         return Err(Rejected::OtherFormat);
     }
-    Json::parse(bytes)
-        .and_then(|json| json.to_deserialize())
-        .map_err(|_| Rejected::Undecodable)
+    Json::parse(bytes).and_then(|json| json.to_deserialize()).map_err(|_| Rejected::Undecodable)
 }
 
 #[cfg(test)]

@@ -43,10 +43,7 @@ impl Tally {
     pub(super) fn new(store: Arc<dyn Store>, keyspace: &Keyspace) -> Self {
         let instance = format!("{:016x}", fastrand::u64(..));
         let key = keyspace.own(TOTALS, &[&instance], None).ok();
-        let prefix = key
-            .as_ref()
-            .and_then(|key| key.as_str().strip_suffix(&instance))
-            .map(str::to_owned);
+        let prefix = key.as_ref().and_then(|key| key.as_str().strip_suffix(&instance)).map(str::to_owned);
         Self {
             store,
             key,
@@ -86,9 +83,7 @@ impl Tally {
 
     /// Returns whether `key` holds the totals of some service.
     pub(super) fn is_totals(&self, key: &str) -> bool {
-        self.prefix
-            .as_deref()
-            .is_some_and(|prefix| key.starts_with(prefix))
+        self.prefix.as_deref().is_some_and(|prefix| key.starts_with(prefix))
     }
 
     /// Returns `true` to one caller every ten seconds: that one should `publish`.
@@ -100,19 +95,13 @@ impl Tally {
 
     fn claim(&self, due: u64, now: u64) -> bool {
         let next = now.saturating_add(EVERY_MS);
-        self.due
-            .compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed)
-            .is_ok()
+        self.due.compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     /// Writes the totals for the others. That it fails is nobody's concern: the next time they are whole again.
     pub(super) async fn publish(&self) {
         let Some(key) = &self.key else { return };
-        let Lookups {
-            hits,
-            misses,
-            rejected,
-        } = self.lookups();
+        let Lookups { hits, misses, rejected } = self.lookups();
         let mut entry = vec![0; envelope::LENGTH];
         if let Err(error) = rmp_serde::encode::write(&mut entry, &(hits, misses, rejected)) {
             debug!(%error, "totals not written");
@@ -120,11 +109,7 @@ impl Tally {
         }
         let now_ms = self.store.now_ms();
         envelope::seal(&mut entry, key.as_str(), SCHEMA, now_ms, REMEMBERED, false);
-        let put = Put {
-            key: key.as_str(),
-            value: Bytes::from(entry),
-            ttl: REMEMBERED,
-        };
+        let put = Put { key: key.as_str(), value: Bytes::from(entry), ttl: REMEMBERED };
         if let Err(error) = self.store.put(&[put]).await {
             debug!(%error, "totals not written");
         }
@@ -134,10 +119,6 @@ impl Tally {
     pub(super) fn read(&self, key: &str, entry: &[u8]) -> Option<Lookups> {
         let opened = envelope::open(entry, key, SCHEMA, self.store.now_ms()).ok()?;
         let (hits, misses, rejected) = rmp_serde::from_slice(opened.payload?).ok()?;
-        Some(Lookups {
-            hits,
-            misses,
-            rejected,
-        })
+        Some(Lookups { hits, misses, rejected })
     }
 }

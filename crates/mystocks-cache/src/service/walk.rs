@@ -33,7 +33,12 @@ impl CacheService {
     ///
     /// # Cancel safety
     /// Dropping the future leaves a part of the entries removed.
-    #[instrument(name = "cache.delete_pattern", level = "debug", skip_all, fields(tier = "l2", namespace = "shared"))]
+    #[instrument(
+        name = "cache.delete_pattern",
+        level = "debug",
+        skip_all,
+        fields(tier = "l2", namespace = "shared")
+    )]
     pub async fn delete_pattern(&self, glob: &str) -> Result<u64, Error> {
         let pattern = self.keyspace.pattern(glob);
         let pattern = pattern.map_err(|invalid| invalid_key("delete pattern", glob, invalid))?;
@@ -41,12 +46,8 @@ impl CacheService {
         let mut cursor = Some(Cursor::START);
         while let Some(at) = cursor {
             let page = self.store.scan(pattern.as_str(), at).await?;
-            let mine: Vec<&str> = page
-                .keys
-                .iter()
-                .map(String::as_str)
-                .filter(|key| !self.is_kept(key))
-                .collect();
+            let mine: Vec<&str> =
+                page.keys.iter().map(String::as_str).filter(|key| !self.is_kept(key)).collect();
             for batch in mine.chunks(REMOVED_AT_ONCE) {
                 let gone = self.store.remove(batch).await?;
                 counter!(SHARED_PATTERN_REMOVED).increment(gone);
@@ -66,10 +67,7 @@ impl CacheService {
     #[instrument(name = "cache.stats", level = "debug", skip_all, fields(tier = "l2", namespace = "shared"))]
     pub async fn stats(&self) -> Result<ServiceStats, Error> {
         self.tally.publish().await;
-        Ok(ServiceStats {
-            process: self.tally.lookups(),
-            namespace: self.namespace_stats().await?,
-        })
+        Ok(ServiceStats { process: self.tally.lookups(), namespace: self.namespace_stats().await? })
     }
 
     async fn namespace_stats(&self) -> Result<NamespaceStats, Error> {
@@ -111,13 +109,8 @@ impl CacheService {
     async fn sum(&self, totals: &HashSet<String>) -> Result<(Lookups, u64), Error> {
         let keys: Vec<&str> = totals.iter().map(String::as_str).collect();
         let entries = self.store.get(&keys).await?;
-        let known = keys
-            .iter()
-            .zip(entries)
-            .filter_map(|(key, entry)| self.tally.read(key, &entry?));
-        Ok(known.fold((Lookups::default(), 0), |(sum, services), one| {
-            (sum.plus(one), services + 1)
-        }))
+        let known = keys.iter().zip(entries).filter_map(|(key, entry)| self.tally.read(key, &entry?));
+        Ok(known.fold((Lookups::default(), 0), |(sum, services), one| (sum.plus(one), services + 1)))
     }
 
     /// Returns whether pattern deletion and counting pass over `key`.

@@ -57,6 +57,7 @@ fn fuzzed(rng: &mut fastrand::Rng, out: &mut Vec<u8>) {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "a failed run tells its seed")]
 fn a_million_fuzzed_entries_are_values_or_misses() {
     let seed = fastrand::u64(..);
     println!("seed {seed}");
@@ -119,8 +120,5 @@ fn a_value_above_the_limit_is_refused_by_its_size() {
     assert_eq!(encode("k", "12345678", 10).unwrap(), "\"12345678\"");
     let error = encode("k", "123456789", 10).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooLarge);
-    assert_eq!(
-        error.to_string(),
-        "encode \"k\": the value is too large, 11 bytes where at most 10 are kept"
-    );
+    assert_eq!(error.to_string(), "encode \"k\": the value is too large, 11 bytes where at most 10 are kept");
 }

@@ -1,0 +1,11 @@
+//! What only the store in Redis promises: which commands it sends, on which connections, what it makes of strange answers.
+#![cfg(feature = "redis")]
+
+// `cfg(test)` holds here anyway; it tells clippy that what these modules unwrap they unwrap in a test.
+#[cfg(test)]
+mod commands;
+#[cfg(test)]
+#[path = "../fixture/mod.rs"]
+mod fixture;
+#[cfg(test)]
+mod globs;
