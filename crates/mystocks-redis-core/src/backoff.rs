@@ -34,11 +34,7 @@ mod tests {
         for (failures, longest) in [(1, 25), (2, 50), (5, 400), (6, 500), (u32::MAX, 500)] {
             let longest = Duration::from_millis(longest);
             let pauses: Vec<_> = (0..200).map(|_| reconnect(failures)).collect();
-            assert!(
-                pauses
-                    .iter()
-                    .all(|pause| (longest / 2..=longest).contains(pause))
-            );
+            assert!(pauses.iter().all(|pause| (longest / 2..=longest).contains(pause)));
             assert!(pauses.iter().any(|pause| *pause != pauses[0]));
         }
         assert!((Duration::from_millis(40)..=Duration::from_millis(80)).contains(&retry(2)));

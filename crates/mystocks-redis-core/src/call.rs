@@ -18,11 +18,7 @@ pub enum Lane {
 impl Lane {
     /// Returns the lane for a value of `bytes`: [`Lane::Bulk`] from [`BULK_FROM`] on.
     pub fn for_size(bytes: usize) -> Self {
-        if bytes >= BULK_FROM {
-            Self::Bulk
-        } else {
-            Self::Small
-        }
+        if bytes >= BULK_FROM { Self::Bulk } else { Self::Small }
     }
 
     pub(crate) fn name(self) -> &'static str {
@@ -45,19 +41,12 @@ pub struct Call {
 impl Call {
     /// Sends the command at most once: for whatever must not happen twice (`INCR`, `LPUSH`, `SET NX`).
     pub fn once() -> Self {
-        Self {
-            repeatable: false,
-            lane: Lane::Small,
-            timeout: None,
-        }
+        Self { repeatable: false, lane: Lane::Small, timeout: None }
     }
 
     /// Allows the command to be sent again when its connection fails: for reads, and for writes that may happen twice.
     pub fn repeatable() -> Self {
-        Self {
-            repeatable: true,
-            ..Self::once()
-        }
+        Self { repeatable: true, ..Self::once() }
     }
 
     /// Sends the command on the connections of `lane`.

@@ -42,11 +42,7 @@ impl ServerClock {
         let since = micros(self.base.elapsed());
         let now = since.saturating_add(self.offset.load(Ordering::Relaxed)) / 1000;
         let now = u64::try_from(now).unwrap_or_default();
-        if synchronised {
-            self.latest_ms.fetch_max(now, Ordering::Relaxed).max(now)
-        } else {
-            now
-        }
+        if synchronised { self.latest_ms.fetch_max(now, Ordering::Relaxed).max(now) } else { now }
     }
 }
 

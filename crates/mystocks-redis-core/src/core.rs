@@ -80,22 +80,29 @@ impl Core {
         });
         core.small.start(&core);
         let watched = Arc::clone(&core);
-        core.tracker
-            .spawn(async move { watched.watch_health().await });
+        core.tracker.spawn(async move { watched.watch_health().await });
         Ok(core)
     }
 
     /// Returns a connection of `lane`, or at once why there is none.
     ///
-    /// Only the first use of a connection waits, for at most [`PATIENCE`].
-    pub(crate) async fn borrow(self: &Arc<Self>, lane: Lane) -> Result<Borrowed<'_>, Failure> {
+    /// Two things are waited for: the first use of a connection, for at most [`PATIENCE`], and with `patience` the
+    /// outcome of connecting again after a loss.
+    pub(crate) async fn borrow(
+        self: &Arc<Self>,
+        lane: Lane,
+        patience: Option<Instant>,
+    ) -> Result<Borrowed<'_>, Failure> {
+        if let Some(deadline) = patience {
+            self.small.reattached(deadline).await;
+        }
         match lane {
             Lane::Small => borrowed(&self.small).ok_or_else(|| self.absence(&self.small)),
-            Lane::Bulk => self.borrow_bulk().await,
+            Lane::Bulk => self.borrow_bulk(patience).await,
         }
     }
 
-    async fn borrow_bulk(self: &Arc<Self>) -> Result<Borrowed<'_>, Failure> {
+    async fn borrow_bulk(self: &Arc<Self>, patience: Option<Instant>) -> Result<Borrowed<'_>, Failure> {
         let turn = self.next_bulk.fetch_add(1, Ordering::Relaxed) % BULK_CONNECTIONS;
         let slot = self.bulk.get(turn).unwrap_or(&self.small);
         if let Some(found) = borrowed(slot) {
@@ -106,17 +113,16 @@ impl Core {
         }
         slot.start(self);
         slot.settled(PATIENCE).await;
+        if let Some(deadline) = patience {
+            slot.reattached(deadline).await;
+        }
         borrowed(slot)
             .or_else(|| self.bulk.iter().find_map(|other| borrowed(other)))
             .ok_or_else(|| self.absence(slot))
     }
 
     pub(crate) fn absence(&self, slot: &Slot) -> Failure {
-        if self.stop.is_cancelled() {
-            Failure::Closed
-        } else {
-            slot.absence()
-        }
+        if self.stop.is_cancelled() { Failure::Closed } else { slot.absence() }
     }
 
     /// Asks the server for its time, which also shows that it answers.
@@ -177,10 +183,5 @@ impl Core {
 
 fn borrowed(slot: &Slot) -> Option<Borrowed<'_>> {
     let (connection, generation) = slot.connection()?;
-    Some(Borrowed {
-        connection,
-        generation,
-        slot,
-        answered: false,
-    })
+    Some(Borrowed { connection, generation, slot, answered: false })
 }

@@ -68,12 +68,9 @@ impl Dialer {
     pub(crate) fn connection_info(&self) -> RedisResult<ConnectionInfo> {
         let address = match &self.endpoint {
             Endpoint::Unix { path } => ConnectionAddr::Unix(path.clone()),
-            Endpoint::Tcp { host, port, tls } if *tls => ConnectionAddr::TcpTls {
-                host: host.clone(),
-                port: *port,
-                insecure: false,
-                tls_params: None,
-            },
+            Endpoint::Tcp { host, port, tls } if *tls => {
+                ConnectionAddr::TcpTls { host: host.clone(), port: *port, insecure: false, tls_params: None }
+            }
             Endpoint::Tcp { host, port, .. } => ConnectionAddr::Tcp(host.clone(), *port),
         };
         let info = address.into_connection_info()?;

@@ -39,22 +39,16 @@ pub enum ErrorKind {
 }
 
 impl Error {
-    pub(crate) fn new(
-        kind: ErrorKind,
-        operation: &'static str,
-        subject: impl Into<String>,
-    ) -> Self {
-        Self {
-            kind,
-            operation,
-            subject: subject.into(),
-            detail: None,
-            source: None,
-        }
+    pub(crate) fn new(kind: ErrorKind, operation: &'static str, subject: impl Into<String>) -> Self {
+        Self { kind, operation, subject: subject.into(), detail: None, source: None }
     }
 
     pub(crate) fn with_detail(mut self, detail: impl Into<String>) -> Self {
-        self.detail = Some(detail.into());
+        let detail = detail.into();
+        self.detail = Some(match self.detail {
+            Some(earlier) => format!("{earlier}: {detail}"),
+            None => detail,
+        });
         self
     }
 
@@ -78,10 +72,7 @@ impl Error {
     /// For a command that must not happen twice this is no permission: after [`ErrorKind::Timeout`], and after
     /// [`ErrorKind::Unavailable`] of a connection that broke, it may have been executed.
     pub fn is_retryable(&self) -> bool {
-        matches!(
-            self.kind,
-            ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::Exhausted
-        )
+        matches!(self.kind, ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::Exhausted)
     }
 }
 

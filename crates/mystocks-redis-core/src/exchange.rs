@@ -23,10 +23,7 @@ impl Work<'_> {
     async fn send(self, connection: &mut MultiplexedConnection) -> RedisResult<Value> {
         match self {
             // Not `query_async`, which boxes the future of every command.
-            Self::Command(command) => connection
-                .send_packed_command(command)
-                .await?
-                .extract_error(),
+            Self::Command(command) => connection.send_packed_command(command).await?.extract_error(),
             Self::Pipeline(pipeline) => pipeline.query_async(connection).await,
         }
     }
@@ -34,27 +31,21 @@ impl Work<'_> {
 
 impl Core {
     /// Sends `work` and returns the reply; repeats it only when `call` allows and a passing failure calls for it.
-    pub(crate) async fn exchange(
-        self: &Arc<Self>,
-        work: Work<'_>,
-        call: Call,
-    ) -> Result<Value, Failure> {
+    pub(crate) async fn exchange(self: &Arc<Self>, work: Work<'_>, call: Call) -> Result<Value, Failure> {
         // The connection's own timer serves a call without a limit; a second timer would cost as much as the rest.
         if !call.repeatable && call.timeout.is_none() {
-            return self.attempt(work, call).await;
+            return self.attempt(work, call, None).await;
         }
         let limit = call.timeout.unwrap_or(self.socket_timeout);
         let deadline = Instant::now().checked_add(limit.min(self.socket_timeout));
-        let attempt = self.attempt(work, call);
+        let attempt = self.attempt(work, call, None);
         let first = match call.timeout.and(deadline) {
             Some(deadline) => within(deadline, attempt).await,
             None => attempt.await,
         };
         match first {
             Err(failure)
-                if call.repeatable
-                    && failure.is_passing()
-                    && !matches!(failure, Failure::Down(_)) =>
+                if call.repeatable && failure.is_passing() && !matches!(failure, Failure::Down(_)) =>
             {
                 self.repeat(work, call, deadline, failure).await
             }
@@ -77,7 +68,7 @@ impl Core {
             }
             sleep(pause).await;
             metric::retry();
-            let attempt = self.attempt(work, call);
+            let attempt = self.attempt(work, call, deadline);
             let outcome = match deadline {
                 Some(deadline) => within(deadline, attempt).await,
                 None => attempt.await,
@@ -90,8 +81,13 @@ impl Core {
         Err(failure)
     }
 
-    async fn attempt(self: &Arc<Self>, work: Work<'_>, call: Call) -> Result<Value, Failure> {
-        let mut borrowed = self.borrow(call.lane).await?;
+    async fn attempt(
+        self: &Arc<Self>,
+        work: Work<'_>,
+        call: Call,
+        patience: Option<Instant>,
+    ) -> Result<Value, Failure> {
+        let mut borrowed = self.borrow(call.lane, patience).await?;
         let outcome = work.send(&mut borrowed.connection).await;
         borrowed.answered = true;
         outcome.map_err(|error| {
@@ -108,7 +104,5 @@ async fn within<T>(
     deadline: Instant,
     attempt: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    timeout_at(deadline, attempt)
-        .await
-        .unwrap_or(Err(Failure::Elapsed))
+    timeout_at(deadline, attempt).await.unwrap_or(Err(Failure::Elapsed))
 }

@@ -66,9 +66,7 @@ pub(crate) fn kind_of(error: &RedisError) -> ErrorKind {
         return ErrorKind::Timeout;
     }
     match error.kind() {
-        RedisKind::AuthenticationFailed | RedisKind::Server(ServerErrorKind::NoPerm) => {
-            ErrorKind::Auth
-        }
+        RedisKind::AuthenticationFailed | RedisKind::Server(ServerErrorKind::NoPerm) => ErrorKind::Auth,
         RedisKind::Io
         | RedisKind::Parse
         | RedisKind::Server(
@@ -99,11 +97,61 @@ impl fmt::Display for Reason<'_> {
             RedisKind::Parse => f.write_str("the reply is not RESP"),
             RedisKind::UnexpectedReturnType => f.write_str("the reply has another type"),
             _ => {
-                let text = self.0.to_string();
+                let text = match (self.0.code(), self.0.detail()) {
+                    (Some(code), Some(detail)) => format!("{code} {detail}"),
+                    _ => self.0.to_string(),
+                };
                 // The server repeats the arguments of a command it does not know.
                 let shown = text.split(", with args beginning with").next();
                 f.write_str(shown.unwrap_or_default())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(line: &str) -> RedisError {
+        let value = redis::parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap();
+        value.extract_error().unwrap_err()
+    }
+
+    #[test]
+    fn every_answer_of_a_server_in_trouble_has_its_kind() {
+        for (line, kind, passing) in [
+            ("LOADING Redis is loading", ErrorKind::Unavailable, true),
+            ("CLUSTERDOWN Hash slot", ErrorKind::Unavailable, true),
+            ("MASTERDOWN Link with MASTER", ErrorKind::Unavailable, true),
+            ("TRYAGAIN Multiple keys", ErrorKind::Unavailable, true),
+            ("BUSY Redis is busy", ErrorKind::Unavailable, false),
+            ("READONLY You can't write", ErrorKind::Unavailable, false),
+            ("OOM command not allowed", ErrorKind::Server, false),
+            ("WRONGTYPE Operation", ErrorKind::Server, false),
+            ("ERR syntax error", ErrorKind::Server, false),
+            ("NOAUTH Authentication required.", ErrorKind::Auth, false),
+            ("WRONGPASS invalid", ErrorKind::Auth, false),
+            ("NOPERM this user", ErrorKind::Auth, false),
+        ] {
+            let failure = Failure::Redis(answered(line));
+            assert_eq!(failure.is_passing(), passing, "{line}");
+            let error = failure.into_error("query", "GET".to_owned());
+            assert_eq!(error.kind(), kind, "{line}");
+            let retryable = kind == ErrorKind::Unavailable;
+            assert_eq!(error.is_retryable(), retryable, "{line}");
+        }
+    }
+
+    #[test]
+    fn messages_say_what_failed_and_hold_no_value() {
+        let unknown = answered("ERR unknown command 'X', with args beginning with: 'secret' ");
+        let error = Failure::Redis(unknown).into_error("query", "X".to_owned());
+        assert_eq!(error.to_string(), "query X: redis refused, ERR unknown command 'X'");
+        let refused = Failure::Down(answered("WRONGPASS invalid username-password pair"));
+        assert_eq!(
+            refused.into_error("query", "GET \"k\"".to_owned()).to_string(),
+            "query GET \"k\": access denied, not connected: WRONGPASS invalid username-password pair"
+        );
     }
 }

@@ -9,16 +9,7 @@ pub(crate) fn needs_own_connection(command: &Cmd) -> Option<&'static str> {
         return None;
     };
     let candidates: &[&'static str] = match name.first().map(u8::to_ascii_uppercase) {
-        Some(b'B') => &[
-            "BLPOP",
-            "BRPOP",
-            "BLMOVE",
-            "BLMPOP",
-            "BZPOPMIN",
-            "BZPOPMAX",
-            "BZMPOP",
-            "BRPOPLPUSH",
-        ],
+        Some(b'B') => &["BLPOP", "BRPOP", "BLMOVE", "BLMPOP", "BZPOPMIN", "BZPOPMAX", "BZMPOP", "BRPOPLPUSH"],
         Some(b'W') => &["WATCH", "WAIT", "WAITAOF"],
         Some(b'M') => &["MULTI", "MONITOR"],
         Some(b'S') => &["SELECT", "SUBSCRIBE", "SSUBSCRIBE", "SHUTDOWN"],
@@ -30,9 +21,7 @@ pub(crate) fn needs_own_connection(command: &Cmd) -> Option<&'static str> {
         Some(b'X') => &["XREAD", "XREADGROUP"],
         _ => return None,
     };
-    let found = *candidates
-        .iter()
-        .find(|candidate| name.eq_ignore_ascii_case(candidate.as_bytes()))?;
+    let found = *candidates.iter().find(|candidate| name.eq_ignore_ascii_case(candidate.as_bytes()))?;
     if !found.starts_with('X') {
         return Some(found);
     }
@@ -64,9 +53,7 @@ mod tests {
         let blocking = ["XREADGROUP", "GROUP", "g", "c", "BLOCK", "0", "STREAMS"];
         assert_eq!(verdict(&blocking), Some("XREADGROUP"));
         assert_eq!(verdict(&["XREAD", "COUNT", "1", "STREAMS", "block"]), None);
-        for harmless in [
-            "SET", "GET", "MGET", "MSET", "PING", "PTTL", "XADD", "SCAN", "HGET",
-        ] {
+        for harmless in ["SET", "GET", "MGET", "MSET", "PING", "PTTL", "XADD", "SCAN", "HGET"] {
             assert_eq!(verdict(&[harmless, "x"]), None, "{harmless}");
         }
         assert_eq!(verdict(&[]), None);

@@ -28,9 +28,8 @@ impl RedisManager {
     /// [`ErrorKind::Config`] when none was installed.
     pub fn global() -> Result<Self, Error> {
         GLOBAL.get().cloned().ok_or_else(|| {
-            Error::new(ErrorKind::Config, "get", SUBJECT).with_detail(
-                "none is installed: call RedisManager::start(..).await?.install_global()? first",
-            )
+            Error::new(ErrorKind::Config, "get", SUBJECT)
+                .with_detail("none is installed: call RedisManager::start(..).await?.install_global()? first")
         })
     }
 }

@@ -72,12 +72,6 @@ impl Health {
                 (State::Down, None, Some(error.to_string().into()))
             }
         };
-        Self {
-            state,
-            round_trip,
-            reason,
-            checked_at: started,
-            dedicated,
-        }
+        Self { state, round_trip, reason, checked_at: started, dedicated }
     }
 }

@@ -49,12 +49,7 @@ impl RedisManager {
         let guard = core.stop.clone().drop_guard();
         core.small.settled(PATIENCE).await;
         core.check_health().await;
-        Ok(Self {
-            handle: Arc::new(Handle {
-                core,
-                _stop_with_the_last_clone: guard,
-            }),
-        })
+        Ok(Self { handle: Arc::new(Handle { core, _stop_with_the_last_clone: guard }) })
     }
 
     /// Sends a command and converts its reply.
@@ -83,18 +78,10 @@ impl RedisManager {
     /// # Errors
     ///
     /// As [`RedisManager::query`]; one refused command fails the pipeline, and the others have been executed.
-    pub async fn pipeline<T: FromRedisValue>(
-        &self,
-        pipe: &Pipeline,
-        call: Call,
-    ) -> Result<T, Error> {
+    pub async fn pipeline<T: FromRedisValue>(&self, pipe: &Pipeline, call: Call) -> Result<T, Error> {
         const OPERATION: &str = "run";
         let about = || subject::of_pipeline(pipe);
-        refuse(
-            pipe.cmd_iter().find_map(needs_own_connection),
-            OPERATION,
-            about,
-        )?;
+        refuse(pipe.cmd_iter().find_map(needs_own_connection), OPERATION, about)?;
         if pipe.is_empty() {
             return convert(Value::Array(Vec::new()), OPERATION, about);
         }
@@ -206,31 +193,14 @@ fn check(settings: &RedisSettings) -> Result<(), Error> {
     };
     let rules = [
         (place_is_empty, "REDIS_URL", "an address with a port"),
-        (
-            settings.max_connections == 0,
-            "REDIS_MAX_CONNECTIONS",
-            "at least 1",
-        ),
-        (
-            settings.socket_timeout.is_zero(),
-            "REDIS_SOCKET_TIMEOUT",
-            "more than 0",
-        ),
-        (
-            settings.connect_timeout.is_zero(),
-            "REDIS_SOCKET_CONNECT_TIMEOUT",
-            "more than 0",
-        ),
-        (
-            settings.health_check_interval.is_zero(),
-            "health_check_interval",
-            "more than 0",
-        ),
+        (settings.max_connections == 0, "REDIS_MAX_CONNECTIONS", "at least 1"),
+        (settings.socket_timeout.is_zero(), "REDIS_SOCKET_TIMEOUT", "more than 0"),
+        (settings.connect_timeout.is_zero(), "REDIS_SOCKET_CONNECT_TIMEOUT", "more than 0"),
+        (settings.health_check_interval.is_zero(), "health_check_interval", "more than 0"),
     ];
     match rules.into_iter().find(|(broken, _, _)| *broken) {
         Some((_, key, expected)) => {
-            Err(Error::new(ErrorKind::Config, "use", key)
-                .with_detail(format!("expected {expected}")))
+            Err(Error::new(ErrorKind::Config, "use", key).with_detail(format!("expected {expected}")))
         }
         None => Ok(()),
     }
@@ -257,7 +227,6 @@ fn convert<T: FromRedisValue>(
     // The library's own error quotes the reply, and that is a value.
     redis::from_redis_value(value).map_err(|_| {
         metric::failure(ErrorKind::Reply);
-        Error::new(ErrorKind::Reply, operation, about())
-            .with_detail(format!("expected {}", type_name::<T>()))
+        Error::new(ErrorKind::Reply, operation, about()).with_detail(format!("expected {}", type_name::<T>()))
     })
 }

@@ -35,11 +35,8 @@ impl Pool {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(settings.connect_timeout))
             .set_response_timeout(None);
-        let info = dialer
-            .connection_info()
-            .map_err(|error| wrong(error.to_string()))?;
-        let manager =
-            Manager::new_with_config(info, config).map_err(|error| wrong(error.to_string()))?;
+        let info = dialer.connection_info().map_err(|error| wrong(error.to_string()))?;
+        let manager = Manager::new_with_config(info, config).map_err(|error| wrong(error.to_string()))?;
         let inner = deadpool_redis::Pool::builder(manager)
             .max_size(settings.max_connections)
             .timeouts(Timeouts {
@@ -53,9 +50,7 @@ impl Pool {
         Ok(Self {
             inner,
             wait: settings.socket_timeout,
-            patience: settings
-                .socket_timeout
-                .saturating_add(settings.connect_timeout),
+            patience: settings.socket_timeout.saturating_add(settings.connect_timeout),
         })
     }
 
@@ -64,16 +59,11 @@ impl Pool {
         let taken = timeout(self.patience, self.inner.get()).await;
         let error = match taken {
             Ok(Ok(connection)) => {
-                return Ok(Dedicated {
-                    connection: Some(connection),
-                    spent: false,
-                });
+                return Ok(Dedicated { connection: Some(connection), spent: false });
             }
             Ok(Err(PoolError::Timeout(TimeoutType::Wait))) => return Err(self.exhausted()),
             Err(_) | Ok(Err(PoolError::Timeout(_))) => Failure::Elapsed,
-            Ok(Err(PoolError::Backend(error))) if kind_of(&error) == ErrorKind::Auth => {
-                Failure::Redis(error)
-            }
+            Ok(Err(PoolError::Backend(error))) if kind_of(&error) == ErrorKind::Auth => Failure::Redis(error),
             Ok(Err(PoolError::Backend(error))) => Failure::Down(error),
             Ok(Err(_)) => Failure::Closed,
         };
@@ -155,10 +145,7 @@ impl ConnectionLike for Dedicated {
         count: usize,
     ) -> RedisFuture<'a, Vec<Value>> {
         Box::pin(async move {
-            let replies = self
-                .begin()?
-                .req_packed_commands(pipeline, offset, count)
-                .await;
+            let replies = self.begin()?.req_packed_commands(pipeline, offset, count).await;
             self.spent = is_broken(&replies);
             replies
         })
@@ -181,14 +168,10 @@ impl Drop for Dedicated {
 
 impl std::fmt::Debug for Dedicated {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Dedicated")
-            .field("spent", &self.spent)
-            .finish_non_exhaustive()
+        f.debug_struct("Dedicated").field("spent", &self.spent).finish_non_exhaustive()
     }
 }
 
 fn is_broken<T>(reply: &RedisResult<T>) -> bool {
-    reply
-        .as_ref()
-        .is_err_and(|error| error.is_io_error() || error.is_unrecoverable_error())
+    reply.as_ref().is_err_and(|error| error.is_io_error() || error.is_unrecoverable_error())
 }

@@ -23,16 +23,12 @@ pub struct Script {
 impl Script {
     /// Takes the text of a script.
     pub const fn new(text: &'static str) -> Self {
-        Self {
-            text,
-            digest: OnceLock::new(),
-        }
+        Self { text, digest: OnceLock::new() }
     }
 
     /// Returns the SHA-1 digest in hexadecimal, by which the server knows the script.
     pub fn digest(&self) -> &str {
-        self.digest
-            .get_or_init(|| redis::Script::new(self.text).get_hash().to_owned())
+        self.digest.get_or_init(|| redis::Script::new(self.text).get_hash().to_owned())
     }
 
     /// Returns the command that runs it by digest.

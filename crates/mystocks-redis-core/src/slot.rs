@@ -1,15 +1,15 @@
 //! One shared connection and what keeps it alive.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use redis::aio::MultiplexedConnection;
 use redis::{ErrorKind as RedisKind, RedisError, RedisResult, ServerErrorKind};
-use std::sync::Arc;
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff;
@@ -31,6 +31,8 @@ pub(crate) enum Phase {
     /// Nothing has come of the first attempt yet.
     Connecting,
     Up,
+    /// A connection broke, and the next attempt has not ended.
+    Lost(RedisError),
     Down(RedisError),
     Closed,
 }
@@ -78,7 +80,7 @@ impl Slot {
     /// Says why there is no connection.
     pub(crate) fn absence(&self) -> Failure {
         match &*self.phase.borrow() {
-            Phase::Down(error) => Failure::Down(error.clone()),
+            Phase::Lost(error) | Phase::Down(error) => Failure::Down(error.clone()),
             Phase::Closed => Failure::Closed,
             Phase::Connecting | Phase::Up => {
                 Failure::Down(io::Error::from(io::ErrorKind::NotConnected).into())
@@ -92,8 +94,7 @@ impl Slot {
             return false;
         }
         let (slot, core_of_task) = (Arc::clone(self), Arc::clone(core));
-        core.tracker
-            .spawn(async move { slot.supervise(&core_of_task).await });
+        core.tracker.spawn(async move { slot.supervise(&core_of_task).await });
         true
     }
 
@@ -110,6 +111,13 @@ impl Slot {
                 pending
             });
         }
+    }
+
+    /// Waits after a loss until the next attempt to connect has ended, at most until `deadline`.
+    pub(crate) async fn reattached(&self, deadline: Instant) {
+        let mut phase = self.phase.subscribe();
+        let attempted = phase.wait_for(|phase| !matches!(phase, Phase::Lost(_)));
+        let _ = timeout_at(deadline, attempted).await;
     }
 
     /// Takes in that a call failed with `error` on the connection of `generation`.
@@ -183,16 +191,12 @@ impl Slot {
             return;
         }
         metric::loss(self.lane.name(), reason);
-        tracing::warn!(
-            lane = self.lane.name(),
-            reason,
-            "lost a connection to redis"
-        );
+        tracing::warn!(lane = self.lane.name(), reason, "lost a connection to redis");
         let error = match reason {
             "silent" => io::Error::from(io::ErrorKind::TimedOut),
             _ => io::Error::from(io::ErrorKind::ConnectionReset),
         };
-        self.phase.send_replace(Phase::Down(error.into()));
+        self.phase.send_replace(Phase::Lost(error.into()));
         core.forget_idle();
     }
 

@@ -10,23 +10,15 @@ const HOW: &str = "redis-server not found: run `cargo xtask redis up` once (it f
 pub(crate) fn redis_server() -> PathBuf {
     if let Some(path) = env::var_os("REDIS_SERVER_BIN") {
         let path = PathBuf::from(path);
-        assert!(
-            path.is_file(),
-            "REDIS_SERVER_BIN names no file: {}",
-            path.display()
-        );
+        assert!(path.is_file(), "REDIS_SERVER_BIN names no file: {}", path.display());
         return path;
     }
-    on_path()
-        .or_else(in_target)
-        .unwrap_or_else(|| panic!("{HOW}"))
+    on_path().or_else(in_target).unwrap_or_else(|| panic!("{HOW}"))
 }
 
 fn on_path() -> Option<PathBuf> {
     let folders = env::var_os("PATH")?;
-    env::split_paths(&folders)
-        .map(|folder| folder.join("redis-server"))
-        .find(|path| path.is_file())
+    env::split_paths(&folders).map(|folder| folder.join("redis-server")).find(|path| path.is_file())
 }
 
 fn in_target() -> Option<PathBuf> {

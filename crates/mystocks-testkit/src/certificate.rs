@@ -20,13 +20,8 @@ impl Certificates {
         let mut authority = CertificateParams::default();
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        authority
-            .distinguished_name
-            .push(DnType::CommonName, "mystocks test authority");
-        let authority_pem = authority
-            .self_signed(&authority_key)
-            .expect("authority certificate")
-            .pem();
+        authority.distinguished_name.push(DnType::CommonName, "mystocks test authority");
+        let authority_pem = authority.self_signed(&authority_key).expect("authority certificate").pem();
         let issuer = Issuer::new(authority, authority_key);
 
         let key = KeyPair::generate().expect("server key");

@@ -14,10 +14,7 @@ use std::time::{Duration, Instant};
 pub async fn eventually(what: &str, deadline: Duration, mut check: impl AsyncFnMut() -> bool) {
     let started = Instant::now();
     while !check().await {
-        assert!(
-            started.elapsed() < deadline,
-            "not within {deadline:?}: {what}"
-        );
+        assert!(started.elapsed() < deadline, "not within {deadline:?}: {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

@@ -49,9 +49,7 @@ impl FaultProxy {
                 .build()
                 .expect("runtime of the proxy");
             runtime.block_on(async move {
-                let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-                    .await
-                    .expect("a free port");
+                let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
                 let _ = ready.send(listener.local_addr().expect("bound address"));
                 let serving = serve(listener, upstream, watched, shared);
                 stopped.run_until_cancelled(serving).await;
@@ -112,10 +110,7 @@ impl FaultProxy {
     pub fn heal(&self) {
         self.faults.send_modify(|now| {
             let cut_below = now.cut_below;
-            *now = Faults {
-                cut_below,
-                ..Faults::default()
-            };
+            *now = Faults { cut_below, ..Faults::default() };
         });
     }
 
@@ -156,21 +151,18 @@ async fn serve(
         carried.spawn(async move {
             counts.open.fetch_add(1, Ordering::SeqCst);
             let mut watched = faults.clone();
+            // In this order: what a cut took is not passed on by a fault that ends right after it.
             tokio::select! {
-                () = carry(client, upstream, number, faults) => {}
+                biased;
                 _ = watched.wait_for(|now| number < now.cut_below) => {}
+                () = carry(client, upstream, number, faults) => {}
             }
             counts.open.fetch_sub(1, Ordering::SeqCst);
         });
     }
 }
 
-async fn carry(
-    client: TcpStream,
-    upstream: SocketAddr,
-    number: u64,
-    mut faults: watch::Receiver<Faults>,
-) {
+async fn carry(client: TcpStream, upstream: SocketAddr, number: u64, mut faults: watch::Receiver<Faults>) {
     let now = *faults.borrow();
     if now.refuse {
         return;

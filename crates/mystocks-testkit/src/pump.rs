@@ -34,9 +34,8 @@ pub(crate) async fn pump(
     direction: Direction,
     mut faults: watch::Receiver<Faults>,
 ) {
-    let held = move |now: &Faults| {
-        number < now.frozen_below || (now.hold_replies && direction == Direction::Reply)
-    };
+    let held =
+        move |now: &Faults| number < now.frozen_below || (now.hold_replies && direction == Direction::Reply);
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let read = from.read(&mut buffer).await;

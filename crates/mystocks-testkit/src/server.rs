@@ -76,9 +76,7 @@ impl RedisServer {
 
     /// Returns the PEM file of the authority that signed the certificate of a TLS server.
     pub fn authority(&self) -> Option<&Path> {
-        self.certificates
-            .as_ref()
-            .map(|files| files.authority.as_path())
+        self.certificates.as_ref().map(|files| files.authority.as_path())
     }
 
     /// Returns the process id; `None` while the server is down.
@@ -139,10 +137,7 @@ impl RedisServer {
     }
 
     fn launch_now(spec: RedisServerBuilder) -> Self {
-        let folder = tempfile::Builder::new()
-            .prefix("redis-")
-            .tempdir()
-            .expect("temporary folder");
+        let folder = tempfile::Builder::new().prefix("redis-").tempdir().expect("temporary folder");
         let certificates = (spec.way == Way::Tls).then(|| Certificates::write(folder.path()));
         let mut last_log = String::new();
         for _ in 0..PORT_ATTEMPTS {
@@ -152,13 +147,7 @@ impl RedisServer {
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
             match spawn(folder.path(), address) {
                 Ok(child) => {
-                    return Self {
-                        spec,
-                        certificates,
-                        port,
-                        child: Some(child),
-                        folder,
-                    };
+                    return Self { spec, certificates, port, child: Some(child), folder };
                 }
                 Err(log) if log.contains("Address already in use") => last_log = log,
                 Err(log) => panic!("redis-server did not start: {log}"),
@@ -198,10 +187,7 @@ fn free_port() -> u16 {
 }
 
 /// Starts the server and waits for its answer; on failure returns its log.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a server starts in real time, on a blocking thread"
-)]
+#[expect(clippy::disallowed_methods, reason = "a server starts in real time, on a blocking thread")]
 fn spawn(folder: &Path, address: SocketAddr) -> Result<Child, String> {
     let log = folder.join("redis.log");
     let socket = folder.join("redis.sock");
@@ -227,10 +213,7 @@ fn spawn(folder: &Path, address: SocketAddr) -> Result<Child, String> {
         if started.elapsed() > START_DEADLINE {
             let _ = child.kill();
             let _ = child.wait();
-            return Err(format!(
-                "{address}: no answer in {START_DEADLINE:?}\n{}",
-                read_log()
-            ));
+            return Err(format!("{address}: no answer in {START_DEADLINE:?}\n{}", read_log()));
         }
         thread::sleep(Duration::from_millis(5));
     }
@@ -243,8 +226,6 @@ fn answers(socket: &Path) -> bool {
     };
     let _ = stream.set_read_timeout(Some(Duration::from_secs(1)));
     let mut reply = [0; 7];
-    let answered = stream
-        .write_all(b"PING\r\n")
-        .and_then(|()| stream.read_exact(&mut reply));
+    let answered = stream.write_all(b"PING\r\n").and_then(|()| stream.read_exact(&mut reply));
     answered.is_ok() && (reply == *b"+PONG\r\n" || reply == *b"-NOAUTH")
 }

@@ -24,11 +24,7 @@ pub struct RedisServerBuilder {
 
 impl RedisServerBuilder {
     pub(crate) fn new() -> Self {
-        Self {
-            way: Way::Tcp,
-            password: None,
-            lines: Vec::new(),
-        }
+        Self { way: Way::Tcp, password: None, lines: Vec::new() }
     }
 
     /// Asks clients for a password (letters and digits only: it stands in [`RedisServer::url`] as it is).
@@ -69,12 +65,7 @@ impl RedisServerBuilder {
     }
 
     /// Returns the text of `redis.conf`.
-    pub(crate) fn config(
-        &self,
-        folder: &Path,
-        port: u16,
-        certificates: Option<&Certificates>,
-    ) -> String {
+    pub(crate) fn config(&self, folder: &Path, port: u16, certificates: Option<&Certificates>) -> String {
         let mut text = String::from("bind 127.0.0.1\nsave \"\"\nappendonly no\ndaemonize no\n");
         // Every server has the socket: nobody else can answer there, so that is where its start is watched.
         let _ = writeln!(text, "dir {0}\nunixsocket {0}/redis.sock", folder.display());

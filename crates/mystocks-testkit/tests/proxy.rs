@@ -55,10 +55,7 @@ async fn a_cut_closes_existing_connections_and_spares_new_ones() {
     proxy.cut();
     assert_eq!(old.read(&mut [0; 8]).unwrap_or(0), 0);
     ping(&mut connect(&proxy)).unwrap();
-    eventually("one connection is left at most", LONG, async || {
-        proxy.open_connections() <= 1
-    })
-    .await;
+    eventually("one connection is left at most", LONG, async || proxy.open_connections() <= 1).await;
 }
 
 #[tokio::test]

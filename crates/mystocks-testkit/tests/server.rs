@@ -19,9 +19,7 @@ fn ask(mut stream: impl Read + Write, request: &str) -> String {
 
 fn tcp(server: &RedisServer) -> TcpStream {
     let stream = TcpStream::connect(server.address()).unwrap();
-    stream
-        .set_read_timeout(Some(Duration::from_millis(300)))
-        .unwrap();
+    stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
     stream
 }
 
@@ -63,9 +61,7 @@ async fn a_paused_server_is_silent_and_a_resumed_one_answers() {
     let mut reply = [0; 7];
     assert!(stream.read_exact(&mut reply).is_err());
     server.resume();
-    stream
-        .set_read_timeout(Some(Duration::from_secs(30)))
-        .unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     stream.read_exact(&mut reply).unwrap();
     assert_eq!(&reply, b"+PONG\r\n");
 }
@@ -88,15 +84,8 @@ async fn dropping_ends_the_process_and_removes_the_folder_even_in_a_panic() {
 
 #[tokio::test]
 async fn password_config_lines_and_urls() {
-    let server = RedisServer::builder()
-        .password("hunter2")
-        .config_line("maxmemory 10mb")
-        .start()
-        .await;
-    assert_eq!(
-        server.url(),
-        format!("redis://:hunter2@127.0.0.1:{}/1", server.port())
-    );
+    let server = RedisServer::builder().password("hunter2").config_line("maxmemory 10mb").start().await;
+    assert_eq!(server.url(), format!("redis://:hunter2@127.0.0.1:{}/1", server.port()));
     let mut stream = tcp(&server);
     assert!(ask(&mut stream, "PING\r\n").starts_with("-NOAUTH"));
     assert_eq!(ask(&mut stream, "AUTH hunter2\r\n"), "+OK\r\n");
