@@ -128,7 +128,7 @@ fn different_things_never_share_an_own_key() {
         for indicator in &texts {
             for params in &params {
                 let lists: [(&str, Vec<&str>); 3] =
-                    [("c", vec![stock, indicator]), (stock, vec![indicator]), (stock, vec![indicator, "a"])];
+                    [("a", vec![stock, indicator]), (stock, vec![indicator]), (stock, vec![indicator, "a"])];
                 for (cache, parts) in lists {
                     let told = format!("{cache:?} {parts:?} {:?}", params.as_ref().map(Json::dumps_sorted));
                     if let Ok(key) = keys.own(cache, &parts, params.as_ref()) {
