@@ -217,6 +217,11 @@ impl CacheService {
         self.store.put(&puts).await
     }
 
+    /// Returns the lookups of this service and its clones since it was made, without a request.
+    pub fn lookups(&self) -> Lookups {
+        self.tally.lookups()
+    }
+
     async fn read_one<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<T>, Error> {
         let values = self.read(&[key.as_str()]).await?;
         let value = self.judge(key.as_str(), values.into_iter().next().flatten());

@@ -1,7 +1,8 @@
 //! Every store, and every wrapper of one, keeps every promise of the seam.
 
 // `cfg(test)` holds here anyway; it tells clippy that what the module unwraps it unwraps in a test.
-#[cfg(all(test, feature = "redis"))]
+#[cfg(test)]
+#[cfg(feature = "redis")]
 mod fixture;
 
 use std::sync::Arc;

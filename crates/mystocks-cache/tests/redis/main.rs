@@ -9,3 +9,5 @@ mod commands;
 mod fixture;
 #[cfg(test)]
 mod globs;
+#[cfg(test)]
+mod repeats;

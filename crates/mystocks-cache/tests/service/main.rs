@@ -3,7 +3,8 @@
 // `cfg(test)` holds here anyway; it tells clippy that what these modules unwrap they unwrap in a test.
 #[cfg(test)]
 mod arrange;
-#[cfg(all(test, feature = "redis"))]
+#[cfg(test)]
+#[cfg(feature = "redis")]
 #[path = "../fixture/mod.rs"]
 mod fixture;
 #[cfg(test)]
@@ -12,7 +13,8 @@ mod keys;
 mod life;
 #[cfg(test)]
 mod off;
-#[cfg(all(test, feature = "redis"))]
+#[cfg(test)]
+#[cfg(feature = "redis")]
 mod outage;
 #[cfg(test)]
 mod pattern;
