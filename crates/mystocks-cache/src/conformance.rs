@@ -1,4 +1,4 @@
-//! One test per promise of the [`Store`](crate::Store) seam, for every implementation of it.
+//! One test per promise of the [`Store`] seam, for every implementation of it.
 //!
 //! Who writes a store of their own turns the feature `conformance` on in their dev-dependencies and adds one line:
 //!
