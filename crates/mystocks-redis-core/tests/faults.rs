@@ -23,6 +23,11 @@ async fn a_black_hole_is_noticed_by_timeouts_and_left() {
     let server = RedisServer::start().await;
     let proxy = FaultProxy::start(server.address()).await;
     let manager = connected(&proxy.url(1)).await;
+    let mut idle = Vec::new();
+    for _ in 0..20 {
+        idle.push(manager.dedicated().await.unwrap());
+    }
+    drop(idle);
     proxy.black_hole();
     let silent = ask::<()>(&manager, &cmd("PING")).await.unwrap_err();
     assert_eq!(silent.kind(), ErrorKind::Timeout);
