@@ -11,12 +11,13 @@ use crate::loopback::{free_port, options, url, wait_for};
 use crate::workspace;
 
 /// Ends the server when we are gone, however we went: our end of the pipe closes even when we are killed.
+/// It has nothing to save, so nothing is asked of it.
 const KEEPER: &str = r#"trap '' INT TERM HUP
 dir=$1; shift
 "$@" </dev/null >"$dir/log" 2>&1 &
 echo "$!"
 read -r _
-kill "$!" 2>/dev/null
+kill -9 "$!" 2>/dev/null
 wait "$!"
 rm -rf "$dir"
 "#;
