@@ -33,6 +33,8 @@
 //! # Ok(()) }
 //! ```
 //!
+//! An ACL user needs `SELECT` and `PING` beside its own commands, and `TIME` for [`RedisManager::server_now_ms`].
+//!
 //! `rediss://` trusts what the machine trusts (`SSL_CERT_FILE` and `SSL_CERT_DIR` are read by rustls-native-certs), and makes *ring* the process's TLS
 //! provider unless one is installed already.
 

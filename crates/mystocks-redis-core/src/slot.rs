@@ -19,8 +19,15 @@ use crate::failure::{Failure, kind_of};
 use crate::metric;
 use crate::{ErrorKind, failure};
 
-/// How long a connection on which a call timed out may take to answer PING before it is given up.
-const PROBE: Duration = Duration::from_secs(1);
+/// How long a connection on which nobody got an answer may take to answer PING before it is given up.
+///
+/// Longer on the bulk lane, where the answer may stand behind megabytes that are on their way.
+fn probe_limit(lane: Lane) -> Duration {
+    match lane {
+        Lane::Small => Duration::from_secs(1),
+        Lane::Bulk => Duration::from_secs(5),
+    }
+}
 
 /// A connection that lived shorter does not count as a success of connecting.
 const STEADY: Duration = Duration::from_secs(1);
@@ -182,7 +189,7 @@ impl Slot {
         self.phase.send_replace(Phase::Up);
         let reason = tokio::select! {
             () = current.ended.cancelled() => "closed",
-            () = current.until_silent() => "silent",
+            () = current.until_silent(probe_limit(self.lane)) => "silent",
         };
         self.current.store(None);
         // What still waits on this connection fails now, not at its own timeout.
@@ -230,9 +237,9 @@ impl Current {
     /// Returns when the connection was suspected and did not answer PING either.
     ///
     /// Replies come in order, so an answered PING also says that nothing older is missing.
-    async fn until_silent(&self) {
+    async fn until_silent(&self, limit: Duration) {
         let mut probe = self.connection.clone();
-        probe.set_response_timeout(PROBE);
+        probe.set_response_timeout(limit);
         let ping = redis::cmd("PING");
         loop {
             self.suspected.notified().await;

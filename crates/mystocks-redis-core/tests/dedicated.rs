@@ -51,7 +51,9 @@ async fn a_cancelled_wait_closes_the_connection_and_loses_no_element() {
         })
         .await;
     }
-    let refused = cmd("PING").query_async::<()>(&mut own).await.unwrap_err();
+    let ping = cmd("PING");
+    let answer = timeout(LONG, ping.query_async::<()>(&mut own)).await;
+    let refused = answer.expect("no waiting behind the pop").unwrap_err();
     assert!(refused.to_string().contains("take another one"), "{refused}");
     drop(own);
     eventually("nobody waits any more", LONG, async || !blocked(&mut direct).await).await;
