@@ -47,10 +47,7 @@ where
     /// Sets L2. Default: none, the cache is L1 and the loader.
     #[must_use]
     pub fn store(self, store: impl Store) -> Self {
-        Self {
-            store: Some(Arc::new(store)),
-            ..self
-        }
+        Self { store: Some(Arc::new(store)), ..self }
     }
 
     /// Makes the cache.
@@ -59,22 +56,10 @@ where
     /// [`ErrorKind::InvalidArgument`] when the policy cannot be kept or the name is no segment of a key.
     pub fn build(self) -> Result<Cache<K, V>, Error> {
         self.policy.validate(&self.name)?;
-        self.keyspace
-            .own(&self.name, &["name"], None)
-            .map_err(|error| {
-                Error::new(
-                    ErrorKind::InvalidArgument,
-                    "build cache",
-                    self.name.as_str(),
-                )
-                .with_source(error)
-            })?;
-        Ok(Cache::assemble(
-            self.name,
-            self.keyspace,
-            self.policy,
-            self.store,
-        ))
+        self.keyspace.own(&self.name, &["name"], None).map_err(|error| {
+            Error::new(ErrorKind::InvalidArgument, "build cache", self.name.as_str()).with_source(error)
+        })?;
+        Ok(Cache::assemble(self.name, self.keyspace, self.policy, self.store))
     }
 }
 

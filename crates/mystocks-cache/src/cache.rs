@@ -59,10 +59,7 @@ pub(crate) struct Found<V> {
 
 impl<V> Clone for Found<V> {
     fn clone(&self) -> Self {
-        Self {
-            value: self.value.clone(),
-            ..*self
-        }
+        Self { value: self.value.clone(), ..*self }
     }
 }
 
@@ -89,15 +86,7 @@ where
         policy: Policy,
         store: Option<Arc<dyn Store>>,
     ) -> Self {
-        let l2 = store.map(|store| {
-            L2::new(
-                store,
-                keyspace,
-                name.clone(),
-                policy.schema,
-                policy.max_entry,
-            )
-        });
+        let l2 = store.map(|store| L2::new(store, keyspace, name.clone(), policy.schema, policy.max_entry));
         let inner = Inner {
             l1: L1::new(policy.l1_capacity),
             l2,
@@ -108,9 +97,7 @@ where
             tracker: TaskTracker::new(),
             closed: CancellationToken::new(),
         };
-        Self {
-            inner: Arc::new(inner),
-        }
+        Self { inner: Arc::new(inner) }
     }
 
     /// Returns the value of `key` from L1 or L2, or runs `load` and stores what it returns.
@@ -141,11 +128,7 @@ where
             && let Some(value) = slot.value
         {
             self.inner.counters.l1_hits();
-            return GetOrCompute::ready(Outcome {
-                value,
-                tier: Tier::L1,
-                age,
-            });
+            return GetOrCompute::ready(Outcome { value, tier: Tier::L1, age });
         }
         let (inner, key) = (Arc::clone(&self.inner), key.clone());
         GetOrCompute::pending(async move {
@@ -165,11 +148,7 @@ where
     ///
     /// # Cancel safety
     /// As [`get_or_compute`](Self::get_or_compute).
-    pub async fn get_or_compute_optional<F, Fut, E>(
-        &self,
-        key: &K,
-        load: F,
-    ) -> Result<Option<Arc<V>>, Error>
+    pub async fn get_or_compute_optional<F, Fut, E>(&self, key: &K, load: F) -> Result<Option<Arc<V>>, Error>
     where
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = Result<Option<V>, E>> + Send + 'static,
@@ -184,11 +163,7 @@ where
             return Ok(slot.value);
         }
         let load = || async { load().await.map(Loaded::from) };
-        Ok(
-            fetch::fetch(Arc::clone(&self.inner), key.clone(), true, load)
-                .await?
-                .value,
-        )
+        Ok(fetch::fetch(Arc::clone(&self.inner), key.clone(), true, load).await?.value)
     }
 
     /// Reads `keys` from L1 and, for those that are not there, from L2 with one request; loads nothing.
@@ -238,12 +213,7 @@ where
     pub fn stats(&self) -> CacheStats {
         let (l1_entries, l1_bytes) = self.inner.l1.size();
         let in_flight = self.inner.flights.len() as u64;
-        CacheStats {
-            l1_entries,
-            l1_bytes,
-            in_flight,
-            ..self.inner.counters.snapshot()
-        }
+        CacheStats { l1_entries, l1_bytes, in_flight, ..self.inner.counters.snapshot() }
     }
 
     /// Returns the name of the cache.
@@ -266,9 +236,7 @@ where
 
 impl<K, V> Clone for Cache<K, V> {
     fn clone(&self) -> Self {
-        Self {
-            inner: Arc::clone(&self.inner),
-        }
+        Self { inner: Arc::clone(&self.inner) }
     }
 }
 

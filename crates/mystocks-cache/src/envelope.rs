@@ -48,36 +48,21 @@ pub(crate) enum Unreadable {
 }
 
 /// Puts the envelope into the first [`LENGTH`] bytes of `entry`, whose payload follows them already.
-pub(crate) fn seal(
-    entry: &mut [u8],
-    key: &str,
-    schema: u16,
-    born_ms: u64,
-    ttl: Duration,
-    negative: bool,
-) {
+pub(crate) fn seal(entry: &mut [u8], key: &str, schema: u16, born_ms: u64, ttl: Duration, negative: bool) {
     let Some((head, payload)) = entry.split_at_mut_checked(LENGTH) else {
         return;
     };
     let expires_ms = born_ms.saturating_add(millis(ttl));
     head[0] = MAGIC;
     head[1] = VERSION;
-    head[2] = if negative {
-        CODEC_NONE
-    } else {
-        CODEC_MESSAGE_PACK
-    };
+    head[2] = if negative { CODEC_NONE } else { CODEC_MESSAGE_PACK };
     head[3] = UNCOMPRESSED;
     head[4] = u8::from(negative);
     head[5] = 0;
     head[6..8].copy_from_slice(&schema.to_le_bytes());
     head[8..16].copy_from_slice(&born_ms.to_le_bytes());
     head[16..24].copy_from_slice(&expires_ms.to_le_bytes());
-    head[24..28].copy_from_slice(
-        &u32::try_from(payload.len())
-            .unwrap_or(u32::MAX)
-            .to_le_bytes(),
-    );
+    head[24..28].copy_from_slice(&u32::try_from(payload.len()).unwrap_or(u32::MAX).to_le_bytes());
     let sum = checksum(key, &head[..28], payload);
     head[28..].copy_from_slice(&sum.to_le_bytes());
 }
@@ -92,32 +77,12 @@ pub(crate) fn open<'a>(
     let Some((head, payload)) = entry.split_first_chunk::<LENGTH>() else {
         return Err(Unreadable::Damaged);
     };
-    let [
-        MAGIC,
-        version,
-        codec,
-        compression,
-        kind,
-        _,
-        s0,
-        s1,
-        times @ ..,
-        l0,
-        l1,
-        l2,
-        l3,
-        c0,
-        c1,
-        c2,
-        c3,
-    ] = head
+    let [MAGIC, version, codec, compression, kind, _, s0, s1, times @ .., l0, l1, l2, l3, c0, c1, c2, c3] =
+        head
     else {
         return Err(Unreadable::Damaged);
     };
-    if *version != VERSION
-        || *compression != UNCOMPRESSED
-        || u16::from_le_bytes([*s0, *s1]) != schema
-    {
+    if *version != VERSION || *compression != UNCOMPRESSED || u16::from_le_bytes([*s0, *s1]) != schema {
         return Err(Unreadable::Unknown);
     }
     let negative = match (*codec, *kind) {
@@ -179,22 +144,14 @@ mod tests {
             (opened.age, opened.expires_in),
             (Duration::from_millis(600), Duration::from_millis(1400))
         );
-        assert_eq!(
-            open(&sealed(b"", true), KEY, 3, 1_000).unwrap().payload,
-            None
-        );
+        assert_eq!(open(&sealed(b"", true), KEY, 3, 1_000).unwrap().payload, None);
         assert_eq!(open(&entry, KEY, 3, 3_000), Err(Unreadable::Expired));
     }
 
     #[test]
     fn another_keys_entry_is_never_read() {
         assert_eq!(
-            open(
-                &sealed(b"payload", false),
-                "mystocks:own:bars:000001",
-                3,
-                1_600
-            ),
+            open(&sealed(b"payload", false), "mystocks:own:bars:000001", 3, 1_600),
             Err(Unreadable::Damaged)
         );
     }
@@ -217,9 +174,6 @@ mod tests {
         let mut later = sealed(b"payload", false);
         later[1] = 2;
         assert_eq!(open(&later, KEY, 3, 1_600), Err(Unreadable::Unknown));
-        assert_eq!(
-            open(&sealed(b"payload", false), KEY, 4, 1_600),
-            Err(Unreadable::Unknown)
-        );
+        assert_eq!(open(&sealed(b"payload", false), KEY, 4, 1_600), Err(Unreadable::Unknown));
     }
 }

@@ -8,7 +8,11 @@ use std::sync::Arc;
 ///
 /// The message names the key and never the value. Cheap to clone: the callers that wait for one load share its error.
 #[derive(Debug, Clone)]
-pub struct Error {
+pub struct Error(Box<Parts>);
+
+/// Boxed, so that a `Result` is no larger than its value: results pass through every hit.
+#[derive(Debug, Clone)]
+struct Parts {
     kind: ErrorKind,
     operation: &'static str,
     subject: String,
@@ -41,55 +45,47 @@ pub enum ErrorKind {
 impl Error {
     /// Makes an error of `kind` in `operation` about `subject` (a key or a pattern).
     pub fn new(kind: ErrorKind, operation: &'static str, subject: impl Into<String>) -> Self {
-        Self {
-            kind,
-            operation,
-            subject: subject.into(),
-            detail: None,
-            source: None,
-        }
+        Self(Box::new(Parts { kind, operation, subject: subject.into(), detail: None, source: None }))
     }
 
     /// Adds what was expected and what would be right.
     #[must_use]
     pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
-        self.detail = Some(detail.into());
+        self.0.detail = Some(detail.into());
         self
     }
 
     /// Adds the cause.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.source = Some(Arc::from(source.into()));
+        self.0.source = Some(Arc::from(source.into()));
         self
     }
 
     /// Returns the kind.
     pub fn kind(&self) -> ErrorKind {
-        self.kind
+        self.0.kind
     }
 
     /// Returns the key or pattern the error is about.
     pub fn subject(&self) -> &str {
-        &self.subject
+        &self.0.subject
     }
 
     /// Returns the loader's own error when it is an `E`.
     pub fn load_error<E: StdError + 'static>(&self) -> Option<&E> {
-        self.source
-            .as_deref()
-            .and_then(|source| source.downcast_ref::<E>())
+        self.0.source.as_deref().and_then(|source| source.downcast_ref::<E>())
     }
 
     /// Returns whether the same call may succeed later without the caller changing anything.
     pub fn is_retryable(&self) -> bool {
-        matches!(self.kind, ErrorKind::Unavailable | ErrorKind::Timeout)
+        matches!(self.0.kind, ErrorKind::Unavailable | ErrorKind::Timeout)
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let reason = match self.kind {
+        let reason = match self.0.kind {
             ErrorKind::InvalidArgument => "invalid argument",
             ErrorKind::Unavailable => "the store is unavailable",
             ErrorKind::Store => "the store refused",
@@ -99,16 +95,11 @@ impl fmt::Display for Error {
             ErrorKind::Panicked => "the loader panicked",
             ErrorKind::Timeout => "the load passed its deadline",
         };
-        write!(
-            f,
-            "{} \"{}\": {reason}",
-            self.operation,
-            self.subject.escape_debug()
-        )?;
-        if let Some(detail) = &self.detail {
+        write!(f, "{} \"{}\": {reason}", self.0.operation, self.0.subject.escape_debug())?;
+        if let Some(detail) = &self.0.detail {
             write!(f, ", {detail}")?;
         }
-        if let Some(source) = &self.source {
+        if let Some(source) = &self.0.source {
             write!(f, ": {source}")?;
         }
         Ok(())
@@ -117,6 +108,6 @@ impl fmt::Display for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source.as_deref().map(|source| source as _)
+        self.0.source.as_deref().map(|source| source as _)
     }
 }

@@ -79,12 +79,19 @@ where
             lead.land(Landed::Found(found.clone()));
             return Ok(found);
         }
+        // Between the caller's look into L1 and its boarding another flight may have landed.
+        if let Some((slot, age)) = inner.l1.get(&key)
+            && (slot.value.is_some() || absence_answers)
+        {
+            let found = Found { value: slot.value, tier: Tier::L1, age };
+            counters.answered(found.value.is_some(), Counters::l1_hits);
+            lead.land(Landed::Found(found.clone()));
+            return Ok(found);
+        }
         let flight = lead.flight();
         counters.loads();
         inner.meter(metric::LOADS);
-        inner
-            .tracker
-            .spawn(run(Arc::clone(&inner), lead, spelled, load));
+        inner.tracker.spawn(run(Arc::clone(&inner), lead, spelled, load));
         return match flight.wait().await {
             Landed::Found(found) => {
                 counters.answered(found.value.is_some(), Counters::loaded);
@@ -104,11 +111,7 @@ where
 }
 
 /// Reads one key from L2 and back-fills L1. A failing store is a miss.
-async fn read_l2<K, V>(
-    inner: &Inner<K, V>,
-    lead: &Lead<K, V>,
-    spelled: Option<&Key>,
-) -> Option<Found<V>>
+async fn read_l2<K, V>(inner: &Inner<K, V>, lead: &Lead<K, V>, spelled: Option<&Key>) -> Option<Found<V>>
 where
     K: CacheKey,
     V: DeserializeOwned + Send + Sync + 'static,
@@ -127,12 +130,8 @@ where
 }
 
 /// Runs the loader under its deadline, stores what it made and lands the flight.
-async fn run<K, V, F, Fut, E>(
-    inner: Arc<Inner<K, V>>,
-    lead: Lead<K, V>,
-    spelled: Option<Key>,
-    load: F,
-) where
+async fn run<K, V, F, Fut, E>(inner: Arc<Inner<K, V>>, lead: Lead<K, V>, spelled: Option<Key>, load: F)
+where
     K: CacheKey,
     V: Serialize + DeserializeOwned + Send + Sync + 'static,
     F: FnOnce() -> Fut + Send + 'static,
@@ -175,11 +174,7 @@ where
     V: Serialize + DeserializeOwned + Send + Sync + 'static,
 {
     let value = loaded.0.map(Arc::new);
-    let found = Found {
-        value: value.clone(),
-        tier: Tier::L3,
-        age: Duration::ZERO,
-    };
+    let found = Found { value: value.clone(), tier: Tier::L3, age: Duration::ZERO };
     let encoded = match l2::encode(value.as_deref()) {
         Ok(encoded) if encoded.len() <= inner.policy.max_entry => encoded,
         Ok(_) => {
@@ -193,19 +188,12 @@ where
         }
     };
     let ttl = inner.policy.draw_ttl(value.is_none());
-    let slot = Slot::new(
-        value,
-        Duration::ZERO,
-        ttl.min(inner.policy.l1_ttl),
-        encoded.len(),
-    );
+    let slot = Slot::new(value, Duration::ZERO, ttl.min(inner.policy.l1_ttl), encoded.len());
     let negative = slot.value.is_none();
     lead.fill(|| inner.l1.insert(lead.key().clone(), slot));
     if let (Some(l2), Some(spelled)) = (&inner.l2, spelled)
         && lead.is_current()
-        && let Err(error) = l2
-            .put(spelled, l2.seal(spelled, encoded, ttl, negative))
-            .await
+        && let Err(error) = l2.put(spelled, l2.seal(spelled, encoded, ttl, negative)).await
     {
         inner.note_store_error(&error);
     }
@@ -213,10 +201,7 @@ where
 }
 
 /// Reads `keys` from L1 and, with one request, from L2.
-pub(crate) async fn get_many<K, V>(
-    inner: &Inner<K, V>,
-    keys: &[K],
-) -> Result<Vec<Option<Outcome<V>>>, Error>
+pub(crate) async fn get_many<K, V>(inner: &Inner<K, V>, keys: &[K]) -> Result<Vec<Option<Outcome<V>>>, Error>
 where
     K: CacheKey,
     V: DeserializeOwned + Send + Sync + 'static,
@@ -228,19 +213,13 @@ where
         if held.is_none() {
             missing.push((index, inner.flights.epoch(key)));
         }
-        answers.push(held.and_then(|(slot, age)| {
-            slot.value.map(|value| Outcome {
-                value,
-                tier: Tier::L1,
-                age,
-            })
-        }));
+        answers.push(
+            held.and_then(|(slot, age)| slot.value.map(|value| Outcome { value, tier: Tier::L1, age })),
+        );
     }
     if let Some(l2) = inner.l2.as_ref().filter(|_| !missing.is_empty()) {
-        let spelled: Vec<Key> = missing
-            .iter()
-            .map(|(index, _)| l2.spell(&keys[*index]))
-            .collect::<Result<_, _>>()?;
+        let spelled: Vec<Key> =
+            missing.iter().map(|(index, _)| l2.spell(&keys[*index])).collect::<Result<_, _>>()?;
         match l2.get_many(&spelled).await {
             Ok(entries) => {
                 for ((index, epoch), entry) in missing.into_iter().zip(entries) {
@@ -248,9 +227,7 @@ where
                         continue;
                     };
                     let key = &keys[index];
-                    inner
-                        .flights
-                        .fill(key, epoch, || inner.l1.insert(key.clone(), slot));
+                    inner.flights.fill(key, epoch, || inner.l1.insert(key.clone(), slot));
                     answers[index] = found.outcome();
                 }
             }
@@ -271,27 +248,10 @@ impl<K, V> Inner<K, V> {
     /// Turns an entry of L2 into an answer and a slot for L1.
     fn admit(&self, entry: Entry<V>) -> Option<(Found<V>, Slot<V>)> {
         match entry {
-            Entry::Present {
-                value,
-                age,
-                expires_in,
-                encoded,
-            } => {
+            Entry::Present { value, age, expires_in, encoded } => {
                 let value = value.map(Arc::new);
-                let slot = Slot::new(
-                    value.clone(),
-                    age,
-                    expires_in.min(self.policy.l1_ttl),
-                    encoded,
-                );
-                Some((
-                    Found {
-                        value,
-                        tier: Tier::L2,
-                        age,
-                    },
-                    slot,
-                ))
+                let slot = Slot::new(value.clone(), age, expires_in.min(self.policy.l1_ttl), encoded);
+                Some((Found { value, tier: Tier::L2, age }, slot))
             }
             Entry::Absent => None,
             Entry::Unreadable => {
@@ -318,9 +278,7 @@ pub(crate) fn absent_in_spite_of_a_value() -> Error {
 }
 
 fn message(panic: &(dyn Any + Send)) -> String {
-    let text = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let text =
+        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     text.unwrap_or("no message").to_owned()
 }

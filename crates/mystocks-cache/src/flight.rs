@@ -83,16 +83,8 @@ pub(crate) enum Boarded<K: CacheKey, V> {
 
 impl<K: CacheKey, V> Flights<K, V> {
     pub(crate) fn new() -> Self {
-        let shard = || {
-            Mutex::new(Shard {
-                flying: HashMap::new(),
-                epoch: 0,
-            })
-        };
-        Self {
-            shards: std::array::from_fn(|_| shard()),
-            hasher: RandomState::new(),
-        }
+        let shard = || Mutex::new(Shard { flying: HashMap::new(), epoch: 0 });
+        Self { shards: std::array::from_fn(|_| shard()), hasher: RandomState::new() }
     }
 
     /// Joins the flight of `key`, or starts one with the caller as its leader.
@@ -100,17 +92,9 @@ impl<K: CacheKey, V> Flights<K, V> {
         match self.shard(key).flying.entry(key.clone()) {
             Entry::Occupied(flying) => Boarded::Waiter(Arc::clone(flying.get())),
             Entry::Vacant(vacant) => {
-                let flight = Arc::new(Flight {
-                    landed: Mutex::new(None),
-                    notify: Notify::new(),
-                });
+                let flight = Arc::new(Flight { landed: Mutex::new(None), notify: Notify::new() });
                 vacant.insert(Arc::clone(&flight));
-                Boarded::Leader(Lead {
-                    flights: Arc::clone(self),
-                    key: key.clone(),
-                    flight,
-                    landed: false,
-                })
+                Boarded::Leader(Lead { flights: Arc::clone(self), key: key.clone(), flight, landed: false })
             }
         }
     }
@@ -138,10 +122,7 @@ impl<K: CacheKey, V> Flights<K, V> {
 
     /// Returns how many flights are in the air.
     pub(crate) fn len(&self) -> usize {
-        self.shards
-            .iter()
-            .map(|shard| lock(shard).flying.len())
-            .sum()
+        self.shards.iter().map(|shard| lock(shard).flying.len()).sum()
     }
 
     fn shard(&self, key: &K) -> MutexGuard<'_, Shard<K, V>> {
@@ -187,10 +168,7 @@ impl<K: CacheKey, V> Lead<K, V> {
     }
 
     fn holds(&self, shard: &Shard<K, V>) -> bool {
-        shard
-            .flying
-            .get(&self.key)
-            .is_some_and(|flight| Arc::ptr_eq(flight, &self.flight))
+        shard.flying.get(&self.key).is_some_and(|flight| Arc::ptr_eq(flight, &self.flight))
     }
 
     fn end(&mut self, landed: Landed<V>) {

@@ -23,12 +23,7 @@ pub(crate) struct Slot<V> {
 
 impl<V> Slot<V> {
     /// Makes a slot for something `age` old that is served for `lives` from now.
-    pub(crate) fn new(
-        value: Option<Arc<V>>,
-        age: Duration,
-        lives: Duration,
-        encoded: usize,
-    ) -> Self {
+    pub(crate) fn new(value: Option<Arc<V>>, age: Duration, lives: Duration, encoded: usize) -> Self {
         let now = Instant::now();
         Self {
             value,
@@ -41,12 +36,7 @@ impl<V> Slot<V> {
 
 impl<V> Clone for Slot<V> {
     fn clone(&self) -> Self {
-        Self {
-            value: self.value.clone(),
-            born: self.born,
-            deadline: self.deadline,
-            weight: self.weight,
-        }
+        Self { value: self.value.clone(), born: self.born, deadline: self.deadline, weight: self.weight }
     }
 }
 
@@ -62,8 +52,7 @@ impl<K: CacheKey, V: Send + Sync + 'static> L1<K, V> {
         let slots = Moka::builder()
             .max_capacity(capacity)
             .weigher(|_: &K, slot: &Slot<V>| {
-                slot.weight
-                    .saturating_add(u32::try_from(size_of::<K>()).unwrap_or(u32::MAX))
+                slot.weight.saturating_add(u32::try_from(size_of::<K>()).unwrap_or(u32::MAX))
             })
             .build();
         Self { slots }

@@ -23,6 +23,8 @@ mod stats;
 mod store;
 mod ttl;
 
+#[cfg(feature = "redis")]
+pub use crate::redis::RedisStore;
 pub use builder::CacheBuilder;
 pub use cache::Cache;
 pub use envelope::MAGIC as ENVELOPE_MAGIC;
@@ -31,8 +33,6 @@ pub use key::CacheKey;
 pub use memory::MemoryStore;
 pub use outcome::{Detail, GetOrCompute, Outcome, Tier};
 pub use policy::Policy;
-#[cfg(feature = "redis")]
-pub use crate::redis::RedisStore;
 pub use service::{CacheService, KeyCount, Lookups, NamespaceStats, ServiceStats};
 pub use stats::CacheStats;
 pub use store::{Cursor, Lifetime, Page, Put, Store};

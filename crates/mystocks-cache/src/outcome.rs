@@ -43,10 +43,7 @@ pub struct Outcome<V> {
 
 impl<V> Clone for Outcome<V> {
     fn clone(&self) -> Self {
-        Self {
-            value: Arc::clone(&self.value),
-            ..*self
-        }
+        Self { value: Arc::clone(&self.value), ..*self }
     }
 }
 
@@ -60,21 +57,11 @@ pub struct GetOrCompute<V> {
 
 impl<V> GetOrCompute<V> {
     pub(crate) fn ready(outcome: Outcome<V>) -> Self {
-        Self {
-            detail: Detail {
-                state: State::Ready(Some(outcome)),
-            },
-        }
+        Self { detail: Detail { state: State::Ready(Some(outcome)) } }
     }
 
-    pub(crate) fn pending(
-        fetch: impl Future<Output = Result<Outcome<V>, Error>> + Send + 'static,
-    ) -> Self {
-        Self {
-            detail: Detail {
-                state: State::Pending(Box::pin(fetch)),
-            },
-        }
+    pub(crate) fn pending(fetch: impl Future<Output = Result<Outcome<V>, Error>> + Send + 'static) -> Self {
+        Self { detail: Detail { state: State::Pending(Box::pin(fetch)) } }
     }
 
     /// Answers the value with its tier and age.
@@ -115,9 +102,7 @@ impl<V> Future for Detail<V> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.state {
             // Polled again after it was ready, it stays pending, as a fused future would.
-            State::Ready(outcome) => outcome
-                .take()
-                .map_or(Poll::Pending, |outcome| Poll::Ready(Ok(outcome))),
+            State::Ready(outcome) => outcome.take().map_or(Poll::Pending, |outcome| Poll::Ready(Ok(outcome))),
             State::Pending(fetch) => fetch.as_mut().poll(cx),
         }
     }

@@ -69,14 +69,8 @@ impl Policy {
 
     /// Draws the time to live of one entry.
     pub(crate) fn draw_ttl(&self, negative: bool) -> Duration {
-        let longest = if negative {
-            self.negative_ttl.min(self.ttl)
-        } else {
-            self.ttl
-        };
-        longest
-            .mul_f64(1.0 - self.jitter * fastrand::f64())
-            .max(Duration::from_millis(1))
+        let longest = if negative { self.negative_ttl.min(self.ttl) } else { self.ttl };
+        longest.mul_f64(1.0 - self.jitter * fastrand::f64()).max(Duration::from_millis(1))
     }
 }
 
@@ -87,34 +81,10 @@ mod tests {
     #[test]
     fn a_policy_that_cannot_be_kept_is_refused_by_name() {
         let wrong: [(&str, Policy); 4] = [
-            (
-                "ttl is 0ns",
-                Policy {
-                    ttl: Duration::ZERO,
-                    ..Policy::default()
-                },
-            ),
-            (
-                "l1_ttl is 10",
-                Policy {
-                    l1_ttl: Duration::from_micros(10),
-                    ..Policy::default()
-                },
-            ),
-            (
-                "jitter is NaN",
-                Policy {
-                    jitter: f64::NAN,
-                    ..Policy::default()
-                },
-            ),
-            (
-                "max_entry is 0",
-                Policy {
-                    max_entry: 0,
-                    ..Policy::default()
-                },
-            ),
+            ("ttl is 0ns", Policy { ttl: Duration::ZERO, ..Policy::default() }),
+            ("l1_ttl is 10", Policy { l1_ttl: Duration::from_micros(10), ..Policy::default() }),
+            ("jitter is NaN", Policy { jitter: f64::NAN, ..Policy::default() }),
+            ("max_entry is 0", Policy { max_entry: 0, ..Policy::default() }),
         ];
         for (expected, policy) in wrong {
             let error = policy.validate("bars").unwrap_err();
@@ -127,27 +97,15 @@ mod tests {
 
     #[test]
     fn jitter_only_shortens_and_spreads_over_the_whole_window() {
-        let policy = Policy {
-            ttl: Duration::from_secs(1000),
-            jitter: 0.2,
-            ..Policy::default()
-        };
-        let drawn: Vec<f64> = (0..10_000)
-            .map(|_| policy.draw_ttl(false).as_secs_f64())
-            .collect();
+        let policy = Policy { ttl: Duration::from_secs(1000), jitter: 0.2, ..Policy::default() };
+        let drawn: Vec<f64> = (0..10_000).map(|_| policy.draw_ttl(false).as_secs_f64()).collect();
         assert!(drawn.iter().all(|ttl| (800.0..=1000.0).contains(ttl)));
         for tenth in 0..10 {
             let from = 800.0 + 20.0 * f64::from(tenth);
-            let share = drawn
-                .iter()
-                .filter(|ttl| (from..from + 20.0).contains(*ttl))
-                .count();
+            let share = drawn.iter().filter(|ttl| (from..from + 20.0).contains(*ttl)).count();
             assert!((500..2000).contains(&share), "{share} of 10000 in {from}..");
         }
-        let still = Policy {
-            jitter: 0.0,
-            ..policy
-        };
+        let still = Policy { jitter: 0.0, ..policy };
         assert_eq!(still.draw_ttl(false), Duration::from_secs(1000));
         assert_eq!(still.draw_ttl(true), Duration::from_secs(5));
     }

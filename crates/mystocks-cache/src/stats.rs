@@ -59,18 +59,7 @@ macro_rules! counters {
     };
 }
 
-counters!(
-    l1_hits,
-    l2_hits,
-    loaded,
-    joined,
-    negative,
-    errors,
-    loads,
-    store_errors,
-    unreadable,
-    not_stored
-);
+counters!(l1_hits, l2_hits, loaded, joined, negative, errors, loads, store_errors, unreadable, not_stored);
 
 impl Counters {
     /// Counts an answered request: by `present` when it got a value, as negative when there is none.

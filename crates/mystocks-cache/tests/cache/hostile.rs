@@ -20,18 +20,12 @@ struct Series {
 }
 
 fn series() -> Series {
-    Series {
-        name: "SMA(timeperiod=20)".to_owned(),
-        values: vec![1.5, -2.25, 3.0, f64::MAX],
-    }
+    Series { name: "SMA(timeperiod=20)".to_owned(), values: vec![1.5, -2.25, 3.0, f64::MAX] }
 }
 
 fn cache(store: &Arc<MemoryStore>) -> Cache<String, Series> {
     Cache::builder("bars", &Keyspace::default())
-        .policy(Policy {
-            l1_ttl: Duration::from_millis(1),
-            ..Policy::default()
-        })
+        .policy(Policy { l1_ttl: Duration::from_millis(1), ..Policy::default() })
         .store(Arc::clone(store))
         .build()
         .unwrap()
@@ -39,9 +33,7 @@ fn cache(store: &Arc<MemoryStore>) -> Cache<String, Series> {
 
 async fn genuine(store: &Arc<MemoryStore>) -> Vec<u8> {
     cache(store)
-        .get_or_compute(&"600519".to_owned(), || async {
-            Ok::<_, Infallible>(series())
-        })
+        .get_or_compute(&"600519".to_owned(), || async { Ok::<_, Infallible>(series()) })
         .await
         .unwrap();
     store.get(&[KEY]).await.unwrap().remove(0).unwrap().to_vec()
@@ -60,11 +52,7 @@ async fn a_million_fuzzed_entries_are_misses_or_the_value_itself() {
     for round in 0..ROUNDS {
         let entry = fuzzed(&mut random, &genuine);
         let untouched = entry == genuine;
-        let put = Put {
-            key: KEY,
-            value: Bytes::from(entry),
-            ttl: Duration::from_secs(60),
-        };
+        let put = Put { key: KEY, value: Bytes::from(entry), ttl: Duration::from_secs(60) };
         store.put(&[put]).await.unwrap();
         reader.drop_l1();
         match reader.get_many(&key).await.unwrap().remove(0) {
@@ -106,37 +94,18 @@ async fn each_unreadable_entry_is_counted_replaced_and_never_an_error() {
         ("cut in the envelope", genuine[..20].to_vec()),
         ("cut in the payload", genuine[..genuine.len() - 1].to_vec()),
         ("of a later envelope version", later),
-        (
-            "JSON of the other backend",
-            br#"{"name": "SMA", "values": [1.0]}"#.to_vec(),
-        ),
+        ("JSON of the other backend", br#"{"name": "SMA", "values": [1.0]}"#.to_vec()),
         ("empty", Vec::new()),
         ("nothing but the first byte", vec![ENVELOPE_MAGIC]),
     ];
     for (what, entry) in entries {
-        let put = Put {
-            key: KEY,
-            value: Bytes::from(entry),
-            ttl: Duration::from_secs(60),
-        };
+        let put = Put { key: KEY, value: Bytes::from(entry), ttl: Duration::from_secs(60) };
         store.put(&[put]).await.unwrap();
         let reader = cache(&store);
         let load = || async { Ok::<_, Infallible>(series()) };
-        let read = reader
-            .get_or_compute(&"600519".to_owned(), load)
-            .detail()
-            .await
-            .unwrap();
-        assert_eq!(
-            (read.tier, reader.stats().unreadable),
-            (Tier::L3, 1),
-            "{what}"
-        );
-        let again = cache(&store)
-            .get_or_compute(&"600519".to_owned(), load)
-            .detail()
-            .await
-            .unwrap();
+        let read = reader.get_or_compute(&"600519".to_owned(), load).detail().await.unwrap();
+        assert_eq!((read.tier, reader.stats().unreadable), (Tier::L3, 1), "{what}");
+        let again = cache(&store).get_or_compute(&"600519".to_owned(), load).detail().await.unwrap();
         assert_eq!((again.tier, &*again.value), (Tier::L2, &series()), "{what}");
     }
 }
@@ -145,35 +114,12 @@ async fn each_unreadable_entry_is_counted_replaced_and_never_an_error() {
 async fn a_key_that_cannot_be_spelled_is_refused_and_nothing_is_stored() {
     let store = Arc::new(MemoryStore::new());
     let cache = cache(&store);
-    for wrong in [
-        "",
-        "600519:SMA",
-        "a{b}",
-        "a*",
-        "a?b",
-        "[a]",
-        "a\\b",
-        "line\nbreak",
-        "nul\0",
-    ] {
+    for wrong in ["", "600519:SMA", "a{b}", "a*", "a?b", "[a]", "a\\b", "line\nbreak", "nul\0"] {
         let load = || async { Ok::<_, Infallible>(series()) };
-        let error = cache
-            .get_or_compute(&wrong.to_owned(), load)
-            .await
-            .unwrap_err();
-        assert_eq!(
-            error.kind(),
-            mystocks_cache::ErrorKind::InvalidArgument,
-            "{wrong:?}"
-        );
-        assert!(
-            cache.invalidate(&wrong.to_owned()).await.is_err(),
-            "{wrong:?}"
-        );
-        assert!(
-            cache.get_many(&[wrong.to_owned()]).await.is_err(),
-            "{wrong:?}"
-        );
+        let error = cache.get_or_compute(&wrong.to_owned(), load).await.unwrap_err();
+        assert_eq!(error.kind(), mystocks_cache::ErrorKind::InvalidArgument, "{wrong:?}");
+        assert!(cache.invalidate(&wrong.to_owned()).await.is_err(), "{wrong:?}");
+        assert!(cache.get_many(&[wrong.to_owned()]).await.is_err(), "{wrong:?}");
     }
     assert_eq!((cache.stats().l1_entries, cache.stats().loads), (0, 0));
 }

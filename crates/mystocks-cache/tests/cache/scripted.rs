@@ -41,19 +41,12 @@ impl ScriptedStore {
     }
 
     pub(crate) fn counts(&self) -> (usize, usize) {
-        (
-            self.gets.load(Ordering::SeqCst),
-            self.puts.load(Ordering::SeqCst),
-        )
+        (self.gets.load(Ordering::SeqCst), self.puts.load(Ordering::SeqCst))
     }
 
     fn fail_if_broken(&self, operation: &'static str) -> Result<(), Error> {
         if self.broken.load(Ordering::SeqCst) {
-            return Err(Error::new(
-                ErrorKind::Unavailable,
-                operation,
-                "the scripted store",
-            ));
+            return Err(Error::new(ErrorKind::Unavailable, operation, "the scripted store"));
         }
         Ok(())
     }
@@ -85,8 +78,6 @@ impl Store for ScriptedStore {
         self.memory.scan(pattern, cursor).await
     }
     fn now_ms(&self) -> u64 {
-        self.memory
-            .now_ms()
-            .saturating_add_signed(self.skew_ms.load(Ordering::SeqCst))
+        self.memory.now_ms().saturating_add_signed(self.skew_ms.load(Ordering::SeqCst))
     }
 }

@@ -18,11 +18,7 @@ use crate::scripted::ScriptedStore;
 const HANG: Duration = Duration::from_secs(30);
 
 fn cache(policy: Policy) -> Cache<String, u64> {
-    Cache::builder("bars", &Keyspace::default())
-        .policy(policy)
-        .store(MemoryStore::new())
-        .build()
-        .unwrap()
+    Cache::builder("bars", &Keyspace::default()).policy(policy).store(MemoryStore::new()).build().unwrap()
 }
 
 #[derive(Clone, Default)]
@@ -39,16 +35,11 @@ impl Loads {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_callers_of_a_cold_key_cause_one_load() {
-    let (cache, loads, key) = (
-        cache(Policy::default()),
-        Loads::default(),
-        "600519".to_owned(),
-    );
+    let (cache, loads, key) = (cache(Policy::default()), Loads::default(), "600519".to_owned());
     let gate = Arc::new(Semaphore::new(0));
     let mut callers = JoinSet::new();
     for _ in 0..1000 {
-        let (cache, loads, key, gate) =
-            (cache.clone(), loads.clone(), key.clone(), Arc::clone(&gate));
+        let (cache, loads, key, gate) = (cache.clone(), loads.clone(), key.clone(), Arc::clone(&gate));
         callers.spawn(async move {
             let load = move || async move {
                 loads.start();
@@ -67,16 +58,27 @@ async fn a_thousand_callers_of_a_cold_key_cause_one_load() {
     assert_eq!(loads.count(), 1);
     let stats = cache.stats();
     assert_eq!((stats.loads, stats.loaded, stats.in_flight), (1, 1, 0));
-    assert_eq!(stats.joined + stats.l1_hits, 999);
+    assert_eq!(stats.joined + stats.l1_hits + stats.l2_hits, 999);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_caller_that_comes_as_a_load_ends_does_not_load_again() {
+    let cache: Cache<String, u64> = Cache::builder("bars", &Keyspace::default()).build().unwrap();
+    for key in 0..5_000 {
+        let mut callers = JoinSet::new();
+        for _ in 0..4 {
+            let (cache, key) = (cache.clone(), key.to_string());
+            callers
+                .spawn(async move { cache.get_or_compute(&key, || async { Ok::<_, Infallible>(1) }).await });
+        }
+        timeout(HANG, callers.join_all()).await.unwrap();
+    }
+    assert_eq!(cache.stats().loads, 5_000);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancelled_leader_takes_nobody_with_it_and_causes_no_second_load() {
-    let (cache, loads, key) = (
-        cache(Policy::default()),
-        Loads::default(),
-        "600519".to_owned(),
-    );
+    let (cache, loads, key) = (cache(Policy::default()), Loads::default(), "600519".to_owned());
     let (started, gate) = (Arc::new(Notify::new()), Arc::new(Semaphore::new(0)));
     let leader = {
         let (cache, loads, key) = (cache.clone(), loads.clone(), key.clone());
@@ -104,23 +106,14 @@ async fn a_cancelled_leader_takes_nobody_with_it_and_causes_no_second_load() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leader_cancelled_while_it_reads_l2_hands_over() {
     let store = Arc::new(ScriptedStore::holding_reads());
-    let cache: Cache<String, u64> = Cache::builder("bars", &Keyspace::default())
-        .store(Arc::clone(&store))
-        .build()
-        .unwrap();
+    let cache: Cache<String, u64> =
+        Cache::builder("bars", &Keyspace::default()).store(Arc::clone(&store)).build().unwrap();
     let (loads, key) = (Loads::default(), "600519".to_owned());
     let mut leader = spawn_waiters(&cache, &key, &loads, 1).await;
     store.reading.notified().await;
     let waiters = spawn_waiters(&cache, &key, &loads, 100).await;
     leader.abort_all();
-    assert!(
-        leader
-            .join_next()
-            .await
-            .unwrap()
-            .unwrap_err()
-            .is_cancelled()
-    );
+    assert!(leader.join_next().await.unwrap().unwrap_err().is_cancelled());
     store.gate.add_permits(1000);
     let values = timeout(HANG, waiters.join_all()).await.unwrap();
     assert!(values.into_iter().all(|value| *value.unwrap() == 8));
@@ -131,15 +124,10 @@ async fn a_leader_cancelled_while_it_reads_l2_hands_over() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_panic_reaches_every_waiter_as_an_error_and_the_key_is_usable_at_once() {
     for before_first_await in [true, false] {
-        let (cache, loads, key) = (
-            cache(Policy::default()),
-            Loads::default(),
-            "600519".to_owned(),
-        );
+        let (cache, loads, key) = (cache(Policy::default()), Loads::default(), "600519".to_owned());
         let gate = Arc::new(Semaphore::new(0));
         let leader = {
-            let (cache, loads, key, gate) =
-                (cache.clone(), loads.clone(), key.clone(), Arc::clone(&gate));
+            let (cache, loads, key, gate) = (cache.clone(), loads.clone(), key.clone(), Arc::clone(&gate));
             tokio::spawn(async move {
                 let load = move || {
                     loads.start();
@@ -162,83 +150,46 @@ async fn a_panic_reaches_every_waiter_as_an_error_and_the_key_is_usable_at_once(
             let waiters = spawn_waiters(&cache, &key, &loads, 1000).await;
             gate.add_permits(1);
             let answers = timeout(HANG, waiters.join_all()).await.unwrap();
-            assert!(
-                answers
-                    .iter()
-                    .all(|answer| answer.as_ref().unwrap_err().kind() == ErrorKind::Panicked)
-            );
+            assert!(answers.iter().all(|answer| answer.as_ref().unwrap_err().kind() == ErrorKind::Panicked));
             leader.await.unwrap().unwrap_err()
         };
         assert_eq!(error.kind(), ErrorKind::Panicked);
         assert!(error.to_string().contains("no bars today"), "{error}");
         assert_eq!(loads.count(), 1);
-        let value = cache
-            .get_or_compute(&key, || async { Ok::<_, Infallible>(9) })
-            .await
-            .unwrap();
+        let value = cache.get_or_compute(&key, || async { Ok::<_, Infallible>(9) }).await.unwrap();
         assert_eq!(*value, 9);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_load_that_never_ends_is_ended_at_its_deadline_and_frees_the_key() {
-    let cache = cache(Policy {
-        load_deadline: Duration::from_secs(2),
-        ..Policy::default()
-    });
+    let cache = cache(Policy { load_deadline: Duration::from_secs(2), ..Policy::default() });
     let key = "600519".to_owned();
     let begun = tokio::time::Instant::now();
-    let error = cache
-        .get_or_compute(&key, pending::<Result<u64, Infallible>>)
-        .await
-        .unwrap_err();
+    let error = cache.get_or_compute(&key, pending::<Result<u64, Infallible>>).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
     assert_eq!(begun.elapsed().as_secs(), 2);
     assert!(error.to_string().contains("own:bars:600519"), "{error}");
-    assert_eq!(
-        *cache
-            .get_or_compute(&key, || async { Ok::<_, Infallible>(1) })
-            .await
-            .unwrap(),
-        1
-    );
+    assert_eq!(*cache.get_or_compute(&key, || async { Ok::<_, Infallible>(1) }).await.unwrap(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn shutdown_ends_loads_and_later_misses_are_errors_while_hits_still_answer() {
     let cache = cache(Policy::default());
     let (held, warm) = ("600519".to_owned(), "000001".to_owned());
-    cache
-        .get_or_compute(&warm, || async { Ok::<_, Infallible>(5) })
-        .await
-        .unwrap();
+    cache.get_or_compute(&warm, || async { Ok::<_, Infallible>(5) }).await.unwrap();
     let hanging = tokio::spawn({
         let (cache, held) = (cache.clone(), held.clone());
-        async move {
-            cache
-                .get_or_compute(&held, pending::<Result<u64, Infallible>>)
-                .await
-        }
+        async move { cache.get_or_compute(&held, pending::<Result<u64, Infallible>>).await }
     });
     while cache.stats().loads < 2 {
         tokio::task::yield_now().await;
     }
     cache.shutdown().await;
-    assert_eq!(
-        hanging.await.unwrap().unwrap_err().kind(),
-        ErrorKind::Unavailable
-    );
-    let late = cache
-        .get_or_compute(&held, || async { Ok::<_, Infallible>(1) })
-        .await;
+    assert_eq!(hanging.await.unwrap().unwrap_err().kind(), ErrorKind::Unavailable);
+    let late = cache.get_or_compute(&held, || async { Ok::<_, Infallible>(1) }).await;
     assert_eq!(late.unwrap_err().kind(), ErrorKind::Unavailable);
-    assert_eq!(
-        *cache
-            .get_or_compute(&warm, || async { Ok::<_, Infallible>(6) })
-            .await
-            .unwrap(),
-        5
-    );
+    assert_eq!(*cache.get_or_compute(&warm, || async { Ok::<_, Infallible>(6) }).await.unwrap(), 5);
     assert_eq!(cache.stats().in_flight, 0);
 }
 
@@ -252,12 +203,7 @@ async fn spawn_waiters(
     let mut waiters = JoinSet::new();
     let polled = Arc::new(Semaphore::new(0));
     for _ in 0..callers {
-        let (cache, key, loads, polled) = (
-            cache.clone(),
-            key.to_owned(),
-            loads.clone(),
-            Arc::clone(&polled),
-        );
+        let (cache, key, loads, polled) = (cache.clone(), key.to_owned(), loads.clone(), Arc::clone(&polled));
         waiters.spawn(async move {
             let mut answer = cache.get_or_compute(&key, move || async move {
                 loads.start();
@@ -271,9 +217,6 @@ async fn spawn_waiters(
             }
         });
     }
-    let _all = polled
-        .acquire_many(u32::try_from(callers).unwrap())
-        .await
-        .unwrap();
+    let _all = polled.acquire_many(u32::try_from(callers).unwrap()).await.unwrap();
     waiters
 }

@@ -15,28 +15,17 @@ use crate::scripted::ScriptedStore;
 type Bars = Cache<String, Vec<u64>>;
 
 fn still() -> Policy {
-    Policy {
-        jitter: 0.0,
-        ..Policy::default()
-    }
+    Policy { jitter: 0.0, ..Policy::default() }
 }
 
 /// A fresh process: its own L1 on the shared store.
 fn process(store: &Arc<ScriptedStore>, policy: Policy) -> Bars {
-    Cache::builder("bars", &Keyspace::default())
-        .policy(policy)
-        .store(Arc::clone(store))
-        .build()
-        .unwrap()
+    Cache::builder("bars", &Keyspace::default()).policy(policy).store(Arc::clone(store)).build().unwrap()
 }
 
 async fn read(cache: &Bars, key: &str, value: u64) -> Outcome<Vec<u64>> {
     let load = move || async move { Ok::<_, Infallible>(vec![value]) };
-    cache
-        .get_or_compute(&key.to_owned(), load)
-        .detail()
-        .await
-        .unwrap()
+    cache.get_or_compute(&key.to_owned(), load).detail().await.unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -44,36 +33,21 @@ async fn a_value_is_loaded_once_then_served_from_l1_and_to_others_from_l2() {
     let store = Arc::new(ScriptedStore::new());
     let first = process(&store, still());
     let loaded = read(&first, "600519", 1).await;
-    assert_eq!(
-        (loaded.tier, *loaded.value == [1], loaded.age),
-        (Tier::L3, true, Duration::ZERO)
-    );
+    assert_eq!((loaded.tier, *loaded.value == [1], loaded.age), (Tier::L3, true, Duration::ZERO));
     advance(Duration::from_secs(7)).await;
     let held = read(&first, "600519", 2).await;
-    assert_eq!(
-        (held.tier, *held.value == [1], held.age.as_secs()),
-        (Tier::L1, true, 7)
-    );
+    assert_eq!((held.tier, *held.value == [1], held.age.as_secs()), (Tier::L1, true, 7));
     assert!(Arc::ptr_eq(&loaded.value, &held.value));
     assert_eq!(store.counts(), (1, 1));
 
     let second = process(&store, still());
     let shared = read(&second, "600519", 3).await;
-    assert_eq!(
-        (shared.tier, *shared.value == [1], shared.age.as_secs()),
-        (Tier::L2, true, 7)
-    );
+    assert_eq!((shared.tier, *shared.value == [1], shared.age.as_secs()), (Tier::L2, true, 7));
     let filled = read(&second, "600519", 4).await;
-    assert_eq!(
-        (filled.tier, *filled.value == [1], filled.age.as_secs()),
-        (Tier::L1, true, 7)
-    );
+    assert_eq!((filled.tier, *filled.value == [1], filled.age.as_secs()), (Tier::L1, true, 7));
     assert_eq!(store.counts(), (2, 1));
     let stats = second.stats();
-    assert_eq!(
-        (stats.l1_hits, stats.l2_hits, stats.loads, stats.l1_entries),
-        (1, 1, 0, 1)
-    );
+    assert_eq!((stats.l1_hits, stats.l2_hits, stats.loads, stats.l1_entries), (1, 1, 0, 1));
     second.drop_l1();
     assert_eq!(read(&second, "600519", 5).await.tier, Tier::L2);
 }
@@ -85,18 +59,9 @@ async fn two_keys_never_share_an_entry() {
     read(&cache, "600519", 1).await;
     assert_eq!(*read(&cache, "000001", 2).await.value, [2]);
     // Even if the store mixed them up, the entry of one is a miss under the other's key.
-    let taken = store
-        .memory
-        .get(&["mystocks:own:bars:600519"])
-        .await
-        .unwrap()
-        .remove(0)
-        .unwrap();
-    let put = mystocks_cache::Put {
-        key: "mystocks:own:bars:300001",
-        value: taken,
-        ttl: Duration::from_secs(60),
-    };
+    let taken = store.memory.get(&["mystocks:own:bars:600519"]).await.unwrap().remove(0).unwrap();
+    let put =
+        mystocks_cache::Put { key: "mystocks:own:bars:300001", value: taken, ttl: Duration::from_secs(60) };
     store.memory.put(&[put]).await.unwrap();
     let loaded = read(&cache, "300001", 3).await;
     assert_eq!((loaded.tier, *loaded.value == [3]), (Tier::L3, true));
@@ -106,19 +71,11 @@ async fn two_keys_never_share_an_entry() {
 #[tokio::test(start_paused = true)]
 async fn l1_never_outlives_l2_and_asks_again_after_its_own_time() {
     let store = Arc::new(ScriptedStore::new());
-    let policy = Policy {
-        ttl: Duration::from_secs(100),
-        l1_ttl: Duration::from_secs(30),
-        ..still()
-    };
+    let policy = Policy { ttl: Duration::from_secs(100), l1_ttl: Duration::from_secs(30), ..still() };
     let writer = process(&store, policy.clone());
     read(&writer, "600519", 1).await;
     assert_eq!(
-        store
-            .memory
-            .touch("mystocks:own:bars:600519", None)
-            .await
-            .unwrap(),
+        store.memory.touch("mystocks:own:bars:600519", None).await.unwrap(),
         Lifetime::Expires(Duration::from_secs(100))
     );
     advance(Duration::from_millis(30_001)).await;
@@ -137,21 +94,11 @@ async fn l1_never_outlives_l2_and_asks_again_after_its_own_time() {
 #[tokio::test(start_paused = true)]
 async fn an_entry_past_its_time_is_a_miss_even_if_the_store_still_has_it() {
     let store = Arc::new(ScriptedStore::new());
-    let policy = Policy {
-        ttl: Duration::from_secs(100),
-        ..still()
-    };
+    let policy = Policy { ttl: Duration::from_secs(100), ..still() };
     read(&process(&store, policy.clone()), "600519", 1).await;
-    store
-        .memory
-        .touch("mystocks:own:bars:600519", Some(Duration::from_secs(900)))
-        .await
-        .unwrap();
+    store.memory.touch("mystocks:own:bars:600519", Some(Duration::from_secs(900))).await.unwrap();
     store.skew_ms.store(100_000, Ordering::SeqCst);
-    assert_eq!(
-        read(&process(&store, policy), "600519", 2).await.tier,
-        Tier::L3
-    );
+    assert_eq!(read(&process(&store, policy), "600519", 2).await.tier, Tier::L3);
 }
 
 #[tokio::test(start_paused = true)]
@@ -165,10 +112,7 @@ async fn absence_is_remembered_in_both_tiers_for_its_own_short_time() {
                 asked.fetch_add(1, Ordering::SeqCst);
                 Ok::<_, Infallible>(None)
             };
-            cache
-                .get_or_compute_optional(&"999999".to_owned(), load)
-                .await
-                .unwrap()
+            cache.get_or_compute_optional(&"999999".to_owned(), load).await.unwrap()
         }
     };
     let (first, second) = (process(&store, still()), process(&store, still()));
@@ -197,14 +141,8 @@ async fn an_error_of_the_loader_is_the_callers_to_read_and_is_not_remembered() {
     let store = Arc::new(ScriptedStore::new());
     let cache = process(&store, still());
     let key = "600519".to_owned();
-    let error = cache
-        .get_or_compute(&key, || async { Err(NoBars(3)) })
-        .await
-        .unwrap_err();
-    assert_eq!(
-        (error.kind(), error.load_error::<NoBars>().unwrap().0),
-        (ErrorKind::Load, 3)
-    );
+    let error = cache.get_or_compute(&key, || async { Err(NoBars(3)) }).await.unwrap_err();
+    assert_eq!((error.kind(), error.load_error::<NoBars>().unwrap().0), (ErrorKind::Load, 3));
     assert!(error.to_string().contains("600519"), "{error}");
     assert!(error.to_string().contains("3 bars are too few"), "{error}");
     assert_eq!(store.counts(), (1, 0));
@@ -229,23 +167,14 @@ async fn a_broken_store_is_never_the_readers_error() {
 #[tokio::test(start_paused = true)]
 async fn a_value_over_the_limit_is_returned_and_not_stored() {
     let store = Arc::new(ScriptedStore::new());
-    let cache = process(
-        &store,
-        Policy {
-            max_entry: 1024,
-            ..still()
-        },
-    );
+    let cache = process(&store, Policy { max_entry: 1024, ..still() });
     let key = "600519".to_owned();
     let load = || async { Ok::<_, Infallible>(vec![u64::MAX; 1000]) };
     assert_eq!(cache.get_or_compute(&key, load).await.unwrap().len(), 1000);
     assert!(cache.peek(&key).is_none());
     assert_eq!((store.counts(), cache.stats().not_stored), ((1, 0), 1));
     // One that another process with a larger limit stored is not decoded here.
-    process(&store, still())
-        .get_or_compute(&key, load)
-        .await
-        .unwrap();
+    process(&store, still()).get_or_compute(&key, load).await.unwrap();
     cache.get_or_compute(&key, load).await.unwrap();
     assert_eq!((cache.stats().unreadable, cache.stats().l2_hits), (1, 0));
 }
@@ -253,24 +182,14 @@ async fn a_value_over_the_limit_is_returned_and_not_stored() {
 #[tokio::test]
 async fn l1_keeps_to_its_bytes() {
     let store = Arc::new(ScriptedStore::new());
-    let cache = process(
-        &store,
-        Policy {
-            l1_capacity: 100_000,
-            ..still()
-        },
-    );
+    let cache = process(&store, Policy { l1_capacity: 100_000, ..still() });
     for key in 0..1000 {
         let load = || async { Ok::<_, Infallible>(vec![u64::MAX; 100]) };
         cache.get_or_compute(&key.to_string(), load).await.unwrap();
     }
     let stats = cache.stats();
     assert!(stats.l1_bytes <= 100_000, "{} bytes", stats.l1_bytes);
-    assert!(
-        (50..=90).contains(&stats.l1_entries),
-        "{} entries of about 1.1 kB",
-        stats.l1_entries
-    );
+    assert!((50..=90).contains(&stats.l1_entries), "{} entries of about 1.1 kB", stats.l1_entries);
 }
 
 #[tokio::test(start_paused = true)]
@@ -287,15 +206,8 @@ async fn a_batch_is_one_request_fills_l1_and_keeps_the_order() {
     let answers = reader.get_many(&keys).await.unwrap();
     assert_eq!(store.counts().0 - before, 1);
     for (value, answer) in (0..).zip(&answers) {
-        let expected =
-            (value % 3 != 0).then(|| (vec![value], if value == 1 { Tier::L1 } else { Tier::L2 }));
-        assert_eq!(
-            answer
-                .as_ref()
-                .map(|answer| (answer.value.to_vec(), answer.tier)),
-            expected,
-            "{value}"
-        );
+        let expected = (value % 3 != 0).then(|| (vec![value], if value == 1 { Tier::L1 } else { Tier::L2 }));
+        assert_eq!(answer.as_ref().map(|answer| (answer.value.to_vec(), answer.tier)), expected, "{value}");
     }
     reader.get_many(&keys[1..3]).await.unwrap();
     assert_eq!(store.counts().0 - before, 1);
@@ -308,10 +220,7 @@ async fn what_began_before_an_invalidation_never_fills_l1_after_it() {
     let store = Arc::new(ScriptedStore::holding_reads());
     read_through_gate(&store).await;
     let cache = process(&store, still());
-    let reads = [
-        tokio::spawn(batch(cache.clone())),
-        tokio::spawn(single(cache.clone())),
-    ];
+    let reads = [tokio::spawn(batch(cache.clone())), tokio::spawn(single(cache.clone()))];
     store.reading.notified().await;
     while store.counts().0 < 3 {
         tokio::task::yield_now().await;

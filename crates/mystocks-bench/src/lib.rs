@@ -1,1 +1,0 @@
-//! Unpublished: side-by-side benchmarks against raw clients and peers.

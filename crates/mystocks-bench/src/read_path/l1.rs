@@ -1,0 +1,111 @@
+//! An L1 hit against a bare moka `get` of an `Arc`.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::hint::black_box;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use mystocks_cache::{Cache, MemoryStore};
+use mystocks_keys::Keyspace;
+use tokio::time::Instant;
+
+use super::value::{self, Value};
+use crate::report::Row;
+use crate::rounds::interleave;
+
+const READS: usize = 200_000;
+const BOUND: f64 = 1.2;
+
+#[derive(Clone)]
+struct Sides {
+    cache: Cache<String, Value>,
+    moka: moka::sync::Cache<String, Arc<Value>>,
+    keys: Arc<Vec<String>>,
+}
+
+impl Sides {
+    async fn warm() -> Result<Self> {
+        let cache = Cache::builder("bench", &Keyspace::default()).store(MemoryStore::new()).build()?;
+        let moka = moka::sync::Cache::builder().max_capacity(1 << 30).weigher(|_, _| 4096).build();
+        let keys = Arc::new(value::keys());
+        for (seed, key) in keys.iter().enumerate() {
+            let value = cache
+                .get_or_compute(key, move || async move { Ok::<_, Infallible>(value::value(seed)) })
+                .await?;
+            moka.insert(key.clone(), value);
+        }
+        Ok(Self { cache, moka, keys })
+    }
+
+    fn raw(&self) {
+        for read in 0..READS {
+            black_box(self.moka.get(&self.keys[read * 7919 % self.keys.len()]));
+        }
+    }
+
+    async fn ours(&self) -> Result<()> {
+        for read in 0..READS {
+            let key = &self.keys[read * 7919 % self.keys.len()];
+            black_box(self.cache.get_or_compute(key, || async { Err::<Value, _>(std::fmt::Error) }).await?);
+        }
+        Ok(())
+    }
+}
+
+pub(crate) async fn run(rounds: usize) -> Result<Vec<Row>> {
+    let sides = Sides::warm().await?;
+    let mut rows = Vec::new();
+    for tasks in [1, 2] {
+        let [raw, ours] = interleave(rounds, |side| {
+            let sides = sides.clone();
+            async move {
+                let began = Instant::now();
+                let work = |sides: Sides| async move {
+                    if side == 0 { sides.raw() } else { sides.ours().await.unwrap_or_default() }
+                };
+                on_tasks(tasks, sides, work).await;
+                began.elapsed() / u32::try_from(READS).unwrap_or(u32::MAX)
+            }
+        })
+        .await;
+        rows.push(Row::times(
+            &format!("L1 hit, {tasks} tasks"),
+            &ours,
+            "moka get of an Arc",
+            &raw,
+            Some(BOUND),
+        ));
+    }
+    let stats = sides.cache.stats();
+    anyhow::ensure!(
+        stats.loads == value::KEYS as u64 && stats.errors == 0,
+        "every read was to be an L1 hit: {stats:?}"
+    );
+    Ok(rows)
+}
+
+async fn on_tasks<Fut: Future<Output = ()> + Send + 'static>(
+    tasks: usize,
+    sides: Sides,
+    work: impl Fn(Sides) -> Fut,
+) {
+    let mut running = tokio::task::JoinSet::new();
+    for _ in 0..tasks {
+        running.spawn(work(sides.clone()));
+    }
+    running.join_all().await;
+}
+
+/// Counts what a hundred thousand hits allocate, on one thread.
+pub(crate) fn allocations() -> Result<Option<Row>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    let sides = runtime.block_on(Sides::warm())?;
+    // moka buffers reads and settles them every so often; that is its own allocating, not the hit's.
+    let raw = allocation_counter::measure(|| sides.raw()).count_total;
+    let mut outcome = Ok(());
+    let ours = allocation_counter::measure(|| outcome = runtime.block_on(sides.ours())).count_total;
+    outcome.context("read from L1")?;
+    let per_hit = |count: u64| count as f64 / READS as f64;
+    Ok(Some(Row::counts("allocations per L1 hit", "", per_hit(ours), "moka get of an Arc", per_hit(raw))))
+}

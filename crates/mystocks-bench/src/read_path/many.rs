@@ -1,0 +1,68 @@
+//! A batch of 100 keys against a raw MGET and decode.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use tokio::time::Instant;
+
+use super::l2::{Sides, raw_key};
+use super::value::Value;
+use crate::report::Row;
+use crate::rounds::interleave;
+
+const BATCH: usize = 100;
+const BOUND: f64 = 1.15;
+const PASSES: usize = 5;
+
+async fn raw(sides: &Sides, keys: &[String]) -> Result<Vec<Arc<Value>>> {
+    let names: Vec<String> = keys.iter().map(|key| raw_key(key)).collect();
+    let values: Vec<Vec<u8>> = redis::cmd("MGET").arg(names).query_async(&mut sides.raw.clone()).await?;
+    values.iter().map(|bytes| Ok(Arc::new(rmp_serde::from_slice(bytes)?))).collect()
+}
+
+async fn ours(sides: &Sides, keys: &[String]) -> Result<Vec<Arc<Value>>> {
+    let outcomes = sides.cache.get_many(keys).await?;
+    outcomes.into_iter().map(|outcome| Ok(outcome.context("a miss")?.value)).collect()
+}
+
+pub(crate) async fn run(redis: &str, rounds: usize) -> Result<Vec<Row>> {
+    let sides = Sides::warm(redis).await?;
+    let [raw_times, our_times] = interleave(rounds, |side| {
+        let sides = sides.clone();
+        async move {
+            let mut spent = std::time::Duration::ZERO;
+            for _ in 0..PASSES {
+                let began = Instant::now();
+                for keys in sides.keys.chunks(BATCH) {
+                    let read = if side == 0 { raw(&sides, keys).await } else { ours(&sides, keys).await };
+                    match read {
+                        Ok(values) => drop(black_box(values)),
+                        Err(error) => std::panic::resume_unwind(Box::new(format!("{error:#}"))),
+                    }
+                }
+                spent += began.elapsed();
+            }
+            spent / u32::try_from(PASSES * sides.keys.len() / BATCH).unwrap_or(u32::MAX)
+        }
+    })
+    .await;
+    let requests = requests_of_one_batch(&sides).await?;
+    Ok(vec![
+        Row::times("get_many of 100 keys", &our_times, "raw MGET and decode", &raw_times, Some(BOUND)),
+        Row::counts("requests of one get_many of 100 keys", "", requests, "one MGET", 1.0),
+    ])
+}
+
+/// Asks the server how many GETs and MGETs it got for one batch.
+async fn requests_of_one_batch(sides: &Sides) -> Result<f64> {
+    redis::cmd("CONFIG").arg("RESETSTAT").exec_async(&mut sides.raw.clone()).await?;
+    ours(sides, sides.keys.get(..BATCH).context("too few keys")?).await?;
+    let info: String = redis::cmd("INFO").arg("commandstats").query_async(&mut sides.raw.clone()).await?;
+    let calls = |command: &str| -> Option<f64> {
+        let line = info.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")))?;
+        line.split(',').next()?.parse().ok()
+    };
+    anyhow::ensure!(calls("mget") == Some(1.0), "no MGET was seen: {info}");
+    Ok(calls("mget").unwrap_or(0.0) + calls("get").unwrap_or(0.0))
+}

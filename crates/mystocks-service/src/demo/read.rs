@@ -1,0 +1,128 @@
+//! Reading every wanted result, one after the other, with a clock.
+
+use std::collections::BTreeMap;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use mystocks_cache::Tier;
+use mystocks_indicators::{DateRange, IndicatorResult, IndicatorService, Symbol};
+use mystocks_ta::{Given, Indicator, Params, daily_defaults};
+use sha2::{Digest, Sha256};
+use tokio::time::Instant;
+
+use crate::demo::clock::Latencies;
+
+/// Every daily indicator of every symbol.
+pub(crate) struct Job {
+    wanted: Vec<(Symbol, &'static Indicator, Params)>,
+}
+
+/// What a job's reads answered.
+#[derive(Debug, Default)]
+pub(crate) struct Reads {
+    pub(crate) latencies: Latencies,
+    /// How many reads each tier answered.
+    pub(crate) tiers: BTreeMap<Tier, usize>,
+    /// The digest of each result's values, by symbol and indicator.
+    pub(crate) digests: BTreeMap<String, String>,
+    failures: BTreeMap<String, String>,
+}
+
+impl Job {
+    /// The indicators of the daily job for each of `symbols`.
+    pub(crate) fn daily(symbols: &[Symbol]) -> Self {
+        let all = |symbol: &Symbol| {
+            let symbol = symbol.clone();
+            daily_defaults().into_iter().map(move |(indicator, params)| (symbol.clone(), indicator, params))
+        };
+        Self { wanted: symbols.iter().flat_map(all).collect() }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.wanted.len()
+    }
+
+    pub(crate) fn labels(&self) -> Vec<String> {
+        daily_defaults().iter().map(|(indicator, params)| indicator.label(params)).collect()
+    }
+
+    pub(crate) async fn read(&self, service: &IndicatorService, doing: &'static str, rounds: usize) -> Reads {
+        self.read_each_round(service, doing, rounds, || ()).await
+    }
+
+    /// Reads everything `rounds` times, calling `before` each round.
+    pub(crate) async fn read_each_round(
+        &self,
+        service: &IndicatorService,
+        doing: &'static str,
+        rounds: usize,
+        before: impl Fn(),
+    ) -> Reads {
+        let progress = progress(doing, rounds * self.len());
+        let mut reads = Reads::default();
+        for _ in 0..rounds {
+            before();
+            for (symbol, indicator, params) in &self.wanted {
+                let given: Vec<(&str, Given)> =
+                    params.to_pairs().map(|(name, value)| (name, value.into())).collect();
+                let began = Instant::now();
+                let result = service.get(symbol, indicator.abbreviation, &given, DateRange::ALL).await;
+                let took = began.elapsed();
+                let name = format!("{symbol} {}", indicator.label(params));
+                match result {
+                    Ok(result) => {
+                        reads.latencies.add(took);
+                        *reads.tiers.entry(result.tier()).or_default() += 1;
+                        reads.note(name, &result);
+                    }
+                    Err(error) => drop(reads.failures.insert(name, error.to_string())),
+                }
+                progress.inc(1);
+            }
+        }
+        progress.finish_and_clear();
+        reads
+    }
+}
+
+impl Reads {
+    pub(crate) fn answered(&self) -> usize {
+        self.tiers.values().sum()
+    }
+
+    pub(crate) fn failures(&self) -> Vec<String> {
+        self.failures.iter().map(|(name, error)| format!("{name}: {error}")).collect()
+    }
+
+    fn note(&mut self, name: String, result: &IndicatorResult) {
+        let digest = digest(result);
+        let known = self.digests.entry(name).or_insert_with(|| digest.clone());
+        if *known != digest {
+            // Two reads of one result differed: no digest equals this one.
+            *known = "differing".to_owned();
+        }
+    }
+}
+
+/// Digests version, days and every bit of every value.
+fn digest(result: &IndicatorResult) -> String {
+    let mut sha = Sha256::new();
+    sha.update(result.version().to_string());
+    for day in result.dates() {
+        sha.update(day.to_string());
+    }
+    for output in result.outputs() {
+        sha.update(output);
+        for value in result.values(output).unwrap_or_default() {
+            sha.update(value.to_bits().to_le_bytes());
+        }
+    }
+    sha.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn progress(doing: &'static str, reads: usize) -> ProgressBar {
+    let bar = ProgressBar::new(reads as u64).with_message(doing);
+    match ProgressStyle::with_template("{msg:>12} [{bar:40}] {pos}/{len} {elapsed}") {
+        Ok(style) => bar.with_style(style.progress_chars("=> ")),
+        Err(_) => bar,
+    }
+}
