@@ -31,6 +31,8 @@ pub use envelope::MAGIC as ENVELOPE_MAGIC;
 pub use error::{Error, ErrorKind};
 pub use key::CacheKey;
 pub use memory::MemoryStore;
+// Both stand in signatures here, so who uses a cache needs no dependency of its own on them.
+pub use mystocks_keys::{Json, Keyspace};
 pub use outcome::{Detail, GetOrCompute, Outcome, Tier};
 pub use policy::Policy;
 pub use service::{CacheService, KeyCount, Lookups, NamespaceStats, ServiceStats};

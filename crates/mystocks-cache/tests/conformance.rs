@@ -24,6 +24,7 @@ mod erased {
     store_conformance!(Arc::new(MemoryStore::new()) as Arc<dyn Store>, start_paused = true);
 }
 
+/// `RedisStore`, each test on a server of its own.
 #[cfg(feature = "redis")]
 mod redis {
     use super::fixture::PrivateRedis;
@@ -31,13 +32,16 @@ mod redis {
     store_conformance!(PrivateRedis::start().await);
 }
 
+/// `RedisStore::bulk`: the same over the connections for large values.
 #[cfg(feature = "redis")]
 mod redis_bulk {
+    use mystocks_cache::RedisStore;
+
     use super::fixture::PrivateRedis;
     use super::*;
     store_conformance!({
         let mut private = PrivateRedis::start().await;
-        private.store = private.store.bulk();
+        private.store = RedisStore::new(private.manager.clone()).bulk();
         private
     });
 }

@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures::{StreamExt, stream};
-use mystocks_cache::{Cache, CacheStats, Policy, Store};
-use mystocks_keys::Keyspace;
+use mystocks_cache::{Cache, CacheStats, Keyspace, Policy, Store};
 use mystocks_ta::{Given, registry};
 
 use crate::error::{Error, ErrorKind};

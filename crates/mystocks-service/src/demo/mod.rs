@@ -10,8 +10,9 @@ mod setup;
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use mystocks_cache::Tier;
+use mystocks_keys::Prefixes;
 
 use crate::cli;
 use crate::demo::read::Job;
@@ -26,7 +27,7 @@ const L1_READS: usize = 20_000;
 
 /// Runs the demo; succeeds when every read came from the tier it was meant for, with equal values.
 pub(crate) async fn run(arguments: &cli::Demo) -> Result<ExitCode> {
-    let prefix = format!("mystocks:demo-{:08x}:", fastrand::u32(..));
+    let prefix = format!("{}demo-{:08x}:", Prefixes::default().cache, fastrand::u32(..));
     let setup = Setup::open(&arguments.bars, arguments.redis.as_deref(), &prefix).await?;
     let ended = measure(arguments, &setup, &prefix).await;
     setup.close().await;
@@ -37,11 +38,13 @@ pub(crate) async fn run(arguments: &cli::Demo) -> Result<ExitCode> {
 
 async fn measure(arguments: &cli::Demo, setup: &Setup, prefix: &str) -> Result<Report> {
     let symbols = setup.indicators.symbols().await.context("list the series")?;
-    ensure!(!symbols.is_empty(), "{} holds no CSV file", arguments.bars.display());
+    ensure!(!symbols.is_empty(), "find bars in {}: expected CSV files SYMBOL.csv", arguments.bars.display());
     let job = Job::daily(&symbols);
 
     let computed = job.read(&setup.indicators, "computing", 1).await;
-    ensure!(computed.answered() > 0, "nothing could be computed: {}", computed.failures().join("; "));
+    if let (0, [first, others @ ..]) = (computed.answered(), computed.failures().as_slice()) {
+        bail!("compute anything: {first}; and {} others likewise", others.len());
+    }
     let from_l2 = {
         let rounds = L2_READS.div_ceil(job.len());
         job.read_each_round(&setup.indicators, "reading L2", rounds, || setup.indicators.drop_l1()).await
