@@ -11,6 +11,7 @@ mod items;
 mod keys;
 mod leftovers;
 mod licences;
+mod metrics;
 mod rules;
 mod rust;
 mod seams;

@@ -37,7 +37,7 @@ fn the_examples_in_the_document_are_real() {
         keys.entry("hot:600519.SH").unwrap(),
         key.clone(),
         keys.api("/api/stocks/000001", &params).unwrap(),
-        keys.own("indicators", &["600519.SH", "SMA", "v3"], Some(&params)).unwrap(),
+        keys.own("averages", &["600519.SH", "v3"], Some(&params)).unwrap(),
         keys.lock("nightly").unwrap(),
         keys.lock_indicator("600519.SH", "SMA", &params).unwrap(),
         keys.lock_task("b-17").unwrap(),

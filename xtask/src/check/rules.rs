@@ -4,8 +4,8 @@ use anyhow::Result;
 
 use super::ground::Ground;
 use super::{
-    Offence, absences, arrows, conformance, documents, duplicates, files, keys, leftovers, licences, seams,
-    tools,
+    Offence, absences, arrows, conformance, documents, duplicates, files, keys, leftovers, licences, metrics,
+    seams, tools,
 };
 
 pub(super) struct Rule {
@@ -18,7 +18,7 @@ pub(super) struct Rule {
 type Find = fn(&Ground) -> Result<Vec<Offence>>;
 
 /// Quick ones first: who broke an arrow need not wait for clippy.
-pub(super) const RULES: [Rule; 20] = [
+pub(super) const RULES: [Rule; 21] = [
     rule(
         "arrows",
         "depend along the arrows of ARCHITECTURE.md, or give the port to the crate that calls it",
@@ -41,6 +41,7 @@ pub(super) const RULES: [Rule; 20] = [
         documents::crates,
     ),
     rule("links", "link every page of docs/ from README.md, and only to what is there", documents::links),
+    rule("metrics", "explain it in docs/observability.md, or take it out of there", metrics::find),
     rule(
         "licences",
         "drop the dependency, or allow its licence in deny.toml and xtask alike",
