@@ -1,6 +1,8 @@
 //! What the demo says at the end.
 
-use anyhow::Result;
+use std::io::{self, Write as _};
+
+use anyhow::{Context, Result};
 use mystocks_cache::Tier;
 use serde::Serialize;
 
@@ -67,14 +69,10 @@ impl Report {
         self.failures.is_empty() && tiers && second
     }
 
-    #[expect(clippy::print_stdout, reason = "the report is what the command is for")]
     pub(crate) fn print(&self, json: bool) -> Result<()> {
-        if json {
-            println!("{}", serde_json::to_string_pretty(self)?);
-        } else {
-            println!("{}", self.text());
-        }
-        Ok(())
+        let text = if json { serde_json::to_string_pretty(self)? } else { self.text() };
+        // Not `println!`, which panics when whoever reads has gone away.
+        writeln!(io::stdout(), "{text}").context("print the report")
     }
 
     fn text(&self) -> String {

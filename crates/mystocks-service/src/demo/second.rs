@@ -49,10 +49,10 @@ pub(crate) async fn process(
     command.arg("read-back").arg("--bars").arg(bars).args(["--redis", redis, "--prefix", prefix]);
     let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn();
     let output = child.context("start the second process")?.wait_with_output().await?;
-    ensure!(output.status.success(), "the second process failed: {}", output.status);
+    ensure!(output.status.success(), "read the results in a second process: {}", output.status);
     let testimony: Testimony =
         serde_json::from_slice(&output.stdout).context("read the second process's answer")?;
-    ensure!(testimony.pid != std::process::id(), "the second process is this one");
+    ensure!(testimony.pid != std::process::id(), "start a second process: it is this one");
     let is_equal = |(name, digest): &(&String, &String)| testimony.digests.get(*name) == Some(*digest);
     Ok(SecondProcess {
         pid: testimony.pid,

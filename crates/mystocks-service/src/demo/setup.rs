@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use mystocks_cache::{CacheService, MemoryStore, RedisStore};
 use mystocks_config::{CacheSettings, RedisSettings};
 use mystocks_indicators::{CsvBars, IndicatorService};
@@ -72,13 +72,13 @@ impl Setup {
 }
 
 async fn connect(url: &str) -> Result<RedisManager> {
-    let settings = RedisSettings::from_url(url)?;
+    let settings = RedisSettings::from_url(url).context("use --redis")?;
     let manager = RedisManager::start(&settings).await?;
     let health = manager.health_check().await;
     if !health.is_up() {
         manager.shutdown().await;
         let reason = health.reason.as_deref().unwrap_or("it does not answer");
-        bail!("cannot reach Redis at {}: {reason}", settings.display_url());
+        bail!("reach Redis at {}: {reason}", settings.display_url());
     }
     Ok(manager)
 }
