@@ -149,6 +149,20 @@ mod tests {
     }
 
     #[test]
+    fn the_example_in_the_document_is_real() {
+        let mut entry = vec![0; LENGTH];
+        entry.extend_from_slice(&[0x93, 1, 2, 3]);
+        seal(&mut entry, KEY, 3, 1_700_000_000_000, Duration::from_secs(2), false);
+        let rows: Vec<String> = entry
+            .chunks(16)
+            .map(|row| row.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" "))
+            .collect();
+        let example = format!("```text\n{}\n```", rows.join("\n"));
+        let document = include_str!("../../../docs/wire-format.md");
+        assert!(document.contains(&example), "docs/wire-format.md lacks\n{example}");
+    }
+
+    #[test]
     fn another_keys_entry_is_never_read() {
         assert_eq!(
             open(&sealed(b"payload", false), "mystocks:own:bars:000001", 3, 1_600),
