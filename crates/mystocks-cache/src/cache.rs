@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::fetch::{self, Loaded};
 use crate::flight::Flights;
 use crate::key::CacheKey;
-use crate::l1::L1;
+use crate::l1::{L1, Slot};
 use crate::l2::L2;
 use crate::outcome::{GetOrCompute, Outcome, Tier};
 use crate::policy::Policy;
@@ -88,7 +88,7 @@ where
     ) -> Self {
         let l2 = store.map(|store| L2::new(store, keyspace, name.clone(), policy.schema, policy.max_entry));
         let inner = Inner {
-            l1: L1::new(policy.l1_capacity),
+            l1: L1::new(policy.l1_capacity, policy.l1_ttl),
             l2,
             name,
             policy,
@@ -124,11 +124,9 @@ where
         Fut: Future<Output = Result<V, E>> + Send + 'static,
         E: StdError + Send + Sync + 'static,
     {
-        if let Some((slot, age)) = self.inner.l1.get(key)
-            && let Some(value) = slot.value
-        {
+        if let Some(Slot { value: Some(value), born, .. }) = self.inner.l1.get(key) {
             self.inner.counters.l1_hits();
-            return GetOrCompute::ready(Outcome { value, tier: Tier::L1, age });
+            return GetOrCompute::hit(value, born);
         }
         let (inner, key) = (Arc::clone(&self.inner), key.clone());
         GetOrCompute::pending(async move {
@@ -154,7 +152,7 @@ where
         Fut: Future<Output = Result<Option<V>, E>> + Send + 'static,
         E: StdError + Send + Sync + 'static,
     {
-        if let Some((slot, _)) = self.inner.l1.get(key) {
+        if let Some(slot) = self.inner.l1.get(key) {
             if slot.value.is_some() {
                 self.inner.counters.l1_hits();
             } else {
@@ -181,7 +179,7 @@ where
 
     /// Returns the value of `key` if L1 holds it; counts nothing and asks nobody.
     pub fn peek(&self, key: &K) -> Option<Arc<V>> {
-        self.inner.l1.get(key)?.0.value
+        self.inner.l1.get(key)?.value
     }
 
     /// Removes `key` from L1 and L2 and keeps fetches of it that have begun from filling this process's L1.

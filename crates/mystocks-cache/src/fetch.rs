@@ -72,17 +72,18 @@ where
                 }
             },
         };
-        if let Some(found) = read_l2(&inner, &lead, spelled.as_ref()).await
+        if let Some((found, slot)) = read_l2(&inner, spelled.as_ref()).await
             && (found.value.is_some() || absence_answers)
         {
             counters.answered(found.value.is_some(), Counters::l2_hits);
-            lead.land(Landed::Found(found.clone()));
+            lead.land_filling(Landed::Found(found.clone()), || inner.l1.insert(key, slot));
             return Ok(found);
         }
         // Between the caller's look into L1 and its boarding another flight may have landed.
-        if let Some((slot, age)) = inner.l1.get(&key)
+        if let Some(slot) = inner.l1.get(&key)
             && (slot.value.is_some() || absence_answers)
         {
+            let age = slot.age();
             let found = Found { value: slot.value, tier: Tier::L1, age };
             counters.answered(found.value.is_some(), Counters::l1_hits);
             lead.land(Landed::Found(found.clone()));
@@ -91,7 +92,7 @@ where
         let flight = lead.flight();
         counters.loads();
         inner.meter(metric::LOADS);
-        inner.tracker.spawn(run(Arc::clone(&inner), lead, spelled, load));
+        inner.tracker.spawn(run(Arc::clone(&inner), key, lead, spelled, load));
         return match flight.wait().await {
             Landed::Found(found) => {
                 counters.answered(found.value.is_some(), Counters::loaded);
@@ -110,28 +111,30 @@ where
     }
 }
 
-/// Reads one key from L2 and back-fills L1. A failing store is a miss.
-async fn read_l2<K, V>(inner: &Inner<K, V>, lead: &Lead<K, V>, spelled: Option<&Key>) -> Option<Found<V>>
+/// Reads one key from L2. A failing store is a miss.
+async fn read_l2<K, V>(inner: &Inner<K, V>, spelled: Option<&Key>) -> Option<(Found<V>, Slot<V>)>
 where
     K: CacheKey,
     V: DeserializeOwned + Send + Sync + 'static,
 {
     let (l2, spelled) = (inner.l2.as_ref()?, spelled?);
-    let entry = match l2.get(spelled).await {
-        Ok(entry) => entry,
+    match l2.get(spelled).await {
+        Ok(entry) => inner.admit(entry),
         Err(error) => {
             inner.note_store_error(&error);
-            return None;
+            None
         }
-    };
-    let (found, slot) = inner.admit(entry)?;
-    lead.fill(|| inner.l1.insert(lead.key().clone(), slot));
-    Some(found)
+    }
 }
 
 /// Runs the loader under its deadline, stores what it made and lands the flight.
-async fn run<K, V, F, Fut, E>(inner: Arc<Inner<K, V>>, lead: Lead<K, V>, spelled: Option<Key>, load: F)
-where
+async fn run<K, V, F, Fut, E>(
+    inner: Arc<Inner<K, V>>,
+    key: K,
+    lead: Lead<K, V>,
+    spelled: Option<Key>,
+    load: F,
+) where
     K: CacheKey,
     V: Serialize + DeserializeOwned + Send + Sync + 'static,
     F: FnOnce() -> Fut + Send + 'static,
@@ -153,7 +156,7 @@ where
         },
     };
     let landed = match ended {
-        Ok(loaded) => Landed::Found(keep(&inner, &lead, spelled.as_ref(), loaded).await),
+        Ok(loaded) => Landed::Found(keep(&inner, key, &lead, spelled.as_ref(), loaded).await),
         Err(error) => {
             tracing::debug!(cache = inner.name, %error, "load failed");
             Landed::Failed(error)
@@ -165,6 +168,7 @@ where
 /// Offers what a loader made to L1 and L2.
 async fn keep<K, V>(
     inner: &Inner<K, V>,
+    key: K,
     lead: &Lead<K, V>,
     spelled: Option<&Key>,
     loaded: Loaded<V>,
@@ -188,9 +192,9 @@ where
         }
     };
     let ttl = inner.policy.draw_ttl(value.is_none());
-    let slot = Slot::new(value, Duration::ZERO, ttl.min(inner.policy.l1_ttl), encoded.len());
+    let slot = inner.l1.slot(value, Duration::ZERO, ttl, encoded.len());
     let negative = slot.value.is_none();
-    lead.fill(|| inner.l1.insert(lead.key().clone(), slot));
+    lead.fill(|| inner.l1.insert(key, slot));
     if let (Some(l2), Some(spelled)) = (&inner.l2, spelled)
         && lead.is_current()
         && let Err(error) = l2.put(spelled, l2.seal(spelled, encoded, ttl, negative)).await
@@ -213,9 +217,10 @@ where
         if held.is_none() {
             missing.push((index, inner.flights.epoch(key)));
         }
-        answers.push(
-            held.and_then(|(slot, age)| slot.value.map(|value| Outcome { value, tier: Tier::L1, age })),
-        );
+        answers.push(held.and_then(|slot| {
+            let age = slot.age();
+            slot.value.map(|value| Outcome { value, tier: Tier::L1, age })
+        }));
     }
     if let Some(l2) = inner.l2.as_ref().filter(|_| !missing.is_empty()) {
         let spelled: Vec<Key> =
@@ -244,13 +249,13 @@ where
     Ok(answers)
 }
 
-impl<K, V> Inner<K, V> {
+impl<K: CacheKey, V: Send + Sync + 'static> Inner<K, V> {
     /// Turns an entry of L2 into an answer and a slot for L1.
     fn admit(&self, entry: Entry<V>) -> Option<(Found<V>, Slot<V>)> {
         match entry {
             Entry::Present { value, age, expires_in, encoded } => {
                 let value = value.map(Arc::new);
-                let slot = Slot::new(value.clone(), age, expires_in.min(self.policy.l1_ttl), encoded);
+                let slot = self.l1.slot(value.clone(), age, expires_in, encoded);
                 Some((Found { value, tier: Tier::L2, age }, slot))
             }
             Entry::Absent => None,

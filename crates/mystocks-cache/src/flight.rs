@@ -1,9 +1,10 @@
 //! Who is fetching what: one flight per key, and what an invalidation does to it.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hashbrown::HashTable;
+use hashbrown::hash_table::{Entry, OccupiedEntry};
 
 use tokio::sync::Notify;
 
@@ -11,7 +12,8 @@ use crate::cache::Found;
 use crate::error::Error;
 use crate::key::CacheKey;
 
-const SHARDS: usize = 16;
+/// So many that two threads rarely meet in one: filling L1 under the lock takes a microsecond.
+const SHARDS: usize = 128;
 
 /// How a flight ended.
 #[derive(Debug)]
@@ -68,9 +70,16 @@ pub(crate) struct Flights<K, V> {
 
 #[derive(Debug)]
 struct Shard<K, V> {
-    flying: HashMap<K, Arc<Flight<V>>>,
+    flying: HashTable<Flying<K, V>>,
     /// Counts the invalidations, for fills that have no flight.
     epoch: u64,
+}
+
+#[derive(Debug)]
+struct Flying<K, V> {
+    hash: u64,
+    key: K,
+    flight: Arc<Flight<V>>,
 }
 
 /// What a caller is told when it comes with a key.
@@ -83,38 +92,44 @@ pub(crate) enum Boarded<K: CacheKey, V> {
 
 impl<K: CacheKey, V> Flights<K, V> {
     pub(crate) fn new() -> Self {
-        let shard = || Mutex::new(Shard { flying: HashMap::new(), epoch: 0 });
+        let shard = || Mutex::new(Shard { flying: HashTable::new(), epoch: 0 });
         Self { shards: std::array::from_fn(|_| shard()), hasher: RandomState::new() }
     }
 
     /// Joins the flight of `key`, or starts one with the caller as its leader.
     pub(crate) fn board(self: &Arc<Self>, key: &K) -> Boarded<K, V> {
-        match self.shard(key).flying.entry(key.clone()) {
-            Entry::Occupied(flying) => Boarded::Waiter(Arc::clone(flying.get())),
+        let hash = self.hasher.hash_one(key);
+        let mut shard = self.shard(hash);
+        match shard.flying.entry(hash, |flying| flying.key == *key, |flying| flying.hash) {
+            Entry::Occupied(flying) => Boarded::Waiter(Arc::clone(&flying.get().flight)),
             Entry::Vacant(vacant) => {
                 let flight = Arc::new(Flight { landed: Mutex::new(None), notify: Notify::new() });
-                vacant.insert(Arc::clone(&flight));
-                Boarded::Leader(Lead { flights: Arc::clone(self), key: key.clone(), flight, landed: false })
+                vacant.insert(Flying { hash, key: key.clone(), flight: Arc::clone(&flight) });
+                drop(shard);
+                Boarded::Leader(Lead { flights: Arc::clone(self), hash, flight, landed: false })
             }
         }
     }
 
     /// Makes every fetch of `key` that has begun unable to fill L1, and runs `remove` in the same step.
     pub(crate) fn void(&self, key: &K, remove: impl FnOnce()) {
-        let mut shard = self.shard(key);
-        shard.flying.remove(key);
+        let hash = self.hasher.hash_one(key);
+        let mut shard = self.shard(hash);
+        if let Ok(flying) = shard.flying.find_entry(hash, |flying| flying.key == *key) {
+            flying.remove();
+        }
         shard.epoch += 1;
         remove();
     }
 
     /// Returns the mark that [`Flights::fill`] compares.
     pub(crate) fn epoch(&self, key: &K) -> u64 {
-        self.shard(key).epoch
+        self.shard(self.hasher.hash_one(key)).epoch
     }
 
     /// Runs `insert` unless something near `key` was invalidated since `epoch`.
     pub(crate) fn fill(&self, key: &K, epoch: u64, insert: impl FnOnce()) {
-        let shard = self.shard(key);
+        let shard = self.shard(self.hasher.hash_one(key));
         if shard.epoch == epoch {
             insert();
         }
@@ -125,9 +140,9 @@ impl<K: CacheKey, V> Flights<K, V> {
         self.shards.iter().map(|shard| lock(shard).flying.len()).sum()
     }
 
-    fn shard(&self, key: &K) -> MutexGuard<'_, Shard<K, V>> {
-        let hash = self.hasher.hash_one(key);
-        let index = usize::try_from(hash % SHARDS as u64).unwrap_or(0);
+    fn shard(&self, hash: u64) -> MutexGuard<'_, Shard<K, V>> {
+        // The table uses the low bits and the topmost; these are between.
+        let index = usize::try_from((hash >> 32) % SHARDS as u64).unwrap_or(0);
         lock(&self.shards[index])
     }
 }
@@ -135,47 +150,49 @@ impl<K: CacheKey, V> Flights<K, V> {
 /// The leadership of one flight. Dropped without landing, it lands as [`Landed::Abandoned`].
 pub(crate) struct Lead<K: CacheKey, V> {
     flights: Arc<Flights<K, V>>,
-    key: K,
+    hash: u64,
     flight: Arc<Flight<V>>,
     landed: bool,
 }
 
 impl<K: CacheKey, V> Lead<K, V> {
-    pub(crate) fn key(&self) -> &K {
-        &self.key
-    }
-
     pub(crate) fn flight(&self) -> Arc<Flight<V>> {
         Arc::clone(&self.flight)
     }
 
     /// Returns whether no invalidation has voided this flight.
     pub(crate) fn is_current(&self) -> bool {
-        self.holds(&self.flights.shard(&self.key))
+        self.found(&mut self.flights.shard(self.hash)).is_some()
     }
 
     /// Runs `insert` unless an invalidation has voided this flight.
     pub(crate) fn fill(&self, insert: impl FnOnce()) {
-        let shard = self.flights.shard(&self.key);
-        if self.holds(&shard) {
+        let mut shard = self.flights.shard(self.hash);
+        if self.found(&mut shard).is_some() {
             insert();
         }
     }
 
     /// Ends the flight and wakes who waits for it.
-    pub(crate) fn land(mut self, landed: Landed<V>) {
-        self.end(landed);
+    pub(crate) fn land(self, landed: Landed<V>) {
+        self.land_filling(landed, || ());
     }
 
-    fn holds(&self, shard: &Shard<K, V>) -> bool {
-        shard.flying.get(&self.key).is_some_and(|flight| Arc::ptr_eq(flight, &self.flight))
+    /// Runs `insert` unless an invalidation has voided this flight, ends it and wakes who waits for it.
+    pub(crate) fn land_filling(mut self, landed: Landed<V>, insert: impl FnOnce()) {
+        self.end(landed, insert);
     }
 
-    fn end(&mut self, landed: Landed<V>) {
+    fn found<'s>(&self, shard: &'s mut Shard<K, V>) -> Option<OccupiedEntry<'s, Flying<K, V>>> {
+        shard.flying.find_entry(self.hash, |flying| Arc::ptr_eq(&flying.flight, &self.flight)).ok()
+    }
+
+    fn end(&mut self, landed: Landed<V>, insert: impl FnOnce()) {
         self.landed = true;
-        let mut shard = self.flights.shard(&self.key);
-        if self.holds(&shard) {
-            shard.flying.remove(&self.key);
+        let mut shard = self.flights.shard(self.hash);
+        if let Some(flying) = self.found(&mut shard) {
+            insert();
+            flying.remove();
         }
         drop(shard);
         *lock(&self.flight.landed) = Some(landed);
@@ -186,7 +203,7 @@ impl<K: CacheKey, V> Lead<K, V> {
 impl<K: CacheKey, V> Drop for Lead<K, V> {
     fn drop(&mut self) {
         if !self.landed {
-            self.end(Landed::Abandoned);
+            self.end(Landed::Abandoned, || ());
         }
     }
 }

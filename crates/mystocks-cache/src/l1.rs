@@ -11,78 +11,102 @@ use crate::key::CacheKey;
 /// What moka and the slot itself cost beside the value.
 const OVERHEAD: usize = 160;
 
+/// moka refuses to count further than a thousand years.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
 /// One entry of L1.
 #[derive(Debug)]
 pub(crate) struct Slot<V> {
     /// `None` says that there is no such thing.
     pub(crate) value: Option<Arc<V>>,
     pub(crate) born: Instant,
-    pub(crate) deadline: Instant,
-    pub(crate) weight: u32,
+    /// Set when the entry may not even live for L1's own time.
+    deadline: Option<Instant>,
+    weight: u32,
 }
 
 impl<V> Slot<V> {
-    /// Makes a slot for something `age` old that is served for `lives` from now.
-    pub(crate) fn new(value: Option<Arc<V>>, age: Duration, lives: Duration, encoded: usize) -> Self {
-        let now = Instant::now();
-        Self {
-            value,
-            born: now.checked_sub(age).unwrap_or(now),
-            deadline: now.checked_add(lives).unwrap_or(now),
-            weight: u32::try_from(encoded.saturating_add(OVERHEAD)).unwrap_or(u32::MAX),
-        }
+    /// Returns how old the value is.
+    pub(crate) fn age(&self) -> Duration {
+        self.born.elapsed()
     }
 }
 
 impl<V> Clone for Slot<V> {
     fn clone(&self) -> Self {
-        Self { value: self.value.clone(), born: self.born, deadline: self.deadline, weight: self.weight }
+        Self { value: self.value.clone(), ..*self }
     }
 }
 
-/// A plain map with a byte budget: moka without its loaders and without its timers.
+/// A plain map with a byte budget and one time to live: moka without its loaders.
 ///
-/// An entry's end is a deadline checked on reading: moka's own per-entry expiry makes a hit a quarter dearer.
+/// A hit reads no clock of ours: a second reading beside moka's makes it a quarter dearer, as does moka's own expiry per
+/// entry. Only an entry that must go before L1's time to live is up carries a deadline that is checked on reading.
 pub(crate) struct L1<K, V> {
-    slots: Moka<K, Slot<V>>,
+    /// `None` when L1 is switched off.
+    slots: Option<Moka<K, Slot<V>>>,
+    ttl: Duration,
 }
 
 impl<K: CacheKey, V: Send + Sync + 'static> L1<K, V> {
-    pub(crate) fn new(capacity: u64) -> Self {
+    pub(crate) fn new(capacity: u64, ttl: Duration) -> Self {
+        let ttl = ttl.min(LONGEST);
         let slots = Moka::builder()
             .max_capacity(capacity)
+            .time_to_live(ttl)
             .weigher(|_: &K, slot: &Slot<V>| {
                 slot.weight.saturating_add(u32::try_from(size_of::<K>()).unwrap_or(u32::MAX))
             })
             .build();
-        Self { slots }
+        Self { slots: (capacity > 0).then_some(slots), ttl }
     }
 
-    /// Returns the slot of `key` and how old its value is, if it is not past its deadline.
-    pub(crate) fn get(&self, key: &K) -> Option<(Slot<V>, Duration)> {
-        let slot = self.slots.get(key)?;
+    /// Returns the slot of `key` if it is not past its deadline.
+    pub(crate) fn get(&self, key: &K) -> Option<Slot<V>> {
+        let slot = self.slots.as_ref()?.get(key)?;
+        match slot.deadline {
+            Some(deadline) if deadline <= Instant::now() => None,
+            _ => Some(slot),
+        }
+    }
+
+    /// Makes a slot for something `age` old that may be served for `lives` from now.
+    pub(crate) fn slot(
+        &self,
+        value: Option<Arc<V>>,
+        age: Duration,
+        lives: Duration,
+        encoded: usize,
+    ) -> Slot<V> {
         let now = Instant::now();
-        (now < slot.deadline).then(|| {
-            let age = now.saturating_duration_since(slot.born);
-            (slot, age)
-        })
+        let deadline = (lives < self.ttl).then(|| now.checked_add(lives).unwrap_or(now));
+        let weight = u32::try_from(encoded.saturating_add(OVERHEAD)).unwrap_or(u32::MAX);
+        Slot { value, born: now.checked_sub(age).unwrap_or(now), deadline, weight }
     }
 
     pub(crate) fn insert(&self, key: K, slot: Slot<V>) {
-        self.slots.insert(key, slot);
+        if let Some(slots) = &self.slots {
+            slots.insert(key, slot);
+        }
     }
 
     pub(crate) fn remove(&self, key: &K) {
-        self.slots.invalidate(key);
+        if let Some(slots) = &self.slots {
+            slots.invalidate(key);
+        }
     }
 
     pub(crate) fn clear(&self) {
-        self.slots.invalidate_all();
+        if let Some(slots) = &self.slots {
+            slots.invalidate_all();
+        }
     }
 
     /// Returns the number of entries and their weight in bytes, after moka has done its pending work.
     pub(crate) fn size(&self) -> (u64, u64) {
-        self.slots.run_pending_tasks();
-        (self.slots.entry_count(), self.slots.weighted_size())
+        self.slots.as_ref().map_or((0, 0), |slots| {
+            slots.run_pending_tasks();
+            (slots.entry_count(), slots.weighted_size())
+        })
     }
 }

@@ -4,8 +4,10 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::error::Error;
 
@@ -56,8 +58,8 @@ pub struct GetOrCompute<V> {
 }
 
 impl<V> GetOrCompute<V> {
-    pub(crate) fn ready(outcome: Outcome<V>) -> Self {
-        Self { detail: Detail { state: State::Ready(Some(outcome)) } }
+    pub(crate) fn hit(value: Arc<V>, born: Instant) -> Self {
+        Self { detail: Detail { state: State::Hit(Some(value), born) } }
     }
 
     pub(crate) fn pending(fetch: impl Future<Output = Result<Outcome<V>, Error>> + Send + 'static) -> Self {
@@ -74,8 +76,10 @@ impl<V> Future for GetOrCompute<V> {
     type Output = Result<Arc<V>, Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let outcome = ready!(Pin::new(&mut self.detail).poll(cx));
-        Poll::Ready(outcome.map(|outcome| outcome.value))
+        match &mut self.detail.state {
+            State::Hit(value, _) => once(value).map(Ok),
+            State::Pending(fetch) => fetch.as_mut().poll(cx).map_ok(|outcome| outcome.value),
+        }
     }
 }
 
@@ -92,7 +96,8 @@ pub struct Detail<V> {
 }
 
 enum State<V> {
-    Ready(Option<Outcome<V>>),
+    /// The value and when it was made; its age is counted only for who asks.
+    Hit(Option<Arc<V>>, Instant),
     Pending(Pin<Box<dyn Future<Output = Result<Outcome<V>, Error>> + Send>>),
 }
 
@@ -101,8 +106,10 @@ impl<V> Future for Detail<V> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.state {
-            // Polled again after it was ready, it stays pending, as a fused future would.
-            State::Ready(outcome) => outcome.take().map_or(Poll::Pending, |outcome| Poll::Ready(Ok(outcome))),
+            State::Hit(value, born) => {
+                let age = born.elapsed();
+                once(value).map(|value| Ok(Outcome { value, tier: Tier::L1, age }))
+            }
             State::Pending(fetch) => fetch.as_mut().poll(cx),
         }
     }
@@ -111,9 +118,14 @@ impl<V> Future for Detail<V> {
 impl<V> fmt::Debug for Detail<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match self.state {
-            State::Ready(_) => "ready",
+            State::Hit(..) => "ready",
             State::Pending(_) => "pending",
         };
         f.debug_tuple("GetOrCompute").field(&state).finish()
     }
+}
+
+/// Hands a value out once; polled again, the future stays pending, as a fused one would.
+fn once<V>(value: &mut Option<Arc<V>>) -> Poll<Arc<V>> {
+    value.take().map_or(Poll::Pending, Poll::Ready)
 }

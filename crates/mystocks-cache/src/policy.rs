@@ -19,7 +19,7 @@ pub struct Policy {
     pub negative_ttl: Duration,
     /// How long one load may take before it is ended and its waiters get an error. Default: 30 seconds.
     pub load_deadline: Duration,
-    /// What L1 may hold, in bytes of encoded values plus an overhead per entry. Default: 64 MiB.
+    /// What L1 may hold, in bytes of encoded values plus an overhead per entry; 0 switches L1 off. Default: 64 MiB.
     pub l1_capacity: u64,
     /// The largest encoded value that is stored in L1 or L2, in bytes. A larger one is returned and not stored, and one
     /// found in L2 is not decoded. Default: 4 MiB.

@@ -94,20 +94,30 @@ impl Core {
         patience: Option<Instant>,
     ) -> Result<Borrowed<'_>, Failure> {
         if let Some(deadline) = patience {
-            self.small.reattached(deadline).await;
+            Box::pin(self.small.reattached(deadline)).await;
         }
         match lane {
             Lane::Small => borrowed(&self.small).ok_or_else(|| self.absence(&self.small)),
-            Lane::Bulk => self.borrow_bulk(patience).await,
+            Lane::Bulk => {
+                let slot = self.next_bulk_slot();
+                match borrowed(slot) {
+                    Some(found) => Ok(found),
+                    None => Box::pin(self.open_bulk(slot, patience)).await,
+                }
+            }
         }
     }
 
-    async fn borrow_bulk(self: &Arc<Self>, patience: Option<Instant>) -> Result<Borrowed<'_>, Failure> {
+    fn next_bulk_slot(&self) -> &Arc<Slot> {
         let turn = self.next_bulk.fetch_add(1, Ordering::Relaxed) % BULK_CONNECTIONS;
-        let slot = self.bulk.get(turn).unwrap_or(&self.small);
-        if let Some(found) = borrowed(slot) {
-            return Ok(found);
-        }
+        self.bulk.get(turn).unwrap_or(&self.small)
+    }
+
+    async fn open_bulk<'a>(
+        self: &'a Arc<Self>,
+        slot: &'a Arc<Slot>,
+        patience: Option<Instant>,
+    ) -> Result<Borrowed<'a>, Failure> {
         if self.small.connection().is_none() {
             return Err(self.absence(&self.small));
         }

@@ -32,22 +32,19 @@ impl Work<'_> {
 impl Core {
     /// Sends `work` and returns the reply; repeats it only when `call` allows and a passing failure calls for it.
     pub(crate) async fn exchange(self: &Arc<Self>, work: Work<'_>, call: Call) -> Result<Value, Failure> {
-        // The connection's own timer serves a call without a limit; a second timer would cost as much as the rest.
-        if !call.repeatable && call.timeout.is_none() {
-            return self.attempt(work, call, None).await;
-        }
-        let limit = call.timeout.unwrap_or(self.socket_timeout);
-        let deadline = Instant::now().checked_add(limit.min(self.socket_timeout));
-        let attempt = self.attempt(work, call, None);
+        let limit = call.timeout.unwrap_or(self.socket_timeout).min(self.socket_timeout);
+        let deadline = Instant::now().checked_add(limit);
+        // What is rare is boxed: it would make the future of every call several times as large.
         let first = match call.timeout.and(deadline) {
-            Some(deadline) => within(deadline, attempt).await,
-            None => attempt.await,
+            Some(deadline) => Box::pin(within(deadline, self.attempt(work, call, None))).await,
+            // The connection's own timer serves a call without a limit; a second timer would cost as much as the rest.
+            None => self.attempt(work, call, None).await,
         };
         match first {
             Err(failure)
                 if call.repeatable && failure.is_passing() && !matches!(failure, Failure::Down(_)) =>
             {
-                self.repeat(work, call, deadline, failure).await
+                Box::pin(self.repeat(work, call, deadline, failure)).await
             }
             outcome => outcome,
         }

@@ -7,7 +7,7 @@ use mystocks_config::{Endpoint, RedisSettings};
 use redis::{Cmd, ErrorKind as RedisKind, FromRedisValue, Pipeline, ServerErrorKind, Value};
 use tokio::sync::watch;
 use tokio_util::sync::DropGuard;
-use tracing::{Instrument, trace_span};
+use tracing::{Instrument, Span, trace_span};
 
 use crate::call::Call;
 use crate::core::{Core, PATIENCE};
@@ -64,8 +64,7 @@ impl RedisManager {
         let about = || subject::of_command(cmd);
         refuse(needs_own_connection(cmd), OPERATION, about)?;
         let span = trace_span!("redis.query", about = about(), lane = call.lane.name());
-        let exchange = self.core().exchange(Work::Command(cmd), call);
-        let reply = exchange.instrument(span).await;
+        let reply = self.exchange(Work::Command(cmd), call, span).await;
         reply
             .map_err(|failure| failure.into_error(OPERATION, about()))
             .and_then(|value| convert(value, OPERATION, about))
@@ -86,11 +85,19 @@ impl RedisManager {
             return convert(Value::Array(Vec::new()), OPERATION, about);
         }
         let span = trace_span!("redis.pipeline", about = about(), lane = call.lane.name());
-        let exchange = self.core().exchange(Work::Pipeline(pipe), call);
-        let reply = exchange.instrument(span).await;
+        let reply = self.exchange(Work::Pipeline(pipe), call, span).await;
         reply
             .map_err(|failure| failure.into_error(OPERATION, about()))
             .and_then(|value| convert(value, OPERATION, about))
+    }
+
+    /// Exchanges within `span`, which costs nothing when nobody listens.
+    async fn exchange(&self, work: Work<'_>, call: Call, span: Span) -> Result<Value, Failure> {
+        if span.is_disabled() {
+            self.core().exchange(work, call).await
+        } else {
+            Box::pin(self.core().exchange(work, call).instrument(span)).await
+        }
     }
 
     /// Runs a script by its digest, and in full when the server does not know it (after `SCRIPT FLUSH` or a restart).

@@ -1,7 +1,9 @@
-//! An L2 hit against a raw GET and decode on the same kind of connection, and against the peer crate.
+//! An L2 hit against raw code on the same kind of connection, and against the peer crate.
+//!
+//! Without an L1 the raw code is GET and decode. With one, whoever writes it by hand also looks into a moka first and
+//! puts the value there afterwards, and so does the raw code here.
 
 use std::convert::Infallible;
-use std::future::Future;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,26 +26,47 @@ use crate::rounds::interleave;
 const BOUND: f64 = 1.15;
 /// How often a side reads every key in one round.
 const PASSES: usize = 3;
+/// Shorter than any key waits for its next turn.
+const L1_TTL: Duration = Duration::from_millis(1);
 
 /// Everything that reads the same values, each in its own format.
 #[derive(Clone)]
 pub(super) struct Sides {
-    pub(super) cache: Cache<String, Value>,
     pub(super) raw: MultiplexedConnection,
+    pub(super) without_l1: Cache<String, Value>,
+    pub(super) with_l1: Cache<String, Value>,
     pub(super) keys: Arc<Vec<String>>,
+    moka: moka::sync::Cache<String, Arc<Value>>,
     peer: Arc<Peer>,
 }
+
+/// Who reads.
+#[derive(Debug, Clone, Copy)]
+enum Side {
+    Raw,
+    WithoutL1,
+    RawWithMoka,
+    WithL1,
+    Peer,
+}
+
+const SIDES: [Side; 5] = [Side::Raw, Side::WithoutL1, Side::RawWithMoka, Side::WithL1, Side::Peer];
 
 impl Sides {
     pub(super) async fn warm(redis: &str) -> Result<Self> {
         let settings = RedisSettings::from_url(redis)?;
-        let manager = RedisManager::start(&settings).await?;
+        let store = RedisStore::new(RedisManager::start(&settings).await?);
+        let cache = |policy| {
+            Cache::builder("bench", &Keyspace::default()).policy(policy).store(store.clone()).build()
+        };
+        let without_l1: Cache<String, Value> = cache(Policy { l1_capacity: 0, ..Policy::default() })?;
         // L1 is filled as ever, and what it holds is past its time when the key's turn comes again.
-        let policy = Policy { l1_ttl: Duration::from_millis(1), ..Policy::default() };
-        let cache = Cache::builder("bench", &Keyspace::default())
-            .policy(policy)
-            .store(RedisStore::new(manager))
-            .build()?;
+        let with_l1 = cache(Policy { l1_ttl: L1_TTL, ..Policy::default() })?;
+        let moka = moka::sync::Cache::builder()
+            .max_capacity(1 << 26)
+            .time_to_live(L1_TTL)
+            .weigher(|_, _| 7000)
+            .build();
         let mut raw = raw_connection(redis, &settings).await?;
         let peer = Peer::new(redis).await?;
         let keys = Arc::new(value::keys());
@@ -52,9 +75,10 @@ impl Sides {
             let bytes = rmp_serde::to_vec_named(&value)?;
             redis::cmd("SET").arg(raw_key(key)).arg(bytes).exec_async(&mut raw).await?;
             peer.write(key, &value).await?;
-            cache.get_or_compute(key, move || async move { Ok::<_, Infallible>(value) }).await?;
+            without_l1.invalidate(key).await?;
+            without_l1.get_or_compute(key, move || async move { Ok::<_, Infallible>(value) }).await?;
         }
-        Ok(Self { cache, raw, keys, peer: Arc::new(peer) })
+        Ok(Self { raw, without_l1, with_l1, keys, moka, peer: Arc::new(peer) })
     }
 
     pub(super) async fn raw_get(mut raw: MultiplexedConnection, key: &str) -> Result<Arc<Value>> {
@@ -62,20 +86,25 @@ impl Sides {
         Ok(Arc::new(rmp_serde::from_slice(&bytes)?))
     }
 
-    async fn read(&self, side: usize, key: &str) -> Result<()> {
+    async fn read(&self, side: Side, key: &String) -> Result<()> {
+        let load = || async { Err::<Value, _>(std::fmt::Error) };
         match side {
-            0 => drop(black_box(Self::raw_get(self.raw.clone(), key).await?)),
-            1 => {
-                let load = || async { Err::<Value, _>(std::fmt::Error) };
-                drop(black_box(self.cache.get_or_compute(&key.to_owned(), load).await?));
+            Side::Raw => drop(black_box(Self::raw_get(self.raw.clone(), key).await?)),
+            Side::WithoutL1 => drop(black_box(self.without_l1.get_or_compute(key, load).await?)),
+            Side::RawWithMoka => {
+                ensure!(self.moka.get(key).is_none(), "{key} was to be past its time");
+                let value = Self::raw_get(self.raw.clone(), key).await?;
+                self.moka.insert(key.clone(), Arc::clone(&value));
+                drop(black_box(value));
             }
-            _ => drop(black_box(self.peer.read(key).await?)),
+            Side::WithL1 => drop(black_box(self.with_l1.get_or_compute(key, load).await?)),
+            Side::Peer => drop(black_box(self.peer.read(key).await?)),
         }
         Ok(())
     }
 
-    fn empty_l1(&mut self, side: usize) {
-        if let (2, Ok(fresh)) = (side, self.peer.with_empty_l1()) {
+    fn empty_l1(&mut self, side: Side) {
+        if let (Side::Peer, Ok(fresh)) = (side, self.peer.with_empty_l1()) {
             self.peer = Arc::new(fresh);
         }
     }
@@ -96,50 +125,56 @@ pub(super) fn raw_key(key: &str) -> String {
 
 pub(crate) async fn run(redis: &str, rounds: usize) -> Result<Vec<Row>> {
     let sides = Sides::warm(redis).await?;
-    let before = sides.cache.stats();
+    let before = sides.without_l1.stats();
     let mut rows = Vec::new();
     for callers in [1, 16, 256] {
-        let [raw, ours, peer] = interleave(rounds, |side| {
+        let times = interleave(rounds, |side| {
             let mut sides = sides.clone();
             async move {
+                let side = SIDES[side];
                 let mut spent = Duration::ZERO;
                 for _ in 0..PASSES {
                     sides.empty_l1(side);
+                    tokio::time::sleep(2 * L1_TTL).await;
                     let began = Instant::now();
-                    pass(callers, &sides, move |sides, key| async move { sides.read(side, &key).await })
-                        .await;
+                    pass(callers, &sides, side).await;
                     spent += began.elapsed();
                 }
                 spent / u32::try_from(PASSES * sides.keys.len()).unwrap_or(u32::MAX)
             }
-        })
-        .await;
-        let what = |layer: &str| format!("{layer}, {callers} callers");
-        rows.push(Row::times(&what("L2 hit"), &ours, "raw GET and decode", &raw, Some(BOUND)));
-        rows.push(Row::times(&what("L2 hit"), &ours, "multi-tier-cache", &peer, None));
+        });
+        let [raw, without_l1, raw_with_moka, with_l1, peer] = times.await;
+        let what = |l1: &str| format!("L2 hit, L1 {l1}, {callers} callers");
+        rows.push(Row::times(&what("off"), &without_l1, "raw GET, decode", &raw, Some(BOUND)));
+        rows.push(Row::times(
+            &what("filled"),
+            &with_l1,
+            "raw moka, GET, decode, moka",
+            &raw_with_moka,
+            Some(BOUND),
+        ));
+        rows.push(Row::times(&what("filled"), &with_l1, "raw GET, decode", &raw, None));
+        rows.push(Row::times(&what("filled"), &with_l1, "multi-tier-cache", &peer, None));
     }
-    let stats = sides.cache.stats();
     let expected = (3 * (rounds + 1) * PASSES * sides.keys.len()) as u64;
-    ensure!(
-        stats.l2_hits - before.l2_hits == expected
-            && stats.l1_hits == before.l1_hits
-            && stats.loads == before.loads,
-        "{expected} reads were to be L2 hits: {stats:?}"
-    );
+    for (cache, hits) in [(&sides.without_l1, before.l2_hits), (&sides.with_l1, 0)] {
+        let stats = cache.stats();
+        ensure!(
+            stats.l2_hits - hits == expected && stats.l1_hits == 0,
+            "{expected} L2 hits were due: {stats:?}"
+        );
+    }
     Ok(rows)
 }
 
 /// Reads every key once, with so many callers at a time.
-async fn pass<Fut>(callers: usize, sides: &Sides, read: impl Fn(Sides, String) -> Fut + Send + Copy + 'static)
-where
-    Fut: Future<Output = Result<()>> + Send,
-{
+async fn pass(callers: usize, sides: &Sides, side: Side) {
     let mut running = JoinSet::new();
     for caller in 0..callers {
         let sides = sides.clone();
         running.spawn(async move {
             for key in sides.keys.iter().skip(caller).step_by(callers) {
-                read(sides.clone(), key.clone()).await.context("read in the benchmark")?;
+                sides.read(side, key).await.with_context(|| format!("{side:?} reads {key}"))?;
             }
             anyhow::Ok(())
         });

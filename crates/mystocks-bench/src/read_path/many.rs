@@ -4,6 +4,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use mystocks_cache::Cache;
 use tokio::time::Instant;
 
 use super::l2::{Sides, raw_key};
@@ -21,21 +22,25 @@ async fn raw(sides: &Sides, keys: &[String]) -> Result<Vec<Arc<Value>>> {
     values.iter().map(|bytes| Ok(Arc::new(rmp_serde::from_slice(bytes)?))).collect()
 }
 
-async fn ours(sides: &Sides, keys: &[String]) -> Result<Vec<Arc<Value>>> {
-    let outcomes = sides.cache.get_many(keys).await?;
+async fn ours(cache: &Cache<String, Value>, keys: &[String]) -> Result<Vec<Arc<Value>>> {
+    let outcomes = cache.get_many(keys).await?;
     outcomes.into_iter().map(|outcome| Ok(outcome.context("a miss")?.value)).collect()
 }
 
 pub(crate) async fn run(redis: &str, rounds: usize) -> Result<Vec<Row>> {
     let sides = Sides::warm(redis).await?;
-    let [raw_times, our_times] = interleave(rounds, |side| {
+    let [raw_times, without_l1, with_l1] = interleave(rounds, |side| {
         let sides = sides.clone();
         async move {
             let mut spent = std::time::Duration::ZERO;
             for _ in 0..PASSES {
                 let began = Instant::now();
                 for keys in sides.keys.chunks(BATCH) {
-                    let read = if side == 0 { raw(&sides, keys).await } else { ours(&sides, keys).await };
+                    let read = match side {
+                        0 => raw(&sides, keys).await,
+                        1 => ours(&sides.without_l1, keys).await,
+                        _ => ours(&sides.with_l1, keys).await,
+                    };
                     match read {
                         Ok(values) => drop(black_box(values)),
                         Err(error) => std::panic::resume_unwind(Box::new(format!("{error:#}"))),
@@ -49,7 +54,8 @@ pub(crate) async fn run(redis: &str, rounds: usize) -> Result<Vec<Row>> {
     .await;
     let requests = requests_of_one_batch(&sides).await?;
     Ok(vec![
-        Row::times("get_many of 100 keys", &our_times, "raw MGET and decode", &raw_times, Some(BOUND)),
+        Row::times("get_many of 100, L1 off", &without_l1, "raw MGET, decode", &raw_times, Some(BOUND)),
+        Row::times("get_many of 100, L1 filled", &with_l1, "raw MGET, decode", &raw_times, None),
         Row::counts("requests of one get_many of 100 keys", "", requests, "one MGET", 1.0),
     ])
 }
@@ -57,7 +63,7 @@ pub(crate) async fn run(redis: &str, rounds: usize) -> Result<Vec<Row>> {
 /// Asks the server how many GETs and MGETs it got for one batch.
 async fn requests_of_one_batch(sides: &Sides) -> Result<f64> {
     redis::cmd("CONFIG").arg("RESETSTAT").exec_async(&mut sides.raw.clone()).await?;
-    ours(sides, sides.keys.get(..BATCH).context("too few keys")?).await?;
+    ours(&sides.without_l1, sides.keys.get(..BATCH).context("too few keys")?).await?;
     let info: String = redis::cmd("INFO").arg("commandstats").query_async(&mut sides.raw.clone()).await?;
     let calls = |command: &str| -> Option<f64> {
         let line = info.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")))?;
