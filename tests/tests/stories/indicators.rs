@@ -7,6 +7,7 @@ use mystocks_indicators::{BarSource, CsvBars, Symbol};
 use mystocks_testkit::RedisServer;
 
 use crate::bars;
+use crate::raw::Raw;
 use crate::worker::{Answer, Worker};
 
 const SYMBOLS: [&str; 2] = ["600519.SH", "000001.SZ"];
@@ -90,4 +91,22 @@ async fn every_process_answers_what_is_computed_also_right_after_a_revision() {
     let answers = fresh.daily(&SYMBOLS).await;
     assert_eq!(values(&answers), before);
     assert_eq!(tiers(&answers, SYMBOLS[0]), ["L1"]);
+}
+
+#[tokio::test]
+async fn two_symbols_with_the_same_bars_share_no_entry() {
+    let server = RedisServer::start().await;
+    let folder = bars::folder(&[]);
+    for symbol in SYMBOLS {
+        bars::write(folder.path(), symbol, &bars::csv(1, None));
+    }
+    let mut worker = Worker::with_indicators(&server.url(), folder.path()).await;
+    let answers = worker.daily(&SYMBOLS).await;
+    assert_eq!(values(&answers), computed(folder.path()).await);
+    assert_eq!(
+        (tiers(&answers, SYMBOLS[0]), tiers(&answers, SYMBOLS[1])),
+        (vec!["L3".into()], vec!["L3".into()])
+    );
+    let entries: usize = Raw::connect(&server.url()).await.ask(&["DBSIZE"]).await;
+    assert_eq!(entries, 18);
 }

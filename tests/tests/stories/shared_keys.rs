@@ -64,7 +64,7 @@ async fn shared_entries_are_the_text_that_python_writes() {
     service.cache_api_response("/api/stocks/000001", &Json::Object(Vec::new()), "ok", None).await.unwrap();
     service.set("quote:600519", &1688.5, Some(Duration::from_secs(60))).await.unwrap();
     service.set("falsy", &Vec::<u8>::new(), None).await.unwrap();
-    service.mset([("a", &20.0, None), ("b", &0.1, Some(Duration::from_secs(5)))]).await.unwrap();
+    service.mset([("a", &20.0, None), ("b", &0.1, Some(Duration::from_secs(50)))]).await.unwrap();
 
     let expected: [(&str, &str, i64); 7] = [
         ("mystocks:indicator:600519.SH:SMA:ecdf2aa9", TEXT, 3600),
@@ -73,7 +73,7 @@ async fn shared_entries_are_the_text_that_python_writes() {
         ("mystocks:quote:600519", "1688.5", 60),
         ("mystocks:falsy", "[]", 3600),
         ("mystocks:a", "20.0", 3600),
-        ("mystocks:b", "0.1", 5),
+        ("mystocks:b", "0.1", 50),
     ];
     for (key, text, seconds) in expected {
         let stored: Option<Vec<u8>> = raw.ask(&["GET", key]).await;

@@ -148,3 +148,33 @@ fn progress(doing: &'static str, reads: usize) -> ProgressBar {
         Err(_) => bar,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use mystocks_cache::MemoryStore;
+    use mystocks_indicators::CsvBars;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn results_are_the_same_by_every_value_not_by_place() {
+        let bars = CsvBars::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/sample")).unwrap();
+        let service = IndicatorService::builder(bars).store(MemoryStore::new()).build().unwrap();
+        let sma = async |symbol, period: i64, range| {
+            let symbol = Symbol::new(symbol).unwrap();
+            service.get(&symbol, "SMA", &[("timeperiod", period.into())], range).await.unwrap()
+        };
+        let first = sma("AAPL", 5, DateRange::ALL).await;
+        assert!(is_same(&first, &sma("AAPL", 5, DateRange::ALL).await));
+        service.drop_l1();
+        let decoded = sma("AAPL", 5, DateRange::ALL).await;
+        assert_eq!(decoded.tier(), Tier::L2);
+        assert!(is_same(&first, &decoded));
+        assert!(!is_same(&first, &sma("AAPL", 10, DateRange::ALL).await), "other values");
+        assert!(!is_same(&first, &sma("IBM", 5, DateRange::ALL).await), "other bars");
+        let day = first.dates()[700];
+        assert!(!is_same(&first, &sma("AAPL", 5, DateRange::since(day)).await), "fewer days");
+    }
+}
