@@ -1,6 +1,6 @@
 //! What a cache counts.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// What a [`Cache`](crate::Cache) did since it was built.
 ///
@@ -38,19 +38,25 @@ pub struct CacheStats {
 }
 
 macro_rules! counters {
-    ($($name:ident),*) => {
+    (striped $striped:ident; $($name:ident),*) => {
         #[derive(Debug, Default)]
         pub(crate) struct Counters {
+            $striped: Striped,
             $($name: AtomicU64,)*
         }
 
         impl Counters {
+            pub(crate) fn $striped(&self) {
+                self.$striped.add();
+            }
+
             $(pub(crate) fn $name(&self) {
                 self.$name.fetch_add(1, Ordering::Relaxed);
             })*
 
             pub(crate) fn snapshot(&self) -> CacheStats {
                 CacheStats {
+                    $striped: self.$striped.sum(),
                     $($name: self.$name.load(Ordering::Relaxed),)*
                     ..CacheStats::default()
                 }
@@ -59,12 +65,39 @@ macro_rules! counters {
     };
 }
 
-counters!(l1_hits, l2_hits, loaded, joined, negative, errors, loads, store_errors, unreadable, not_stored);
+counters!(striped l1_hits; l2_hits, loaded, joined, negative, errors, loads, store_errors, unreadable, not_stored);
 
 impl Counters {
     /// Counts an answered request: by `present` when it got a value, as negative when there is none.
     pub(crate) fn answered(&self, is_present: bool, present: fn(&Self)) {
         let count = if is_present { present } else { Self::negative };
         count(self);
+    }
+}
+
+const STRIPES: usize = 16;
+
+/// A counter that threads add to without sharing a cache line: for what is counted on every hit.
+#[derive(Debug, Default)]
+struct Striped([Stripe; STRIPES]);
+
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Stripe(AtomicU64);
+
+impl Striped {
+    fn add(&self) {
+        static THREADS: AtomicUsize = AtomicUsize::new(0);
+        thread_local! {
+            static MINE: usize = THREADS.fetch_add(1, Ordering::Relaxed) % STRIPES;
+        }
+        let mine = MINE.try_with(|mine| *mine).unwrap_or(0);
+        if let Some(Stripe(count)) = self.0.get(mine) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn sum(&self) -> u64 {
+        self.0.iter().map(|Stripe(count)| count.load(Ordering::Relaxed)).sum()
     }
 }
