@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use crate::bars;
 use crate::binary::{Run, demo};
+use crate::raw::Raw;
 
 /// Asserts that a run failed with one line that holds all of `wanted`, said once, and nothing on standard output.
 fn assert_refused(run: &Run, wanted: &[&str]) {
@@ -141,4 +142,38 @@ async fn an_address_that_is_none_of_redis_says_what_one_looks_like() {
         assert!(!run.err.contains("sesame"), "{}", run.err);
         assert!(run.err.contains("expected"), "{}", run.err);
     }
+}
+
+#[tokio::test]
+async fn a_redis_that_refuses_to_store_is_no_success() {
+    let reader = "user reader on >reading ~* +@read +select +ping +time +client";
+    let server = RedisServer::builder().config_line(reader).start().await;
+    let folder = bars::folder(&["AAA"]);
+    let url = format!("redis://reader:reading@127.0.0.1:{}/1", server.port());
+    let run = demo(folder.path(), &["--json", "--redis", &url]).await;
+    let report = run.json();
+    assert_eq!((run.code, &report["results"]), (Some(1), &9.into()), "{report}");
+    assert_eq!(
+        (&report["tiers"][1]["hits"], &report["tiers"][1]["equal"]),
+        (&0.into(), &9.into()),
+        "{report}"
+    );
+    let second = &report["second_process"];
+    assert_eq!((&second["recomputed"], &second["equal"]), (&9.into(), &9.into()), "{report}");
+    assert!(report["store_errors"].as_u64() >= Some(9), "{report}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_removed_is_said_and_expires() {
+    let user = "user noscan on >walking ~* +@all -scan";
+    let server = RedisServer::builder().config_line(user).start().await;
+    let folder = bars::folder(&["AAA"]);
+    let url = format!("redis://noscan:walking@127.0.0.1:{}/1", server.port());
+    let run = demo(folder.path(), &["--json", "--redis", &url]).await;
+    assert_eq!((run.code, &run.json()["second_process"]["l2_hits"]), (Some(1), &9.into()), "{run:?}");
+    assert_eq!(run.err.lines().count(), 1, "{}", run.err);
+    assert!(run.err.starts_with("mystocks: failed to remove what the demo stored"), "{}", run.err);
+    let left = Raw::connect(&server.url()).await.everything().await;
+    assert_eq!(left.len(), 9);
+    assert!(left.values().all(|(_, life)| (1..=3_600_000).contains(life)), "{left:?}");
 }

@@ -30,9 +30,10 @@ pub(crate) async fn run(arguments: &cli::Demo) -> Result<ExitCode> {
     let prefix = format!("{}demo-{:08x}:", Prefixes::default().cache, fastrand::u32(..));
     let setup = Setup::open(&arguments.bars, arguments.redis.as_deref(), &prefix).await?;
     let ended = measure(arguments, &setup, &prefix).await;
-    setup.close().await;
+    let closed = setup.close().await;
     let report = ended?;
     report.print(arguments.json)?;
+    closed?;
     Ok(if report.is_sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -64,6 +65,7 @@ async fn measure(arguments: &cli::Demo, setup: &Setup, prefix: &str) -> Result<R
         results: computed.answered(),
         cleaning: cleaning::report(&setup.bars, &symbols).await?,
         failures: computed.failures(),
+        store_errors: setup.indicators.stats().store_errors,
         recomputing: baseline.recomputing.summary(),
         computing_alone: baseline.computing_alone.summary(),
         tiers,

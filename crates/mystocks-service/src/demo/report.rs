@@ -20,6 +20,8 @@ pub(crate) struct Report {
     pub(crate) results: usize,
     pub(crate) cleaning: Cleaning,
     pub(crate) failures: Vec<String>,
+    /// Reads and writes of L2 that failed.
+    pub(crate) store_errors: u64,
     pub(crate) recomputing: Summary,
     pub(crate) computing_alone: Summary,
     pub(crate) tiers: [TierReport; 3],
@@ -126,6 +128,9 @@ impl Report {
             lines.push(format!("cleaning: {quirk}: {count}"));
         }
         lines.extend(self.failures.iter().map(|failure| format!("failed: {failure}")));
+        if self.store_errors > 0 {
+            lines.push(format!("failed: {} reads and writes of L2", self.store_errors));
+        }
         lines.push(if self.is_sound() {
             "Every read came from its tier, with the values that were computed.".to_owned()
         } else {

@@ -55,11 +55,11 @@ impl Setup {
         Ok(Self { bars, indicators: builder.build()?, l2, shared })
     }
 
-    /// Removes what the demo stored and ends every task.
-    pub(crate) async fn close(self) {
-        // What is left behind if this fails expires within the hour.
-        let _ = self.shared.delete_pattern("*").await;
+    /// Removes what the demo stored and ends every task; what is left behind if that fails expires within the hour.
+    pub(crate) async fn close(self) -> Result<()> {
+        let removed = self.shared.delete_pattern("*").await;
         self.leave().await;
+        removed.map(drop).context("remove what the demo stored, which now expires within the hour")
     }
 
     /// Ends every task and leaves the entries to others.
