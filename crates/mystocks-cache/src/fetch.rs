@@ -76,7 +76,7 @@ where
             && (found.value.is_some() || absence_answers)
         {
             counters.answered(found.value.is_some(), Counters::l2_hits);
-            lead.land_filling(Landed::Found(found.clone()), || inner.l1.insert(key, slot));
+            lead.land_filling(Landed::Found(found.clone()), || inner.l1.insert(&key, slot));
             return Ok(found);
         }
         // Between the caller's look into L1 and its boarding another flight may have landed.
@@ -194,7 +194,7 @@ where
     let ttl = inner.policy.draw_ttl(value.is_none());
     let slot = inner.l1.slot(value, Duration::ZERO, ttl, encoded.len());
     let negative = slot.value.is_none();
-    lead.fill(|| inner.l1.insert(key, slot));
+    lead.fill(|| inner.l1.insert(&key, slot));
     if let (Some(l2), Some(spelled)) = (&inner.l2, spelled)
         && lead.is_current()
         && let Err(error) = l2.put(spelled, l2.seal(spelled, encoded, ttl, negative)).await
@@ -232,7 +232,7 @@ where
                         continue;
                     };
                     let key = &keys[index];
-                    inner.flights.fill(key, epoch, || inner.l1.insert(key.clone(), slot));
+                    inner.flights.fill(key, epoch, || inner.l1.insert(key, slot));
                     answers[index] = found.outcome();
                 }
             }

@@ -87,9 +87,11 @@ impl<K: CacheKey, V: Send + Sync + 'static> L1<K, V> {
         Slot { value, born: now.checked_sub(age).unwrap_or(now), ends_after_ms, weight }
     }
 
-    pub(crate) fn insert(&self, key: K, slot: Slot<V>) {
+    /// Holds `slot` under a copy of `key`: made now, it lies in memory beside what moka allocates for it, and the next hit
+    /// touches fewer cache lines than with a key that was made before its value.
+    pub(crate) fn insert(&self, key: &K, slot: Slot<V>) {
         if let Some(slots) = &self.slots {
-            slots.insert(key, slot);
+            slots.insert(key.clone(), slot);
         }
     }
 
