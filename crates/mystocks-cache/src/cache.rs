@@ -118,6 +118,7 @@ where
     ///
     /// # Panics
     /// Never by itself; awaiting a miss outside a tokio runtime panics in tokio.
+    #[inline]
     pub fn get_or_compute<F, Fut, E>(&self, key: &K, load: F) -> GetOrCompute<V>
     where
         F: FnOnce() -> Fut + Send + 'static,

@@ -1,11 +1,12 @@
 //! Who is fetching what: one flight per key, and what an invalidation does to it.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::{Entry, OccupiedEntry};
 
+use rapidhash::quality::RandomState;
 use tokio::sync::Notify;
 
 use crate::cache::Found;
@@ -93,7 +94,7 @@ pub(crate) enum Boarded<K: CacheKey, V> {
 impl<K: CacheKey, V> Flights<K, V> {
     pub(crate) fn new() -> Self {
         let shard = || Mutex::new(Shard { flying: HashTable::new(), epoch: 0 });
-        Self { shards: std::array::from_fn(|_| shard()), hasher: RandomState::new() }
+        Self { shards: std::array::from_fn(|_| shard()), hasher: RandomState::default() }
     }
 
     /// Joins the flight of `key`, or starts one with the caller as its leader.

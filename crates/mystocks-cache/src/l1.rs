@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moka::sync::Cache as Moka;
+use rapidhash::quality::RandomState;
 use tokio::time::Instant;
 
 use crate::key::CacheKey;
@@ -46,7 +47,7 @@ impl<V> Clone for Slot<V> {
 /// entry. Only an entry that must go before L1's time to live is up carries a deadline that is checked on reading.
 pub(crate) struct L1<K, V> {
     /// `None` when L1 is switched off.
-    slots: Option<Moka<K, Slot<V>>>,
+    slots: Option<Moka<K, Slot<V>, RandomState>>,
     ttl: Duration,
 }
 
@@ -59,11 +60,12 @@ impl<K: CacheKey, V: Send + Sync + 'static> L1<K, V> {
             .weigher(|_: &K, slot: &Slot<V>| {
                 slot.weight.saturating_add(u32::try_from(size_of::<K>()).unwrap_or(u32::MAX))
             })
-            .build();
+            .build_with_hasher(RandomState::default());
         Self { slots: (capacity > 0).then_some(slots), ttl }
     }
 
     /// Returns the slot of `key` if it is not past its deadline.
+    #[inline]
     pub(crate) fn get(&self, key: &K) -> Option<Slot<V>> {
         let slot = self.slots.as_ref()?.get(key)?;
         let ends = slot.ends_after_ms;
