@@ -85,8 +85,7 @@ mod tests {
 
     #[test]
     fn every_bit_pattern_survives_and_takes_eight_bytes() {
-        let values =
-            vec![0.0, -0.0, f64::NAN, f64::from_bits(0x7ff0_0000_0000_0001), f64::INFINITY, 1.5e-310];
+        let values = [0.0, -0.0, f64::NAN, f64::from_bits(0x7ff0_0000_0000_0001), f64::INFINITY, 1.5e-310];
         let series = Series { values: values.repeat(100), days: vec![i32::MIN, -1, 0, i32::MAX] };
         let bytes = rmp_serde::to_vec_named(&series).unwrap();
         assert_eq!(bytes.len(), 1 + 7 + 3 + 4800 + 5 + 2 + 16);

@@ -67,6 +67,10 @@ pub(crate) fn kind_of(error: &RedisError) -> ErrorKind {
     }
     match error.kind() {
         RedisKind::AuthenticationFailed | RedisKind::Server(ServerErrorKind::NoPerm) => ErrorKind::Auth,
+        // Refused while a connection selects its database, the client library keeps the text and drops the code.
+        _ if error.detail().is_some_and(|detail| detail.contains("Authentication required")) => {
+            ErrorKind::Auth
+        }
         RedisKind::Io
         | RedisKind::Parse
         | RedisKind::Server(

@@ -109,6 +109,19 @@ async fn a_wrong_password_is_said_without_showing_it_and_tried_again() {
 }
 
 #[tokio::test]
+async fn a_password_that_was_not_given_is_missed_in_whatever_database() {
+    let server = RedisServer::builder().password("right").start().await;
+    for database in [0, 1] {
+        let mut chosen = settings(&server.url());
+        chosen.password = None;
+        chosen.database = database;
+        let manager = RedisManager::start(&chosen).await.unwrap();
+        let error = ask::<String>(&manager, &cmd("PING")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Auth, "database {database}: {error}");
+    }
+}
+
+#[tokio::test]
 async fn errors_of_the_server_have_their_kind_and_show_no_value() {
     let server = RedisServer::builder().config_line("maxmemory-policy noeviction").start().await;
     let manager = connected(&server.url()).await;

@@ -27,7 +27,7 @@ const BOUND: f64 = 1.15;
 /// How often a side reads every key in one round.
 const PASSES: usize = 3;
 /// Shorter than any key waits for its next turn.
-const L1_TTL: Duration = Duration::from_millis(1);
+pub(super) const L1_TTL: Duration = Duration::from_millis(1);
 
 /// Everything that reads the same values, each in its own format.
 #[derive(Clone)]
@@ -36,7 +36,7 @@ pub(super) struct Sides {
     pub(super) without_l1: Cache<String, Value>,
     pub(super) with_l1: Cache<String, Value>,
     pub(super) keys: Arc<Vec<String>>,
-    moka: moka::sync::Cache<String, Arc<Value>>,
+    pub(super) moka: moka::sync::Cache<String, Arc<Value>>,
     peer: Arc<Peer>,
 }
 

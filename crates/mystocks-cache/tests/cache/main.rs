@@ -1,4 +1,7 @@
 //! The promises of the typed cache.
+#![expect(clippy::unwrap_used, reason = "what surrounds the tests may panic as they do")]
+#![expect(clippy::print_stdout, reason = "seeds and figures are for whoever reads the log")]
+#![expect(clippy::disallowed_methods, reason = "a test ends its own tasks")]
 
 mod hostile;
 mod scripted;
