@@ -31,12 +31,13 @@ impl Counts {
     /// Reads the closing lines of `cargo test` (one per target) or of `cargo nextest run`.
     pub(crate) fn read(said: &str) -> Self {
         let mut sum = Self::default();
-        for line in said.lines() {
-            let line = plain(line);
-            let is_nextest = line.trim_start().starts_with("Summary [");
-            if !line.starts_with("test result: ") && !is_nextest {
-                continue;
-            }
+        let lines: Vec<String> = said.lines().map(plain).collect();
+        let is_summary = |line: &String| line.trim_start().starts_with("Summary [");
+        // nextest can show what a test said, and with it the closing line of that one test.
+        let is_nextest = lines.iter().any(is_summary);
+        let is_closing =
+            |line: &&String| if is_nextest { is_summary(line) } else { line.starts_with("test result: ") };
+        for line in lines.iter().filter(is_closing) {
             let words = line.split([' ', ';', ',', '.']).filter(|word| !word.is_empty());
             let mut number: Option<u64> = None;
             for word in words {
@@ -70,6 +71,7 @@ mod tests {
         assert_eq!(Counts::read(cargo), Counts { passed: 5, failed: 1, skipped: 1 });
         let nextest = "\u{1b}[32;1m     Summary\u{1b}[0m [   0.020s] \u{1b}[1m12\u{1b}[0m tests run: \u{1b}[1m9\u{1b}[0m passed (1 slow), 2 failed, 1 timed out, 4 skipped";
         assert_eq!(Counts::read(nextest), Counts { passed: 9, failed: 3, skipped: 4 });
+        assert_eq!(Counts::read(&format!("{cargo}{nextest}")), Counts::read(nextest));
     }
 
     #[test]

@@ -1,15 +1,16 @@
 //! `integration`: what needs more than Rust and a redis-server. A part that cannot be had fails.
 
-use std::fs;
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
+use std::{env, fs};
 
 use anyhow::{Context, Result, ensure};
 
 use crate::args::Args;
 use crate::counts::{Counts, count};
-use crate::process::{on_path, run as run_command};
+use crate::process::{located, on_path, run as run_command};
 use crate::redis;
 use crate::say::{note, out, timed};
 use crate::workspace::{cargo, root};
@@ -52,10 +53,10 @@ fn row(name: &str, result: &Result<Counts>, took: Duration) -> String {
 
 /// Keys and digests against a real interpreter.
 fn python_vectors() -> Result<Counts> {
-    interpreter()?;
+    let python = interpreter()?;
     let mut command = cargo();
     command.args(["test", "--package", "mystocks-keys", "--test", "python"]);
-    count(command.env("MYSTOCKS_REQUIRE_PYTHON", "1"), false)
+    count(command.env("MYSTOCKS_REQUIRE_PYTHON", "1").env("PYTHON", python), false)
 }
 
 /// What a redis-py client reads and writes on the shared keys, both directions.
@@ -67,8 +68,16 @@ fn redis_py() -> Result<Counts> {
     count(&mut command, false)
 }
 
+/// Returns the absolute path of `$PYTHON`, else of python3 on PATH.
 fn interpreter() -> Result<PathBuf> {
-    on_path("python3").context("there is no python3 on PATH")
+    chosen(env::var_os("PYTHON").filter(|given| !given.is_empty()).as_deref())
+}
+
+fn chosen(given: Option<&OsStr>) -> Result<PathBuf> {
+    let Some(given) = given.map(Path::new) else {
+        return on_path("python3").context("there is no python3 on PATH and no $PYTHON");
+    };
+    located(given).with_context(|| format!("PYTHON={}: no such program", given.display()))
 }
 
 /// Makes the virtual environment of the Python peer unless it is there with these requirements.
@@ -98,6 +107,14 @@ fn environment() -> Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_given_interpreter_comes_before_python3() {
+        assert_eq!(chosen(Some(OsStr::new("sh"))).unwrap(), on_path("sh").unwrap());
+        assert_eq!(chosen(Some(OsStr::new("/bin/sh"))).unwrap(), Path::new("/bin/sh"));
+        let error = chosen(Some(OsStr::new("no-such-python"))).unwrap_err().to_string();
+        assert_eq!(error, "PYTHON=no-such-python: no such program");
+    }
 
     #[test]
     fn a_row_says_how_a_part_ended() {

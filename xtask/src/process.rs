@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
-use std::{env, io, thread};
+use std::{env, io, path, thread};
 
 use anyhow::{Context, Result, ensure};
 
@@ -64,9 +64,17 @@ fn copy(from: impl io::Read, mut to: impl Write) -> String {
     all
 }
 
-/// Returns the file that `name` means on PATH.
-pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
-    env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(name)).find(|file| is_program(file))
+/// Returns the absolute path of the file that `name` means on PATH.
+pub(crate) fn on_path(name: impl AsRef<Path>) -> Option<PathBuf> {
+    let folders = env::var_os("PATH")?;
+    let file = env::split_paths(&folders).map(|folder| folder.join(&name)).find(|file| is_program(file))?;
+    path::absolute(file).ok()
+}
+
+/// Returns the absolute path of what `given` means to a shell here: a bare name is looked for on PATH.
+pub(crate) fn located(given: &Path) -> Option<PathBuf> {
+    let is_bare = !given.to_string_lossy().contains('/');
+    if is_bare { on_path(given) } else { path::absolute(given).ok().filter(|file| is_program(file)) }
 }
 
 /// Returns whether `file` is there and may be run.
@@ -77,8 +85,14 @@ pub(crate) fn is_program(file: &Path) -> bool {
 
 fn line(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
+    let words: Vec<_> = words.map(|word| masked(&word.to_string_lossy())).collect();
     format!("`{}`", words.join(" "))
+}
+
+/// Hides who logs in where: up to the last `@`, because a password may hold one, and a `/` as well.
+fn masked(word: &str) -> String {
+    let parts = word.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?.1)));
+    parts.map_or_else(|| word.to_owned(), |(scheme, host)| format!("{scheme}://***@{host}"))
 }
 
 #[cfg(test)]
@@ -110,5 +124,21 @@ mod tests {
         assert!(on_path("sh").is_some());
         assert!(on_path("no-such-program-anywhere").is_none());
         assert!(!is_program(Path::new("Cargo.toml")));
+    }
+
+    #[test]
+    fn a_command_line_shows_no_password() {
+        let mut command = Command::new("mystocks");
+        command.args([
+            "--redis",
+            "redis://me:a/b@c@localhost:6379/1",
+            "--at=rediss://:x@h",
+            "redis://h/1",
+            "a@b",
+        ]);
+        assert_eq!(
+            line(&command),
+            "`mystocks --redis redis://***@localhost:6379/1 --at=rediss://***@h redis://h/1 a@b`"
+        );
     }
 }
