@@ -83,7 +83,7 @@ impl<'a> Reader<'a> {
         let key: &'static KeyInfo = KEYS.iter().find(|key| key.name == name)?;
         let raw = self.merged.raw(key)?;
         // Spelled out with nothing but the parts, the URL says what the parts say; they also allow IPv6.
-        if raw.text == URL_OF_PARTS {
+        if name == "REDIS_URL" && raw.text == URL_OF_PARTS {
             return None;
         }
         let filled = self.merged.filled(raw);
