@@ -1,5 +1,6 @@
 //! Bars in a folder of CSV files.
 
+mod folder;
 mod parse;
 mod stamp;
 
@@ -13,6 +14,7 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use mystocks_ta::CleaningPolicy;
 
+use self::folder::Listing;
 use self::stamp::Stamp;
 use crate::error::{Error, ErrorKind};
 use crate::source::{BarSource, LoadedBars};
@@ -24,7 +26,8 @@ use crate::version::SeriesVersion;
 /// The first line names the columns: `date`, `open`, `high`, `low`, `close` and `volume` in any order and case; others are
 /// ignored, but a column `symbol` must repeat the file's name. Dates are `YYYY-MM-DD`. A blank number is a missing one and
 /// left to the cleaning. Whatever else is wrong with a file is [`ErrorKind::Malformed`] naming the file, the line, the column
-/// and what was expected. Subfolders are not looked into.
+/// and what was expected. Subfolders are not looked into. What ends in `.csv` and cannot be the file of a symbol is in
+/// [`skipped`](Self::skipped).
 ///
 /// # Versions
 /// The version is a digest of the cleaned bars. It is remembered with the file's length, inode and time stamps, so asking
@@ -107,24 +110,17 @@ impl CsvBars {
         self.memory().reads
     }
 
-    fn path(&self, symbol: &Symbol) -> PathBuf {
-        self.folder.join(format!("{symbol}.csv"))
+    /// Lists what ends in `.csv`, in any case, and is not among the [`symbols`](BarSource::symbols): each with its name in
+    /// the folder and the reason, sorted by name.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Source`] when the folder cannot be read.
+    pub async fn skipped(&self) -> Result<Vec<(String, String)>, Error> {
+        Ok(self.listing().await?.skipped)
     }
 
-    fn list(&self) -> io::Result<Vec<Symbol>> {
-        let mut symbols = Vec::new();
-        for entry in fs::read_dir(&self.folder)? {
-            let path = entry?.path();
-            let name = path.file_name().and_then(|name| name.to_str());
-            if let Some(symbol) = name.and_then(|name| name.strip_suffix(".csv"))
-                && let Ok(symbol) = Symbol::new(symbol)
-                && path.is_file()
-            {
-                symbols.push(symbol);
-            }
-        }
-        symbols.sort_unstable();
-        Ok(symbols)
+    fn path(&self, symbol: &Symbol) -> PathBuf {
+        self.folder.join(format!("{symbol}.csv"))
     }
 
     fn stamp(&self, symbol: &Symbol) -> Option<Stamp> {
@@ -194,7 +190,14 @@ impl CsvBars {
     }
 
     fn unknown(&self, symbol: &Symbol) -> Error {
-        Error::unknown_symbol(symbol, &self.list().unwrap_or_default())
+        Error::unknown_symbol(symbol, &Listing::of(&self.folder).unwrap_or_default().symbols)
+    }
+
+    async fn listing(&self) -> Result<Listing, Error> {
+        let folder = Arc::clone(&self.folder);
+        self.elsewhere(move || Listing::of(&folder))
+            .await?
+            .map_err(|error| unavailable(&self.folder.to_string_lossy()).with_source(error))
     }
 
     async fn read_elsewhere(&self, symbol: &Symbol) -> Result<LoadedBars, Error> {
@@ -220,10 +223,7 @@ impl CsvBars {
 #[async_trait]
 impl BarSource for CsvBars {
     async fn symbols(&self) -> Result<Vec<Symbol>, Error> {
-        let bars = self.clone();
-        self.elsewhere(move || bars.list())
-            .await?
-            .map_err(|error| unavailable(&self.folder.to_string_lossy()).with_source(error))
+        Ok(self.listing().await?.symbols)
     }
 
     async fn version(&self, symbol: &Symbol) -> Result<SeriesVersion, Error> {

@@ -116,6 +116,11 @@ impl Error {
 }
 
 impl Error {
+    /// What is wrong and what would be right, without the kind and the subject.
+    pub(crate) fn detail(&self) -> Option<&str> {
+        self.detail.as_deref()
+    }
+
     /// The registry's own error about a request, whose message says all of it.
     fn refused_by_the_registry(&self) -> Option<&mystocks_ta::Error> {
         let source = self.source.as_deref()?;

@@ -104,6 +104,50 @@ async fn only_files_named_as_symbols_are_listed() {
 }
 
 #[tokio::test]
+async fn what_ends_in_csv_and_is_no_symbol_is_listed_with_the_reason() {
+    let (folder, bars) = folder(PLAIN);
+    assert_eq!(bars.skipped().await.unwrap(), []);
+    fs::create_dir(folder.path().join("DIR.csv")).unwrap();
+    let long = format!("{}.csv", "x".repeat(33));
+    for name in
+        ["notes.txt", "csv", "IBM.csv.bak", "^GSPC.csv", "BRK.B.CSV", "贵州茅台.csv", ".csv", ".a.csv", &long]
+    {
+        fs::write(folder.path().join(name), PLAIN).unwrap();
+    }
+    let rule = "a symbol is 1 to 32 of A-Z a-z 0-9 . _ - and does not start with a dot";
+    let expected = [
+        (".a.csv", format!("it starts with a dot; {rule}")),
+        (".csv", format!("it is empty; {rule}")),
+        ("BRK.B.CSV", "expected the ending .csv in lower case".to_owned()),
+        ("DIR.csv", "expected a regular file".to_owned()),
+        ("^GSPC.csv", format!("it contains '^'; {rule}")),
+        (&long, format!("it has 33 bytes; {rule}")),
+        ("贵州茅台.csv", format!("it contains '贵'; {rule}")),
+    ]
+    .map(|(file, reason)| (file.to_owned(), reason));
+    assert_eq!(bars.skipped().await.unwrap(), expected);
+    assert_eq!(bars.symbols().await.unwrap(), [stock()]);
+
+    fs::remove_dir_all(folder.path()).unwrap();
+    assert_eq!(bars.skipped().await.unwrap_err().kind(), ErrorKind::Source);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_name_that_is_no_text_is_listed_too() {
+    use std::os::unix::ffi::OsStrExt;
+
+    let (folder, bars) = folder(PLAIN);
+    let name = std::ffi::OsStr::from_bytes(b"A\xff.csv");
+    // Some file systems take no such name.
+    let expected = match fs::write(folder.path().join(name), PLAIN) {
+        Ok(()) => vec![("A\u{fffd}.csv".to_owned(), "expected a name in UTF-8".to_owned())],
+        Err(_) => vec![],
+    };
+    assert_eq!(bars.skipped().await.unwrap(), expected);
+}
+
+#[tokio::test]
 async fn a_folder_that_is_none_is_refused_at_once() {
     let (folder, _) = folder(PLAIN);
     for wrong in [folder.path().join("missing"), folder.path().join("AAPL.csv")] {
