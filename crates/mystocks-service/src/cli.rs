@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+/// The variable that can hold the URL of Redis: other users of the machine see a command line, but no environment.
+pub(crate) const REDIS_VARIABLE: &str = "MYSTOCKS_DEMO_REDIS";
+
 /// Services of the market-data platform.
 #[derive(Debug, Parser)]
 #[command(name = "mystocks", version)]
@@ -27,7 +30,7 @@ pub(crate) struct Demo {
     #[arg(long, value_name = "DIR")]
     pub(crate) bars: PathBuf,
     /// The Redis that is L2; without it L2 is in memory.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", env = REDIS_VARIABLE, hide_env_values = true)]
     pub(crate) redis: Option<String>,
     /// Prints one JSON object instead of tables.
     #[arg(long)]
@@ -38,7 +41,7 @@ pub(crate) struct Demo {
 pub(crate) struct ReadBack {
     #[arg(long)]
     pub(crate) bars: PathBuf,
-    #[arg(long)]
+    #[arg(long, env = REDIS_VARIABLE, hide_env_values = true)]
     pub(crate) redis: String,
     /// Under which prefix the first process wrote.
     #[arg(long)]

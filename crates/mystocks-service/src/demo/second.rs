@@ -45,8 +45,7 @@ pub(crate) async fn process(
     computed: &Reads,
 ) -> Result<SecondProcess> {
     let program = std::env::current_exe().context("find this program")?;
-    let mut command = Command::new(program);
-    command.arg("read-back").arg("--bars").arg(bars).args(["--redis", redis, "--prefix", prefix]);
+    let mut command = command(&program, bars, redis, prefix);
     let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn();
     let output = child.context("start the second process")?.wait_with_output().await?;
     ensure!(output.status.success(), "read the results in a second process: {}", output.status);
@@ -61,6 +60,13 @@ pub(crate) async fn process(
         equal: computed.digests.iter().filter(is_equal).count(),
         recomputed: testimony.loads,
     })
+}
+
+fn command(program: &Path, bars: &Path, redis: &str, prefix: &str) -> Command {
+    let mut command = Command::new(program);
+    command.arg("read-back").arg("--bars").arg(bars).args(["--prefix", prefix]);
+    command.env(cli::REDIS_VARIABLE, redis);
+    command
 }
 
 /// Is the second process: reads everything once and prints a [`Testimony`].
@@ -79,4 +85,30 @@ pub(crate) async fn read_back(arguments: &cli::ReadBack) -> Result<ExitCode> {
     println!("{}", serde_json::to_string(&testimony)?);
     setup.leave().await;
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[test]
+    fn the_url_is_in_the_environment_and_not_in_the_command_line() {
+        let url = "redis://:hunter2@localhost/1";
+        let command = command(Path::new("mystocks"), Path::new("/bars"), url, "p:");
+        let command = command.as_std();
+        let words: Vec<_> = command.get_args().collect();
+        assert_eq!(words, ["read-back", "--bars", "/bars", "--prefix", "p:"]);
+        assert!(command.get_envs().eq([(cli::REDIS_VARIABLE.as_ref(), Some(url.as_ref()))]));
+    }
+
+    #[test]
+    fn a_url_in_the_command_line_is_still_taken() {
+        let words = ["mystocks", "demo", "--bars", "/bars", "--redis", "redis://localhost/1"];
+        let cli::Command::Demo(demo) = cli::Cli::parse_from(words).command else {
+            panic!("another command");
+        };
+        assert_eq!(demo.redis.as_deref(), Some("redis://localhost/1"));
+    }
 }
