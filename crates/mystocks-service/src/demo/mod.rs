@@ -6,6 +6,7 @@ mod read;
 mod recompute;
 mod report;
 mod second;
+mod settle;
 mod setup;
 
 use std::process::ExitCode;
@@ -16,7 +17,7 @@ use mystocks_keys::Prefixes;
 
 use crate::cli;
 use crate::demo::read::Job;
-use crate::demo::report::{Report, TierReport};
+use crate::demo::report::{Report, Skipped, TierReport};
 use crate::demo::setup::{L2, Setup};
 
 pub(crate) use second::read_back;
@@ -39,7 +40,14 @@ pub(crate) async fn run(arguments: &cli::Demo) -> Result<ExitCode> {
 
 async fn measure(arguments: &cli::Demo, setup: &Setup, prefix: &str) -> Result<Report> {
     let symbols = setup.indicators.symbols().await.context("list the series")?;
-    ensure!(!symbols.is_empty(), "find bars in {}: expected CSV files SYMBOL.csv", arguments.bars.display());
+    let skipped = Skipped::all(setup.bars.skipped().await.context("list the series")?);
+    ensure!(
+        !symbols.is_empty(),
+        "find bars in {}: expected CSV files SYMBOL.csv{}",
+        arguments.bars.display(),
+        skipped.first().map(|first| format!(", skipped {first}")).unwrap_or_default()
+    );
+    settle::wait(&arguments.bars, &symbols).await;
     let job = Job::daily(&symbols);
 
     let computed = job.read(&setup.indicators, "computing", 1).await;
@@ -61,6 +69,7 @@ async fn measure(arguments: &cli::Demo, setup: &Setup, prefix: &str) -> Result<R
     Ok(Report {
         l2: setup.l2.name(),
         symbols: symbols.len(),
+        skipped,
         indicators: job.labels(),
         results: computed.answered(),
         cleaning: cleaning::report(&setup.bars, &symbols).await?,

@@ -1,5 +1,6 @@
 //! What the demo says at the end.
 
+use std::fmt;
 use std::io::{self, Write as _};
 
 use anyhow::{Context, Result};
@@ -7,15 +8,18 @@ use mystocks_cache::Tier;
 use serde::Serialize;
 
 use crate::demo::cleaning::Cleaning;
-use crate::demo::clock::Summary;
+use crate::demo::clock::{Latencies, Summary};
 use crate::demo::read::Reads;
 use crate::demo::recompute::Baseline;
 use crate::demo::second::SecondProcess;
+
+const NOTE: &str = "recompute reads and digests the whole file as the bar source does; reads from L1 and L2 include one stat of the file.";
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     pub(crate) l2: &'static str,
     pub(crate) symbols: usize,
+    pub(crate) skipped: Vec<Skipped>,
     pub(crate) indicators: Vec<String>,
     pub(crate) results: usize,
     pub(crate) cleaning: Cleaning,
@@ -28,7 +32,16 @@ pub(crate) struct Report {
     pub(crate) second_process: Option<SecondProcess>,
 }
 
+/// A CSV file of the folder that is none of a symbol.
+#[derive(Debug, Serialize)]
+pub(crate) struct Skipped {
+    file: String,
+    reason: String,
+}
+
 /// What one tier's reads cost. A factor is how many times faster the median read is; below 1 the tier loses.
+///
+/// L3 has none: it reads the bars once for all indicators of a symbol, recomputing reads them for each.
 #[derive(Debug, Serialize)]
 pub(crate) struct TierReport {
     tier: String,
@@ -39,8 +52,21 @@ pub(crate) struct TierReport {
     equal: usize,
     p50_us: f64,
     p99_us: f64,
-    factor_over_recomputing: f64,
-    factor_over_computing_alone: f64,
+    factor_over_recomputing: Option<f64>,
+    factor_over_computing_alone: Option<f64>,
+}
+
+impl Skipped {
+    pub(crate) fn all(skipped: Vec<(String, String)>) -> Vec<Self> {
+        skipped.into_iter().map(|(file, reason)| Self { file, reason }).collect()
+    }
+}
+
+impl fmt::Display for Skipped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A file name may hold a line's end or a terminal's commands.
+        write!(f, "{}: {}", self.file.escape_debug(), self.reason)
+    }
 }
 
 impl TierReport {
@@ -48,6 +74,7 @@ impl TierReport {
         let Summary { reads: count, p50_us, p99_us } = reads.latencies.summary();
         let equal =
             computed.digests.iter().filter(|(name, digest)| reads.digests.get(*name) == Some(*digest));
+        let factor = |of: &Latencies| (tier != Tier::L3).then(|| of.summary().p50_us / p50_us);
         Self {
             tier: tier.to_string(),
             reads: count,
@@ -55,8 +82,8 @@ impl TierReport {
             equal: equal.count(),
             p50_us,
             p99_us,
-            factor_over_recomputing: baseline.recomputing.summary().p50_us / p50_us,
-            factor_over_computing_alone: baseline.computing_alone.summary().p50_us / p50_us,
+            factor_over_recomputing: factor(&baseline.recomputing),
+            factor_over_computing_alone: factor(&baseline.computing_alone),
         }
     }
 }
@@ -80,8 +107,13 @@ impl Report {
     fn text(&self) -> String {
         let mut lines = vec![
             format!(
-                "{} series, {} bars of {} rows; {} results: {}",
+                "{} series{}, {} bars of {} rows; {} results: {}",
                 self.symbols,
+                if self.skipped.is_empty() {
+                    String::new()
+                } else {
+                    format!(" ({} files skipped)", self.skipped.len())
+                },
                 self.cleaning.bars,
                 self.cleaning.rows,
                 self.results,
@@ -90,32 +122,34 @@ impl Report {
             format!("L2 is in {}.", self.l2),
             String::new(),
             format!(
-                "{:<34} {:>7} {:>7} {:>10} {:>10} {:>12} {:>12}",
+                "{:<44} {:>7} {:>7} {:>10} {:>10} {:>12} {:>12}",
                 "", "reads", "hits", "p50 µs", "p99 µs", "× recompute", "× kernel"
             ),
         ];
         let alone = |what: &str, summary: &Summary| {
             let Summary { reads, p50_us, p99_us } = summary;
-            format!("{what:<34} {reads:>7} {:>7} {p50_us:>10.2} {p99_us:>10.2}", "-")
+            format!("{what:<44} {reads:>7} {:>7} {p50_us:>10.2} {p99_us:>10.2}", "-")
         };
         lines.push(alone("recompute: read the bars, compute", &self.recomputing));
         lines.push(alone("kernel: compute, bars at hand", &self.computing_alone));
+        let factor = |of: Option<f64>| of.map_or_else(|| "-".to_owned(), |of| format!("{of:.2}"));
         for tier in &self.tiers {
             let what = match tier.tier.as_str() {
-                "L3" => "L3: load, compute, store",
+                "L3" => "L3: compute, store (bars read once a symbol)",
                 "L2" => "L2: read, decode",
                 _ => "L1: in this process",
             };
             lines.push(format!(
-                "{what:<34} {:>7} {:>7} {:>10.2} {:>10.2} {:>12.2} {:>12.2}",
+                "{what:<44} {:>7} {:>7} {:>10.2} {:>10.2} {:>12} {:>12}",
                 tier.reads,
                 tier.hits,
                 tier.p50_us,
                 tier.p99_us,
-                tier.factor_over_recomputing,
-                tier.factor_over_computing_alone
+                factor(tier.factor_over_recomputing),
+                factor(tier.factor_over_computing_alone)
             ));
         }
+        lines.push(NOTE.to_owned());
         lines.push(String::new());
         lines.extend(self.verdicts());
         lines.extend(self.second_process.iter().map(|second| {
@@ -124,6 +158,7 @@ impl Report {
                 second.pid, second.l2_hits, self.results, second.equal, second.recomputed, second.latencies.p50_us
             )
         }));
+        lines.extend(self.skipped.iter().map(|skipped| format!("skipped: {skipped}")));
         for (quirk, count) in &self.cleaning.totals {
             lines.push(format!("cleaning: {quirk}: {count}"));
         }
@@ -141,8 +176,7 @@ impl Report {
 
     /// Says in words where a tier wins and where it does not.
     fn verdicts(&self) -> impl Iterator<Item = String> + '_ {
-        let cached = self.tiers.iter().filter(|tier| tier.tier != "L3");
-        cached.map(|tier| {
+        self.tiers.iter().filter_map(|tier| {
             let says = |factor: f64| {
                 if factor >= 1.0 {
                     format!("{factor:.1} times faster than")
@@ -150,12 +184,15 @@ impl Report {
                     format!("{:.1} times SLOWER than", 1.0 / factor)
                 }
             };
-            format!(
+            Some(format!(
                 "A read from {} is {} reading the bars and computing, and {} the kernel alone.",
                 tier.tier,
-                says(tier.factor_over_recomputing),
-                says(tier.factor_over_computing_alone)
-            )
+                says(tier.factor_over_recomputing?),
+                says(tier.factor_over_computing_alone?)
+            ))
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
