@@ -112,7 +112,7 @@ impl Report {
                 if self.skipped.is_empty() {
                     String::new()
                 } else {
-                    format!(" ({} files skipped)", self.skipped.len())
+                    format!(" (skipped files: {})", self.skipped.len())
                 },
                 self.cleaning.bars,
                 self.cleaning.rows,

@@ -72,7 +72,7 @@ fn skipped_files_are_counted_and_named_and_no_failure() {
     let two = [("^GSPC.csv", "it contains '^'"), ("贵\n.csv", "it contains '贵'")];
     let report = report(two.map(|(file, reason)| (file.to_owned(), reason.to_owned())).to_vec());
     let text = report.text();
-    assert!(text.starts_with("1 series (2 files skipped), 2 bars of 3 rows;"), "{text}");
+    assert!(text.starts_with("1 series (skipped files: 2), 2 bars of 3 rows;"), "{text}");
     let said: Vec<&str> = text.lines().filter(|line| line.starts_with("skipped: ")).collect();
     assert_eq!(said, ["skipped: ^GSPC.csv: it contains '^'", "skipped: 贵\\n.csv: it contains '贵'"]);
     let json = serde_json::to_value(&report).unwrap();
