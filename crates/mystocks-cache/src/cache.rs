@@ -29,7 +29,8 @@ use crate::store::Store;
 /// Cheap to clone; the clones are one cache.
 ///
 /// # Guarantees
-/// - However many callers ask for one key in this process, at most one loader runs for it at a time.
+/// - However many callers ask for one key in this process, at most one loader runs for it at a time; an
+///   invalidation frees the key, so a load that it voided may end beside the next.
 /// - A load belongs to the cache: a caller that goes away ends neither the load nor the others' waiting.
 /// - A failing store is never a caller's error on a read: the loader answers.
 /// - What L2 holds damaged, under a wrong key or in an unknown format is a counted miss.

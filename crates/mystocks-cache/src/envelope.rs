@@ -105,7 +105,8 @@ pub(crate) fn open<'a>(
     }
     Ok(Opened {
         age: Duration::from_millis(now_ms.saturating_sub(born_ms)),
-        expires_in: Duration::from_millis(expires_ms - now_ms),
+        // Never longer than the entry's whole life, should the store's clock have been set back.
+        expires_in: Duration::from_millis((expires_ms - now_ms).min(expires_ms.saturating_sub(born_ms))),
         payload: (!negative).then_some(payload),
     })
 }
@@ -160,6 +161,13 @@ mod tests {
         let example = format!("```text\n{}\n```", rows.join("\n"));
         let document = include_str!("../../../docs/wire-format.md");
         assert!(document.contains(&example), "docs/wire-format.md lacks\n{example}");
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_makes_no_entry_live_longer() {
+        let entry = sealed(b"payload", false);
+        let opened = open(&entry, KEY, 3, 10).unwrap();
+        assert_eq!((opened.age, opened.expires_in), (Duration::ZERO, Duration::from_secs(2)));
     }
 
     #[test]

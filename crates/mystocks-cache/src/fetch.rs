@@ -56,7 +56,7 @@ where
     };
     let counters = &inner.counters;
     loop {
-        let lead = match inner.flights.board(&key) {
+        let mut lead = match inner.flights.board(&key) {
             Boarded::Leader(lead) => lead,
             Boarded::Waiter(flight) => match flight.wait().await {
                 // Somebody else's "there is none" does not answer a caller whose loader always has one.
@@ -90,6 +90,9 @@ where
             return Ok(found);
         }
         let flight = lead.flight();
+        let subject = spelled.as_ref().map_or(inner.name.as_str(), Key::as_str);
+        let died = Error::new(ErrorKind::Panicked, "load", subject);
+        lead.begin_load(died.with_detail("the task of the load ended without an answer"));
         counters.loads();
         inner.meter(metric::LOADS);
         inner.tracker.spawn(run(Arc::clone(&inner), key, lead, spelled, load));
@@ -104,8 +107,7 @@ where
             }
             Landed::Abandoned => {
                 counters.errors();
-                Err(Error::new(ErrorKind::Unavailable, "load", &inner.name)
-                    .with_detail("the runtime is shutting down"))
+                Err(Error::new(ErrorKind::Panicked, "load", &inner.name).with_detail("nobody leads it any more"))
             }
         };
     }
@@ -192,14 +194,24 @@ where
         }
     };
     let ttl = inner.policy.draw_ttl(value.is_none());
-    let slot = inner.l1.slot(value, Duration::ZERO, ttl, encoded.len());
+    let size = encoded.len() + spelled.map_or(0, |key| key.as_str().len());
+    let slot = inner.l1.slot(value, Duration::ZERO, ttl, size);
     let negative = slot.value.is_none();
     lead.fill(|| inner.l1.insert(&key, slot));
     if let (Some(l2), Some(spelled)) = (&inner.l2, spelled)
         && lead.is_current()
-        && let Err(error) = l2.put(spelled, l2.seal(spelled, encoded, ttl, negative)).await
     {
-        inner.note_store_error(&error);
+        let put = l2.put(spelled, l2.seal(spelled, encoded, ttl, negative));
+        // A store that hangs holds up no shutdown.
+        let put = inner.closed.run_until_cancelled(put).await;
+        let mut outcome = put.unwrap_or(Ok(()));
+        if !lead.is_current() {
+            // Invalidated while it was written: what stands there now may be older than what it replaced.
+            outcome = outcome.and(l2.remove(&key).await);
+        }
+        if let Err(error) = outcome {
+            inner.note_store_error(&error);
+        }
     }
     found
 }
@@ -223,8 +235,9 @@ where
         }));
     }
     if let Some(l2) = inner.l2.as_ref().filter(|_| !missing.is_empty()) {
-        let spelled: Vec<Key> =
-            missing.iter().map(|(index, _)| l2.spell(&keys[*index])).collect::<Result<_, _>>()?;
+        let spelled =
+            missing.iter().map(|(index, _)| l2.spell(&keys[*index])).collect::<Result<Vec<Key>, _>>();
+        let spelled = spelled.inspect_err(|_| keys.iter().for_each(|_| inner.counters.errors()))?;
         match l2.get_many(&spelled).await {
             Ok(entries) => {
                 for ((index, epoch), entry) in missing.into_iter().zip(entries) {

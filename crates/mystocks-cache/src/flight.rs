@@ -107,7 +107,12 @@ impl<K: CacheKey, V> Flights<K, V> {
                 let flight = Arc::new(Flight { landed: Mutex::new(None), notify: Notify::new() });
                 vacant.insert(Flying { hash, key: key.clone(), flight: Arc::clone(&flight) });
                 drop(shard);
-                Boarded::Leader(Lead { flights: Arc::clone(self), hash, flight, landed: false })
+                Boarded::Leader(Lead {
+                    flights: Arc::clone(self),
+                    hash,
+                    flight,
+                    if_dropped: Some(Landed::Abandoned),
+                })
             }
         }
     }
@@ -148,12 +153,12 @@ impl<K: CacheKey, V> Flights<K, V> {
     }
 }
 
-/// The leadership of one flight. Dropped without landing, it lands as [`Landed::Abandoned`].
+/// The leadership of one flight. Dropped without landing, it lands as [`Landed::Abandoned`], or as failed once it loads.
 pub(crate) struct Lead<K: CacheKey, V> {
     flights: Arc<Flights<K, V>>,
     hash: u64,
     flight: Arc<Flight<V>>,
-    landed: bool,
+    if_dropped: Option<Landed<V>>,
 }
 
 impl<K: CacheKey, V> Lead<K, V> {
@@ -174,6 +179,11 @@ impl<K: CacheKey, V> Lead<K, V> {
         }
     }
 
+    /// Makes `error` what the waiters get if the load's task dies; nobody is to take over and load again.
+    pub(crate) fn begin_load(&mut self, error: Error) {
+        self.if_dropped = Some(Landed::Failed(error));
+    }
+
     /// Ends the flight and wakes who waits for it.
     pub(crate) fn land(self, landed: Landed<V>) {
         self.land_filling(landed, || ());
@@ -189,7 +199,7 @@ impl<K: CacheKey, V> Lead<K, V> {
     }
 
     fn end(&mut self, landed: Landed<V>, insert: impl FnOnce()) {
-        self.landed = true;
+        self.if_dropped = None;
         let mut shard = self.flights.shard(self.hash);
         if let Some(flying) = self.found(&mut shard) {
             insert();
@@ -203,8 +213,8 @@ impl<K: CacheKey, V> Lead<K, V> {
 
 impl<K: CacheKey, V> Drop for Lead<K, V> {
     fn drop(&mut self) {
-        if !self.landed {
-            self.end(Landed::Abandoned, || ());
+        if let Some(landed) = self.if_dropped.take() {
+            self.end(landed, || ());
         }
     }
 }

@@ -53,7 +53,12 @@ impl L2 {
         let segments = key.segments();
         let parts: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
         self.keyspace.own(&self.cache, &parts, key.params().as_ref()).map_err(|error| {
-            Error::new(ErrorKind::InvalidArgument, "spell key", segments.join(":")).with_source(error)
+            Error::new(
+                ErrorKind::InvalidArgument,
+                "spell key",
+                segments.join(":").chars().take(128).collect::<String>(),
+            )
+            .with_source(error)
         })
     }
 
@@ -84,7 +89,12 @@ impl L2 {
         let Ok(value) = opened.payload.map(rmp_serde::from_slice).transpose() else {
             return Entry::Unreadable;
         };
-        Entry::Present { value, age: opened.age, expires_in: opened.expires_in, encoded: bytes.len() }
+        Entry::Present {
+            value,
+            age: opened.age,
+            expires_in: opened.expires_in,
+            encoded: bytes.len() + key.as_str().len(),
+        }
     }
 
     /// Seals what `encoded` holds behind its room for the envelope.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::error::{Error, ErrorKind};
+use crate::ttl;
 
 /// How a [`Cache`](crate::Cache) treats its entries.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,6 +71,7 @@ impl Policy {
     /// Draws the time to live of one entry.
     pub(crate) fn draw_ttl(&self, negative: bool) -> Duration {
         let longest = if negative { self.negative_ttl.min(self.ttl) } else { self.ttl };
+        let longest = longest.min(Duration::from_millis(ttl::LONGEST_MS));
         longest.mul_f64(1.0 - self.jitter * fastrand::f64()).max(Duration::from_millis(1))
     }
 }
@@ -108,5 +110,7 @@ mod tests {
         let still = Policy { jitter: 0.0, ..policy };
         assert_eq!(still.draw_ttl(false), Duration::from_secs(1000));
         assert_eq!(still.draw_ttl(true), Duration::from_secs(5));
+        let endless = Policy { ttl: Duration::MAX, ..still };
+        assert_eq!(endless.draw_ttl(false), Duration::from_millis(ttl::LONGEST_MS));
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::error::{Error, ErrorKind};
 
 /// A century: beyond what a server's clock arithmetic takes, `Duration::MAX` would be refused.
-const LONGEST_MS: u64 = 100 * 365 * 24 * 60 * 60 * 1000;
+pub(crate) const LONGEST_MS: u64 = 100 * 365 * 24 * 60 * 60 * 1000;
 
 /// Returns `ttl` in whole milliseconds, rounded down and at most a century.
 pub(crate) fn whole_millis(operation: &'static str, key: &str, ttl: Duration) -> Result<u64, Error> {

@@ -12,8 +12,9 @@ pub(crate) fn needs_own_connection(command: &Cmd) -> Option<&'static str> {
         Some(b'B') => &["BLPOP", "BRPOP", "BLMOVE", "BLMPOP", "BZPOPMIN", "BZPOPMAX", "BZMPOP", "BRPOPLPUSH"],
         Some(b'W') => &["WATCH", "WAIT", "WAITAOF"],
         Some(b'M') => &["MULTI", "MONITOR"],
-        Some(b'S') => &["SELECT", "SUBSCRIBE", "SSUBSCRIBE", "SHUTDOWN"],
-        Some(b'P') => &["PSUBSCRIBE"],
+        Some(b'S') => &["SELECT", "SUBSCRIBE", "SSUBSCRIBE", "SHUTDOWN", "SYNC"],
+        Some(b'P') => &["PSUBSCRIBE", "PSYNC"],
+        Some(b'C') => &["CLIENT"],
         Some(b'A') => &["AUTH"],
         Some(b'H') => &["HELLO"],
         Some(b'Q') => &["QUIT"],
@@ -22,6 +23,14 @@ pub(crate) fn needs_own_connection(command: &Cmd) -> Option<&'static str> {
         _ => return None,
     };
     let found = *candidates.iter().find(|candidate| name.eq_ignore_ascii_case(candidate.as_bytes()))?;
+    if found == "CLIENT" {
+        // Without its replies every later caller would get the answer of another.
+        let word = arguments.next();
+        let changes = ["REPLY", "TRACKING", "CACHING", "NO-EVICT", "NO-TOUCH", "SETNAME"].iter().any(
+            |change| matches!(word, Some(Arg::Simple(word)) if word.eq_ignore_ascii_case(change.as_bytes())),
+        );
+        return changes.then_some(found);
+    }
     if !found.starts_with('X') {
         return Some(found);
     }
@@ -52,6 +61,8 @@ mod tests {
         assert_eq!(verdict(&["MULTI"]), Some("MULTI"));
         let blocking = ["XREADGROUP", "GROUP", "g", "c", "BLOCK", "0", "STREAMS"];
         assert_eq!(verdict(&blocking), Some("XREADGROUP"));
+        assert_eq!(verdict(&["client", "reply", "SKIP"]), Some("CLIENT"));
+        assert_eq!(verdict(&["CLIENT", "ID"]), None);
         assert_eq!(verdict(&["XREAD", "COUNT", "1", "STREAMS", "block"]), None);
         for harmless in ["SET", "GET", "MGET", "MSET", "PING", "PTTL", "XADD", "SCAN", "HGET"] {
             assert_eq!(verdict(&[harmless, "x"]), None, "{harmless}");

@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "a test ends its own tasks")]
 
 mod hostile;
+mod invalidation;
 mod scripted;
 mod stampede;
 mod tiers;

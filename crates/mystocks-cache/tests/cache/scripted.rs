@@ -15,6 +15,12 @@ pub(crate) struct ScriptedStore {
     pub(crate) reading: Notify,
     /// Every read, once answered, takes a permit before it returns.
     pub(crate) gate: Semaphore,
+    /// Told of every write as it begins; while there is one, a write takes a permit before it happens.
+    pub(crate) writing: Notify,
+    pub(crate) write_gate: Option<Semaphore>,
+    /// The same for removals.
+    pub(crate) removing: Notify,
+    pub(crate) remove_gate: Option<Semaphore>,
     pub(crate) broken: AtomicBool,
     pub(crate) gets: AtomicUsize,
     pub(crate) puts: AtomicUsize,
@@ -33,6 +39,10 @@ impl ScriptedStore {
             memory: MemoryStore::new(),
             reading: Notify::new(),
             gate: Semaphore::new(0),
+            writing: Notify::new(),
+            write_gate: None,
+            removing: Notify::new(),
+            remove_gate: None,
             broken: AtomicBool::new(false),
             gets: AtomicUsize::new(0),
             puts: AtomicUsize::new(0),
@@ -65,10 +75,18 @@ impl Store for ScriptedStore {
     async fn put(&self, entries: &[Put<'_>]) -> Result<(), Error> {
         self.puts.fetch_add(1, Ordering::SeqCst);
         self.fail_if_broken("put")?;
+        self.writing.notify_one();
+        if let Some(gate) = &self.write_gate {
+            gate.acquire().await.unwrap().forget();
+        }
         self.memory.put(entries).await
     }
     async fn remove(&self, keys: &[&str]) -> Result<u64, Error> {
         self.fail_if_broken("remove")?;
+        self.removing.notify_one();
+        if let Some(gate) = &self.remove_gate {
+            gate.acquire().await.unwrap().forget();
+        }
         self.memory.remove(keys).await
     }
     async fn touch(&self, key: &str, ttl: Option<Duration>) -> Result<Lifetime, Error> {

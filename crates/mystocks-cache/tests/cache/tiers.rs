@@ -12,18 +12,18 @@ use tokio::time::advance;
 
 use crate::scripted::ScriptedStore;
 
-type Bars = Cache<String, Vec<u64>>;
+pub(crate) type Bars = Cache<String, Vec<u64>>;
 
-fn still() -> Policy {
+pub(crate) fn still() -> Policy {
     Policy { jitter: 0.0, ..Policy::default() }
 }
 
 /// A fresh process: its own L1 on the shared store.
-fn process(store: &Arc<ScriptedStore>, policy: Policy) -> Bars {
+pub(crate) fn process(store: &Arc<ScriptedStore>, policy: Policy) -> Bars {
     Cache::builder("bars", &Keyspace::default()).policy(policy).store(Arc::clone(store)).build().unwrap()
 }
 
-async fn read(cache: &Bars, key: &str, value: u64) -> Outcome<Vec<u64>> {
+pub(crate) async fn read(cache: &Bars, key: &str, value: u64) -> Outcome<Vec<u64>> {
     let load = move || async move { Ok::<_, Infallible>(vec![value]) };
     cache.get_or_compute(&key.to_owned(), load).detail().await.unwrap()
 }
@@ -225,49 +225,19 @@ async fn a_batch_is_one_request_fills_l1_and_keeps_the_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_began_before_an_invalidation_never_fills_l1_after_it() {
-    let store = Arc::new(ScriptedStore::holding_reads());
-    read_through_gate(&store).await;
-    let cache = process(&store, still());
-    let reads = [tokio::spawn(batch(cache.clone())), tokio::spawn(single(cache.clone()))];
-    store.reading.notified().await;
-    while store.counts().0 < 3 {
-        tokio::task::yield_now().await;
-    }
-    cache.invalidate(&"600519".to_owned()).await.unwrap();
-    store.gate.add_permits(10);
-    for read in reads {
-        read.await.unwrap();
-    }
-    assert!(cache.peek(&"600519".to_owned()).is_none());
-    assert_eq!(*read(&cache, "600519", 2).await.value, [2]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_load_that_began_before_an_invalidation_answers_its_caller_and_fills_nothing() {
+async fn what_is_stored_together_does_not_expire_together() {
     let store = Arc::new(ScriptedStore::new());
-    let cache = process(&store, still());
-    let key = "600519".to_owned();
-    let voider = cache.clone();
-    let load = move || async move {
-        voider.invalidate(&"600519".to_owned()).await.unwrap();
-        Ok::<_, Infallible>(vec![1])
-    };
-    assert_eq!(*cache.get_or_compute(&key, load).await.unwrap(), [1]);
-    assert!(cache.peek(&key).is_none());
-    assert_eq!(store.counts().1, 0);
-}
-
-async fn read_through_gate(store: &Arc<ScriptedStore>) {
-    store.gate.add_permits(1);
-    read(&process(store, still()), "600519", 1).await;
-    store.reading.notified().await;
-}
-
-async fn batch(cache: Bars) {
-    cache.get_many(&["600519".to_owned()]).await.unwrap();
-}
-
-async fn single(cache: Bars) {
-    read(&cache, "600519", 1).await;
+    let cache = process(&store, Policy { ttl: Duration::from_secs(1000), jitter: 0.2, ..Policy::default() });
+    let mut lives = Vec::new();
+    for key in 0..200 {
+        read(&cache, &key.to_string(), key).await;
+        let Lifetime::Expires(left) =
+            store.memory.touch(&format!("mystocks:own:bars:{key}"), None).await.unwrap()
+        else {
+            panic!("{key} has no end");
+        };
+        lives.push(left.as_secs());
+    }
+    assert!(lives.iter().all(|left| (799..=1000).contains(left)), "{lives:?}");
+    assert!(lives.iter().min() < Some(&850) && lives.iter().max() > Some(&950), "{lives:?}");
 }
