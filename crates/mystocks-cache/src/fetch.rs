@@ -107,7 +107,8 @@ where
             }
             Landed::Abandoned => {
                 counters.errors();
-                Err(Error::new(ErrorKind::Panicked, "load", &inner.name).with_detail("nobody leads it any more"))
+                Err(Error::new(ErrorKind::Panicked, "load", &inner.name)
+                    .with_detail("nobody leads it any more"))
             }
         };
     }

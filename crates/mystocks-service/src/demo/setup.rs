@@ -49,7 +49,7 @@ impl Setup {
                 let manager = connect(url).await?;
                 let store = RedisStore::new(manager.clone());
                 let shared = CacheService::new(store.clone(), keyspace, &settings);
-                (builder.store(store), shared, L2::Redis(manager))
+                (builder.store(store.bulk()), shared, L2::Redis(manager))
             }
         };
         Ok(Self { bars, indicators: builder.build()?, l2, shared })
