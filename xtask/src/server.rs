@@ -17,8 +17,7 @@ dir=$1; shift
 "$@" </dev/null >"$dir/log" 2>&1 &
 echo "$!"
 read -r _
-kill -9 "$!" 2>/dev/null
-wait "$!"
+{ kill -9 "$!"; wait "$!"; } 2>/dev/null
 rm -rf "$dir"
 "#;
 

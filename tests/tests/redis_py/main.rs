@@ -1,4 +1,5 @@
 //! A redis-py client and the shared cache on the same keys, both directions: `cargo xtask integration --only redis-py`.
+#![expect(clippy::unwrap_used, reason = "what surrounds the tests may panic as they do")]
 
 mod peer;
 
@@ -10,6 +11,9 @@ use mystocks_keys::{Json, Keyspace};
 use mystocks_redis_core::RedisManager;
 use mystocks_testkit::RedisServer;
 use peer::Peer;
+
+/// One of every kind of value that is false in Python.
+type Falsy = (i64, f64, String, Vec<u8>, Json, bool, Option<u8>);
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -107,7 +111,7 @@ async fn values_that_python_code_makes_have_their_types_here() {
     let ours = &both.ours;
     assert!(ours.get::<f64>("nan").await.unwrap().unwrap().is_nan());
     assert_eq!(ours.get("infinities").await.unwrap(), Some([f64::INFINITY, f64::NEG_INFINITY]));
-    let falsy: Option<(i64, f64, String, Vec<u8>, Json, bool, Option<u8>)> = ours.get("falsy").await.unwrap();
+    let falsy: Option<Falsy> = ours.get("falsy").await.unwrap();
     assert_eq!(falsy, Some((0, 0.0, String::new(), Vec::new(), Json::Object(Vec::new()), false, None)));
     assert_eq!(ours.get("tuple").await.unwrap(), Some((1, 2.5, "x".to_owned())));
     assert_eq!(ours.get("big").await.unwrap(), Some(1_u128 << 80));
