@@ -1,5 +1,6 @@
 //! Read-through cache in three tiers: L1 in the process, L2 in Redis, L3 the loader.
 
+mod backplane;
 mod builder;
 mod cache;
 #[cfg(feature = "conformance")]
@@ -11,6 +12,7 @@ mod flight;
 mod key;
 mod l1;
 mod l2;
+mod lease;
 mod memory;
 mod metric;
 mod outcome;
@@ -25,11 +27,13 @@ mod ttl;
 
 #[cfg(feature = "redis")]
 pub use crate::redis::RedisStore;
+pub use backplane::{Backplane, Invalidation, Signal, digest};
 pub use builder::CacheBuilder;
 pub use cache::Cache;
 pub use envelope::MAGIC as ENVELOPE_MAGIC;
 pub use error::{Error, ErrorKind};
 pub use key::CacheKey;
+pub use lease::{Held, Leases, SEEN, Take, Want, Write};
 pub use memory::MemoryStore;
 // Both stand in signatures here, so who uses a cache needs no dependency of its own on them.
 pub use mystocks_keys::{Json, Keyspace};

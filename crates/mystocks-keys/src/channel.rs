@@ -30,6 +30,10 @@ pub enum ChannelName<'a> {
     MarketOf(&'a str),
     /// `events:system`: heartbeats of services.
     System,
+    /// `cache:invalidated`: what every process's L1 has to forget.
+    CacheInvalidated,
+    /// `cache:freed:{node}`: a lease that this node waits for is free.
+    CacheFreed(&'a str),
 }
 
 /// A channel name with its prefix that has passed every rule.
@@ -59,6 +63,11 @@ impl Keyspace {
                 self.channel_named(&format!("events:market:{code}"))
             }
             ChannelName::System => self.channel_named("events:system"),
+            ChannelName::CacheInvalidated => self.channel_named("cache:invalidated"),
+            ChannelName::CacheFreed(node) => {
+                rule::segment("node", node)?;
+                self.channel_named(&format!("cache:freed:{node}"))
+            }
         }
     }
 

@@ -58,6 +58,13 @@ impl Sidecar {
 pub struct Pattern(String);
 
 impl Pattern {
+    /// Returns the pattern of the leases of the keys that this one matches.
+    #[must_use]
+    pub fn leases(&self) -> Self {
+        // The braces are literal in Redis' globs.
+        Self(format!("{{{}}}:lease", self.0))
+    }
+
     pub(crate) fn validated(text: String) -> Self {
         Self(text)
     }

@@ -77,10 +77,14 @@ impl Keyspace {
     ///
     /// # Errors
     /// Besides the common rules: [`InvalidKeyKind::Empty`] when there is neither a part nor `params`, and
-    /// [`InvalidKeyKind::Ambiguous`] when there are no `params` and the last part reads like a digest.
+    /// [`InvalidKeyKind::Ambiguous`] when there are no `params` and the last part reads like a digest, and
+    /// [`InvalidKeyKind::Reserved`] for a cache name that begins with an underscore.
     pub fn own(&self, cache: &str, parts: &[&str], params: Option<&Json>) -> Result<Key, InvalidKey> {
         const PART: &str = "key part";
         rule::segment("cache name", cache)?;
+        if cache.starts_with('_') {
+            return Err(reserved("cache name", cache, "own:_"));
+        }
         let mut name = format!("{}{OWN}{cache}", self.prefixes.cache);
         for part in parts {
             rule::segment(PART, part)?;
@@ -107,6 +111,33 @@ impl Keyspace {
         finish(PART, last, name)
     }
 
+    /// Returns `{cache}own:_clock`, from which the typed caches draw their stamps.
+    pub fn cache_clock(&self) -> Result<Key, InvalidKey> {
+        finish("cache prefix", &self.prefixes.cache, format!("{}{CLOCK}", self.prefixes.cache))
+    }
+
+    /// Returns `{cache}own:_clear:{cache name}`, the stamp at which all of that cache was last cleared.
+    pub fn cache_cleared(&self, cache: &str) -> Result<Key, InvalidKey> {
+        rule::segment("cache name", cache)?;
+        finish("cache name", cache, format!("{}own:_clear:{cache}", self.prefixes.cache))
+    }
+
+    /// Returns `{cache}own:_tag:{tag}`, the stamp at which everything with that tag was last invalidated; `tag` may have
+    /// several segments.
+    pub fn cache_tag(&self, tag: &str) -> Result<Key, InvalidKey> {
+        rule::path("tag", tag)?;
+        finish("tag", tag, format!("{}own:_tag:{tag}", self.prefixes.cache))
+    }
+
+    /// Returns a pattern for `SCAN` that matches the entries of the typed cache `cache` whose parts match `glob`.
+    ///
+    /// # Errors
+    /// As [`pattern`](Self::pattern).
+    pub fn own_pattern(&self, cache: &str, glob: &str) -> Result<Pattern, InvalidKey> {
+        rule::segment("cache name", cache)?;
+        self.pattern(&format!("{OWN}{cache}:{glob}"))
+    }
+
     /// Returns a pattern for `SCAN`: the cache prefix, literal, then `glob` in Redis' syntax (`*`, `?`, `[…]`, `\`).
     ///
     /// # Errors
@@ -122,9 +153,11 @@ impl Keyspace {
 
     /// Returns whether `key`, found by a pattern, is not the cache's to touch.
     ///
-    /// That holds for keys of locks and sessions, for sidecars, and for all that does not begin with the cache prefix.
+    /// That holds for keys of locks and sessions, for sidecars, for the typed caches' clock and marks, and for all that
+    /// does not begin with the cache prefix.
     pub fn is_foreign(&self, key: &str) -> bool {
-        !key.starts_with(&self.prefixes.cache) || key.starts_with('{') || self.foreign_prefix(key).is_some()
+        let Some(name) = key.strip_prefix(self.prefixes.cache.as_str()) else { return true };
+        name.starts_with(RESERVED) || key.starts_with('{') || self.foreign_prefix(key).is_some()
     }
 
     /// Returns `{lock}{resource}`; `resource` may have several segments.
@@ -179,6 +212,9 @@ impl Default for Keyspace {
 }
 
 const OWN: &str = "own:";
+/// What the typed caches keep beside their entries.
+const RESERVED: &str = "own:_";
+const CLOCK: &str = "own:_clock";
 
 fn indicator_path(stock: &str, indicator: &str, params: &Json) -> Result<String, InvalidKey> {
     rule::segment("stock code", stock)?;

@@ -118,3 +118,24 @@ fn foreign_is_what_a_pattern_finds_and_the_cache_must_not_touch() {
         assert!(!keys.is_foreign(key), "{key}");
     }
 }
+
+#[test]
+fn what_the_typed_caches_keep_beside_their_entries_is_out_of_reach() {
+    let keys = Keyspace::default();
+    let marks = [
+        (keys.cache_clock().unwrap(), "mystocks:own:_clock"),
+        (keys.cache_cleared("bars").unwrap(), "mystocks:own:_clear:bars"),
+        (keys.cache_tag("symbol:600519").unwrap(), "mystocks:own:_tag:symbol:600519"),
+    ];
+    for (mark, expected) in marks {
+        assert_eq!(mark.as_str(), expected);
+        assert!(keys.is_foreign(mark.as_str()), "{mark}");
+    }
+    assert!(keys.own("_tag", &["symbol"], None).is_err());
+    assert!(keys.cache_tag("").is_err() && keys.cache_cleared("a:b").is_err());
+    let pattern = keys.own_pattern("bars", "6005*").unwrap();
+    assert_eq!(pattern.as_str(), "mystocks:own:bars:6005*");
+    assert_eq!(pattern.leases().as_str(), "{mystocks:own:bars:6005*}:lease");
+    let entry = keys.own("bars", &["600519"], None).unwrap();
+    assert_eq!(entry.queue().as_str(), "{mystocks:own:bars:600519}:queue");
+}
