@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use redis::aio::MultiplexedConnection;
-use redis::{Cmd, Pipeline, RedisResult, Value};
+use redis::{Cmd, Pipeline, RedisError, RedisResult, Value};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::backoff;
@@ -11,12 +11,15 @@ use crate::call::Call;
 use crate::core::Core;
 use crate::failure::Failure;
 use crate::metric;
+use crate::script::is_unknown_script;
 
 /// What a call sends.
 #[derive(Clone, Copy)]
 pub(crate) enum Work<'a> {
     Command(&'a Cmd),
     Pipeline(&'a Pipeline),
+    /// Runs of scripts by digest; those the server does not know are answered with its error.
+    Runs(&'a Pipeline),
 }
 
 impl Work<'_> {
@@ -25,6 +28,10 @@ impl Work<'_> {
             // Not `query_async`, which boxes the future of every command.
             Self::Command(command) => connection.send_packed_command(command).await?.extract_error(),
             Self::Pipeline(pipeline) => pipeline.query_async(connection).await,
+            Self::Runs(pipeline) => {
+                let replies = connection.send_packed_commands(pipeline, 0, pipeline.len()).await?;
+                first_error(&replies).map_or(Ok(Value::Array(replies)), Err)
+            }
         }
     }
 }
@@ -95,6 +102,14 @@ impl Core {
             Failure::Redis(error)
         })
     }
+}
+
+/// Finds the first error among the replies that is not about an unknown script.
+fn first_error(replies: &[Value]) -> Option<RedisError> {
+    replies.iter().find_map(|reply| match reply {
+        Value::ServerError(error) if !is_unknown_script(reply) => Some(error.clone().into()),
+        _ => None,
+    })
 }
 
 async fn within<T>(

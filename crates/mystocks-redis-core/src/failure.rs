@@ -5,6 +5,7 @@ use std::fmt;
 use redis::{ErrorKind as RedisKind, RedisError, RetryMethod, ServerErrorKind};
 
 use crate::metric;
+use crate::script::UNKNOWN_SCRIPT;
 use crate::{Error, ErrorKind};
 
 /// Why an attempt brought no reply.
@@ -21,6 +22,11 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// The server did not run a script it was given in full.
+    pub(crate) fn unknown_script() -> Self {
+        Self::Redis((UNKNOWN_SCRIPT, "the server does not know the script").into())
+    }
+
     /// Says whether a command that may happen twice is worth sending again.
     pub(crate) fn is_passing(&self) -> bool {
         match self {

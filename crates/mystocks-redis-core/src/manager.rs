@@ -4,7 +4,7 @@ use std::any::type_name;
 use std::sync::Arc;
 
 use mystocks_config::{Endpoint, RedisSettings};
-use redis::{Cmd, ErrorKind as RedisKind, FromRedisValue, Pipeline, ServerErrorKind, Value};
+use redis::{Cmd, FromRedisValue, Pipeline, Value};
 use tokio::sync::watch;
 use tokio_util::sync::DropGuard;
 use tracing::{Instrument, Span, trace_span};
@@ -17,7 +17,7 @@ use crate::fence::needs_own_connection;
 use crate::health::Health;
 use crate::metric;
 use crate::pool::Dedicated;
-use crate::script::Script;
+use crate::script::{Script, UNKNOWN_SCRIPT};
 use crate::{Error, ErrorKind, stream, subject};
 
 /// The connections of one process to one Redis; cloning it is cheap.
@@ -92,7 +92,7 @@ impl RedisManager {
     }
 
     /// Exchanges within `span`, which costs nothing when nobody listens.
-    async fn exchange(&self, work: Work<'_>, call: Call, span: Span) -> Result<Value, Failure> {
+    pub(crate) async fn exchange(&self, work: Work<'_>, call: Call, span: Span) -> Result<Value, Failure> {
         if span.is_disabled() {
             self.core().exchange(work, call).await
         } else {
@@ -178,7 +178,7 @@ impl RedisManager {
         core.tracker.wait().await;
     }
 
-    fn core(&self) -> &Arc<Core> {
+    pub(crate) fn core(&self) -> &Arc<Core> {
         &self.handle.core
     }
 }
@@ -190,8 +190,6 @@ impl std::fmt::Debug for RedisManager {
             .finish_non_exhaustive()
     }
 }
-
-const UNKNOWN_SCRIPT: RedisKind = RedisKind::Server(ServerErrorKind::NoScript);
 
 fn check(settings: &RedisSettings) -> Result<(), Error> {
     let place_is_empty = match &settings.endpoint {
@@ -226,7 +224,7 @@ fn refuse(
     }
 }
 
-fn convert<T: FromRedisValue>(
+pub(crate) fn convert<T: FromRedisValue>(
     value: Value,
     operation: &'static str,
     about: impl FnOnce() -> String,

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use redis::Cmd;
+use redis::{Cmd, ErrorKind as RedisKind, ServerErrorKind, Value};
 
 /// A Lua script, sent by its SHA-1 digest and in full only when the server does not know it.
 ///
@@ -19,6 +19,18 @@ pub struct Script {
     text: &'static str,
     digest: OnceLock<String>,
 }
+
+/// One run of a batch; see [`RedisManager::scripts`](crate::RedisManager::scripts).
+#[derive(Debug, Clone, Copy)]
+pub struct ScriptRun<'a> {
+    /// The keys, `KEYS` in the script.
+    pub keys: &'a [&'a str],
+    /// The arguments, `ARGV` in the script.
+    pub args: &'a [&'a [u8]],
+}
+
+/// What the server answers to a digest it does not know.
+pub(crate) const UNKNOWN_SCRIPT: RedisKind = RedisKind::Server(ServerErrorKind::NoScript);
 
 impl Script {
     /// Takes the text of a script.
@@ -40,6 +52,11 @@ impl Script {
     pub(crate) fn in_full(&self, keys: &[&str], args: &[&[u8]]) -> Cmd {
         command("EVAL", self.text, keys, args)
     }
+}
+
+/// Says whether the server did not run a script because it does not know its digest.
+pub(crate) fn is_unknown_script(reply: &Value) -> bool {
+    matches!(reply, Value::ServerError(error) if error.kind() == Some(ServerErrorKind::NoScript))
 }
 
 fn command(name: &str, script: &str, keys: &[&str], args: &[&[u8]]) -> Cmd {

@@ -2,6 +2,8 @@
 
 use redis::{Arg, Cmd, Pipeline};
 
+use crate::script::ScriptRun;
+
 /// Commands whose first argument is a key; of all others only the name is shown.
 const KEYED: &[&str] = &[
     "APPEND",
@@ -82,6 +84,15 @@ pub(crate) fn of_script(digest: &str, keys: &[&str]) -> String {
     }
 }
 
+/// Describes the runs of a batch by the first.
+pub(crate) fn of_scripts(digest: &str, runs: &[ScriptRun<'_>]) -> String {
+    let first = of_script(digest, runs.first().map_or(&[], |run| run.keys));
+    match runs.len() {
+        1 => first,
+        length => format!("{length} runs of {first}"),
+    }
+}
+
 fn shown(key: &str) -> String {
     let mut text: String = key.chars().take(SHOWN).collect();
     if text.len() < key.len() {
@@ -107,6 +118,8 @@ mod tests {
         let expected = "a pipeline of 2 commands from SET \"mystocks:k\\n\"";
         assert_eq!(of_pipeline(&pipeline), expected);
         assert_eq!(of_script("abc", &["k"]), "script abc on \"k\"");
+        let runs = [ScriptRun { keys: &["k"], args: &[b"the value"] }; 2];
+        assert_eq!(of_scripts("abc", &runs), "2 runs of script abc on \"k\"");
         let long = "é".repeat(500);
         assert_eq!(shown(&long).chars().count(), SHOWN + 1);
     }
