@@ -36,17 +36,32 @@ pub struct Call {
     pub(crate) repeatable: bool,
     pub(crate) lane: Lane,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) tracked: bool,
 }
 
 impl Call {
     /// Sends the command at most once: for whatever must not happen twice (`INCR`, `LPUSH`, `SET NX`).
     pub fn once() -> Self {
-        Self { repeatable: false, lane: Lane::Small, timeout: None }
+        Self { repeatable: false, lane: Lane::Small, timeout: None, tracked: false }
     }
 
     /// Allows the command to be sent again when its connection fails: for reads, and for writes that may happen twice.
     pub fn repeatable() -> Self {
         Self { repeatable: true, ..Self::once() }
+    }
+
+    /// Has the server watch the keys that the command reads; what happens to them is told by [`Tracking`](crate::Tracking).
+    ///
+    /// Goes over [`Lane::Small`], whatever [`Call::on`] says. Without tracking ([`RedisManager::start_tracked`](crate::RedisManager::start_tracked),
+    /// [`Touched::Up`](crate::Touched::Up)) it changes nothing else.
+    pub fn tracked(mut self) -> Self {
+        self.tracked = true;
+        self
+    }
+
+    /// Returns the lane that carries it.
+    pub(crate) fn lane(self) -> Lane {
+        if self.tracked { Lane::Small } else { self.lane }
     }
 
     /// Sends the command on the connections of `lane`.

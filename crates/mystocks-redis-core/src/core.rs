@@ -12,13 +12,16 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::board::Board;
 use crate::call::Lane;
 use crate::clock::ServerClock;
-use crate::dial::Dialer;
+use crate::dial::{Dialer, Driver};
 use crate::failure::Failure;
 use crate::health::Health;
+use crate::mailbox::Mailbox;
 use crate::pool::Pool;
-use crate::slot::Slot;
+use crate::slot::{Shared, Slot};
+use crate::tracking::Touched;
 use crate::{Error, metric};
 
 /// Large values travel on this many connections.
@@ -32,6 +35,7 @@ pub(crate) struct Core {
     pub(crate) pool: Pool,
     pub(crate) clock: ServerClock,
     pub(crate) small: Arc<Slot>,
+    pub(crate) board: Arc<Board>,
     pub(crate) health: watch::Sender<Health>,
     pub(crate) tracker: TaskTracker,
     pub(crate) stop: CancellationToken,
@@ -45,6 +49,8 @@ pub(crate) struct Core {
 pub(crate) struct Borrowed<'a> {
     pub(crate) connection: MultiplexedConnection,
     pub(crate) generation: u64,
+    /// Whether the server tracks what is read over it.
+    pub(crate) tracked: bool,
     pub(crate) slot: &'a Slot,
     pub(crate) answered: bool,
 }
@@ -60,16 +66,20 @@ impl Drop for Borrowed<'_> {
 
 impl Core {
     /// Makes the core and starts its tasks.
-    pub(crate) fn start(settings: &RedisSettings) -> Result<Arc<Self>, Error> {
+    pub(crate) fn start(
+        settings: &RedisSettings,
+        tracking: Option<Arc<Mailbox<Touched>>>,
+    ) -> Result<Arc<Self>, Error> {
         let dialer = Dialer::new(settings);
         let pool = Pool::new(&dialer, settings)?;
         let health = Health::unknown(pool.usage());
-        let slots = |lane, count| (0..count).map(move |_| Arc::new(Slot::new(lane)));
+        let slots = |lane, count| (0..count).map(move |_| Arc::new(Slot::new(lane, None)));
         let core = Arc::new(Self {
             dialer,
             pool,
             clock: ServerClock::new(),
-            small: Arc::new(Slot::new(Lane::Small)),
+            small: Arc::new(Slot::new(Lane::Small, tracking)),
+            board: Arc::default(),
             health: watch::Sender::new(health),
             tracker: TaskTracker::new(),
             stop: CancellationToken::new(),
@@ -81,6 +91,8 @@ impl Core {
         core.small.start(&core);
         let watched = Arc::clone(&core);
         core.tracker.spawn(async move { watched.watch_health().await });
+        let subscribed = Arc::clone(&core);
+        core.tracker.spawn(async move { subscribed.keep_subscribed().await });
         Ok(core)
     }
 
@@ -144,6 +156,17 @@ impl Core {
         Ok(())
     }
 
+    /// Moves the bytes of a connection until the returned token is cancelled, which it also is when the connection ends.
+    pub(crate) fn drive(&self, driver: Driver) -> CancellationToken {
+        let ended = self.stop.child_token();
+        let running = ended.clone();
+        self.tracker.spawn(async move {
+            running.run_until_cancelled(driver).await;
+            running.cancel();
+        });
+        ended
+    }
+
     /// Drops the idle dedicated connections: when one connection to the server died, so have they.
     pub(crate) fn forget_idle(&self) {
         self.pool.forget_idle();
@@ -154,7 +177,7 @@ impl Core {
         let started = Instant::now();
         let outcome = match self.small.connection() {
             None => Err(self.absence(&self.small)),
-            Some((mut connection, generation)) => {
+            Some(Shared { mut connection, generation, .. }) => {
                 let answer = self.ask_time(&mut connection).await;
                 answer.map_err(|error| {
                     self.small.report(&error, generation);
@@ -192,6 +215,6 @@ impl Core {
 }
 
 fn borrowed(slot: &Slot) -> Option<Borrowed<'_>> {
-    let (connection, generation) = slot.connection()?;
-    Some(Borrowed { connection, generation, slot, answered: false })
+    let Shared { connection, generation, tracked } = slot.connection()?;
+    Some(Borrowed { connection, generation, tracked, slot, answered: false })
 }

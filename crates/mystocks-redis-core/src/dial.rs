@@ -1,5 +1,6 @@
 //! Making one connection.
 
+use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
 use std::time::Duration;
@@ -8,11 +9,12 @@ use mystocks_config::{Endpoint, RedisSettings};
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
 use redis::{
-    AsyncConnectionConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo,
-    RedisResult,
+    AsyncConnectionConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, PushInfo,
+    RedisConnectionInfo, RedisResult,
 };
 use tokio::time::timeout;
 
+use crate::pulse::Pulse;
 use crate::stream;
 
 /// What moves the bytes of a connection; the connection lives while this runs.
@@ -45,13 +47,42 @@ impl Dialer {
 
     /// Connects, logs in and selects the database, all within the connect timeout.
     pub(crate) async fn dial(&self) -> RedisResult<(MultiplexedConnection, Driver)> {
-        let connecting = async {
+        self.in_time(async {
             let stream = stream::open(&self.endpoint).await?;
-            let config = AsyncConnectionConfig::new()
-                .set_connection_timeout(None)
-                .set_response_timeout(Some(self.socket_timeout));
-            MultiplexedConnection::new_with_config(&self.login, stream, config).await
+            MultiplexedConnection::new_with_config(&self.login, stream, self.config()).await
+        })
+        .await
+    }
+
+    /// Does the same in RESP3; `hear` is given what the server sends unasked, and must not wait.
+    pub(crate) async fn dial_for_pushes(
+        &self,
+        hear: impl Fn(PushInfo) + Send + Sync + 'static,
+    ) -> RedisResult<(MultiplexedConnection, Driver, Pulse)> {
+        let pulse = Pulse::default();
+        let login = self.login.clone().set_protocol(ProtocolVersion::RESP3);
+        let config = self.config().set_push_sender(move |push| {
+            hear(push);
+            Ok::<_, Infallible>(())
+        });
+        let connecting = async {
+            let stream = pulse.of(stream::open(&self.endpoint).await?);
+            MultiplexedConnection::new_with_config(&login, stream, config).await
         };
+        let (connection, driver) = self.in_time(connecting).await?;
+        Ok((connection, driver, pulse))
+    }
+
+    fn config(&self) -> AsyncConnectionConfig {
+        AsyncConnectionConfig::new()
+            .set_connection_timeout(None)
+            .set_response_timeout(Some(self.socket_timeout))
+    }
+
+    async fn in_time<D: Future<Output = ()> + Send + 'static>(
+        &self,
+        connecting: impl Future<Output = RedisResult<(MultiplexedConnection, D)>>,
+    ) -> RedisResult<(MultiplexedConnection, Driver)> {
         match timeout(self.connect_timeout, connecting).await {
             Ok(Ok((connection, driver))) => Ok((connection, Box::pin(driver))),
             Ok(Err(error)) => Err(error),

@@ -12,6 +12,7 @@ use crate::core::Core;
 use crate::failure::Failure;
 use crate::metric;
 use crate::script::is_unknown_script;
+use crate::tracking::Watching;
 
 /// What a call sends.
 #[derive(Clone, Copy)]
@@ -28,10 +29,16 @@ impl Work<'_> {
             // Not `query_async`, which boxes the future of every command.
             Self::Command(command) => connection.send_packed_command(command).await?.extract_error(),
             Self::Pipeline(pipeline) => pipeline.query_async(connection).await,
-            Self::Runs(pipeline) => {
-                let replies = connection.send_packed_commands(pipeline, 0, pipeline.len()).await?;
-                first_error(&replies).map_or(Ok(Value::Array(replies)), Err)
-            }
+            Self::Runs(pipeline) => runs(connection.send_packed_commands(pipeline, 0, pipeline.len()).await?),
+        }
+    }
+
+    async fn send_tracked(self, connection: &mut MultiplexedConnection) -> RedisResult<Value> {
+        let mut watching = Watching(connection);
+        match self {
+            Self::Command(command) => watching.send_one(command).await?.extract_error(),
+            Self::Pipeline(pipeline) => pipeline.query_async(&mut watching).await,
+            Self::Runs(pipeline) => runs(watching.send(pipeline.cmd_iter()).await?),
         }
     }
 }
@@ -91,8 +98,12 @@ impl Core {
         call: Call,
         patience: Option<Instant>,
     ) -> Result<Value, Failure> {
-        let mut borrowed = self.borrow(call.lane, patience).await?;
-        let outcome = work.send(&mut borrowed.connection).await;
+        let mut borrowed = self.borrow(call.lane(), patience).await?;
+        let outcome = if call.tracked && borrowed.tracked {
+            Box::pin(work.send_tracked(&mut borrowed.connection)).await
+        } else {
+            work.send(&mut borrowed.connection).await
+        };
         borrowed.answered = true;
         outcome.map_err(|error| {
             if self.stop.is_cancelled() {
@@ -104,12 +115,13 @@ impl Core {
     }
 }
 
-/// Finds the first error among the replies that is not about an unknown script.
-fn first_error(replies: &[Value]) -> Option<RedisError> {
-    replies.iter().find_map(|reply| match reply {
-        Value::ServerError(error) if !is_unknown_script(reply) => Some(error.clone().into()),
+/// The replies to runs of a script, or the first error among them that is not about an unknown script.
+fn runs(replies: Vec<Value>) -> RedisResult<Value> {
+    let failed = replies.iter().find_map(|reply| match reply {
+        Value::ServerError(error) if !is_unknown_script(reply) => Some(RedisError::from(error.clone())),
         _ => None,
-    })
+    });
+    failed.map_or(Ok(Value::Array(replies)), Err)
 }
 
 async fn within<T>(

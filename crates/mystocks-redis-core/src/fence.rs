@@ -12,8 +12,9 @@ pub(crate) fn needs_own_connection(command: &Cmd) -> Option<&'static str> {
         Some(b'B') => &["BLPOP", "BRPOP", "BLMOVE", "BLMPOP", "BZPOPMIN", "BZPOPMAX", "BZMPOP", "BRPOPLPUSH"],
         Some(b'W') => &["WATCH", "WAIT", "WAITAOF"],
         Some(b'M') => &["MULTI", "MONITOR"],
-        Some(b'S') => &["SELECT", "SUBSCRIBE", "SSUBSCRIBE", "SHUTDOWN", "SYNC"],
-        Some(b'P') => &["PSUBSCRIBE", "PSYNC"],
+        Some(b'S') => &["SELECT", "SUBSCRIBE", "SSUBSCRIBE", "SUNSUBSCRIBE", "SHUTDOWN", "SYNC"],
+        Some(b'P') => &["PSUBSCRIBE", "PUNSUBSCRIBE", "PSYNC"],
+        Some(b'U') => &["UNSUBSCRIBE"],
         Some(b'C') => &["CLIENT"],
         Some(b'A') => &["AUTH"],
         Some(b'H') => &["HELLO"],
@@ -62,6 +63,11 @@ mod tests {
         let blocking = ["XREADGROUP", "GROUP", "g", "c", "BLOCK", "0", "STREAMS"];
         assert_eq!(verdict(&blocking), Some("XREADGROUP"));
         assert_eq!(verdict(&["client", "reply", "SKIP"]), Some("CLIENT"));
+        assert_eq!(verdict(&["CLIENT", "tracking", "ON"]), Some("CLIENT"));
+        assert_eq!(verdict(&["CLIENT", "CACHING", "YES"]), Some("CLIENT"));
+        // Its answers are as many as its channels.
+        assert_eq!(verdict(&["UNSUBSCRIBE", "a", "b"]), Some("UNSUBSCRIBE"));
+        assert_eq!(verdict(&["UNLINK", "a"]), None);
         assert_eq!(verdict(&["CLIENT", "ID"]), None);
         assert_eq!(verdict(&["XREAD", "COUNT", "1", "STREAMS", "block"]), None);
         for harmless in ["SET", "GET", "MGET", "MSET", "PING", "PTTL", "XADD", "SCAN", "HGET"] {

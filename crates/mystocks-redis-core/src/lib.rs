@@ -33,12 +33,18 @@
 //! # Ok(()) }
 //! ```
 //!
-//! An ACL user needs `SELECT` and `PING` beside its own commands, and `TIME` for [`RedisManager::server_now_ms`].
+//! [`RedisManager::subscribe`] gives messages that are missed only where it says so; [`RedisManager::start_tracked`] tells of changes to what was
+//! read.
+//!
+//! An ACL user needs `SELECT` and `PING` beside its own commands, and `TIME` for [`RedisManager::server_now_ms`]; for subscriptions `SUBSCRIBE`,
+//! `UNSUBSCRIBE` and the channels (`&pattern`), for tracking `CLIENT`, or `CLIENT|TRACKING` and `CLIENT|CACHING`. Both of these need Redis 6 or
+//! later, because their connections speak RESP3.
 //!
 //! `rediss://` trusts what the machine trusts (`SSL_CERT_FILE` and `SSL_CERT_DIR` are read by rustls-native-certs), and makes *ring* the process's TLS
 //! provider unless one is installed already.
 
 mod backoff;
+mod board;
 mod call;
 mod clock;
 mod core;
@@ -49,14 +55,19 @@ mod failure;
 mod fence;
 mod global;
 mod health;
+mod link;
+mod mailbox;
 mod manager;
 pub mod metric;
 mod pool;
+mod pulse;
 mod runs;
 mod script;
 mod slot;
 mod stream;
 mod subject;
+mod subscription;
+mod tracking;
 
 pub use call::{BULK_FROM, Call, Lane};
 pub use error::{Error, ErrorKind};
@@ -65,3 +76,5 @@ pub use manager::RedisManager;
 pub use pool::Dedicated;
 pub use redis;
 pub use script::{Script, ScriptRun};
+pub use subscription::{Event, Subscription};
+pub use tracking::{Touched, Tracking};

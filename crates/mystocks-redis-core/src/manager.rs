@@ -15,9 +15,11 @@ use crate::exchange::Work;
 use crate::failure::Failure;
 use crate::fence::needs_own_connection;
 use crate::health::Health;
+use crate::mailbox::Mailbox;
 use crate::metric;
 use crate::pool::Dedicated;
 use crate::script::{Script, UNKNOWN_SCRIPT};
+use crate::tracking::Touched;
 use crate::{Error, ErrorKind, stream, subject};
 
 /// The connections of one process to one Redis; cloning it is cheap.
@@ -41,11 +43,18 @@ impl RedisManager {
     /// [`ErrorKind::Config`] when a setting cannot work, naming its key. A server that is down, or refuses the password, is no error here;
     /// see [`RedisManager::health`].
     pub async fn start(settings: &RedisSettings) -> Result<Self, Error> {
+        Self::start_with(settings, None).await
+    }
+
+    pub(crate) async fn start_with(
+        settings: &RedisSettings,
+        tracking: Option<Arc<Mailbox<Touched>>>,
+    ) -> Result<Self, Error> {
         check(settings)?;
         if matches!(settings.endpoint, Endpoint::Tcp { tls: true, .. }) {
             stream::provide_tls();
         }
-        let core = Core::start(settings)?;
+        let core = Core::start(settings, tracking)?;
         let guard = core.stop.clone().drop_guard();
         core.small.settled(PATIENCE).await;
         core.check_health().await;
@@ -63,7 +72,7 @@ impl RedisManager {
         const OPERATION: &str = "query";
         let about = || subject::of_command(cmd);
         refuse(needs_own_connection(cmd), OPERATION, about)?;
-        let span = trace_span!("redis.query", about = about(), lane = call.lane.name());
+        let span = trace_span!("redis.query", about = about(), lane = call.lane().name());
         let reply = self.exchange(Work::Command(cmd), call, span).await;
         reply
             .map_err(|failure| failure.into_error(OPERATION, about()))
@@ -84,7 +93,11 @@ impl RedisManager {
         if pipe.is_empty() {
             return convert(Value::Array(Vec::new()), OPERATION, about);
         }
-        let span = trace_span!("redis.pipeline", about = about(), lane = call.lane.name());
+        if call.tracked && pipe.is_transaction() {
+            return Err(Error::new(ErrorKind::Config, OPERATION, about())
+                .with_detail("a transaction cannot be tracked: read without atomic()"));
+        }
+        let span = trace_span!("redis.pipeline", about = about(), lane = call.lane().name());
         let reply = self.exchange(Work::Pipeline(pipe), call, span).await;
         reply
             .map_err(|failure| failure.into_error(OPERATION, about()))
@@ -114,7 +127,7 @@ impl RedisManager {
     ) -> Result<T, Error> {
         const OPERATION: &str = "run";
         let about = || subject::of_script(script.digest(), keys);
-        let span = trace_span!("redis.script", about = about(), lane = call.lane.name());
+        let span = trace_span!("redis.script", about = about(), lane = call.lane().name());
         let running = async {
             let by_digest = script.by_digest(keys, args);
             let reply = self.core().exchange(Work::Command(&by_digest), call).await;

@@ -8,7 +8,7 @@ use crate::ErrorKind;
 pub const FAILURES: &str = "mystocks_redis_failures_total";
 /// Commands sent again after their connection failed (counter).
 pub const RETRIES: &str = "mystocks_redis_retries_total";
-/// Connections made, by `lane` (counter).
+/// Connections made, by `lane`: `small`, `bulk` or `subscription` (counter).
 pub const CONNECTS: &str = "mystocks_redis_connects_total";
 /// Connections lost or given up, by `lane` and `reason`: `closed` or `silent` (counter).
 pub const LOSSES: &str = "mystocks_redis_connection_losses_total";
@@ -20,6 +20,8 @@ pub const HEALTH_CHECK_SECONDS: &str = "mystocks_redis_health_check_seconds";
 pub const DEDICATED_IN_USE: &str = "mystocks_redis_dedicated_in_use";
 /// Scripts that the server had forgotten and that were sent again in full (counter).
 pub const SCRIPT_RELOADS: &str = "mystocks_redis_script_reloads_total";
+/// Gaps told to a receiver that did not keep up, by `receiver`: `subscription` or `tracking` (counter).
+pub const LAGS: &str = "mystocks_redis_receiver_lags_total";
 
 pub(crate) fn failure(kind: ErrorKind) {
     let kind = match kind {
@@ -61,4 +63,8 @@ pub(crate) fn dedicated_in_use(count: usize) {
 
 pub(crate) fn script_reload() {
     metrics::counter!(SCRIPT_RELOADS).increment(1);
+}
+
+pub(crate) fn lag(receiver: &'static str) {
+    metrics::counter!(LAGS, "receiver" => receiver).increment(1);
 }

@@ -36,7 +36,7 @@ impl RedisManager {
     ) -> Result<Vec<T>, Error> {
         const OPERATION: &str = "run";
         let about = || subject::of_scripts(script.digest(), runs);
-        let span = trace_span!("redis.scripts", about = about(), lane = call.lane.name());
+        let span = trace_span!("redis.scripts", about = about(), lane = call.lane().name());
         let mut replies: Vec<Option<Value>> = runs.iter().map(|_| None).collect();
         for naming in [Naming::ByDigest, Naming::FirstInFull, Naming::AllInFull] {
             let mut missing: Vec<_> =

@@ -16,8 +16,11 @@ use crate::backoff;
 use crate::call::Lane;
 use crate::core::Core;
 use crate::failure::{Failure, kind_of};
+use crate::mailbox::Mailbox;
 use crate::metric;
-use crate::{ErrorKind, failure};
+use crate::pulse::{BEAT, NO_OWN_LIMIT, Pulse};
+use crate::tracking::Touched;
+use crate::{ErrorKind, failure, tracking};
 
 /// How long a connection on which nobody got an answer may take to answer PING before it is given up.
 ///
@@ -30,7 +33,7 @@ fn probe_limit(lane: Lane) -> Duration {
 }
 
 /// A connection that lived shorter does not count as a success of connecting.
-const STEADY: Duration = Duration::from_secs(1);
+pub(crate) const STEADY: Duration = Duration::from_secs(1);
 
 /// Where a slot stands.
 #[derive(Debug, Clone)]
@@ -47,15 +50,26 @@ pub(crate) enum Phase {
 /// A place for one connection, empty while there is none.
 pub(crate) struct Slot {
     lane: Lane,
+    tracking: Option<Arc<Mailbox<Touched>>>,
     current: ArcSwapOption<Current>,
     phase: watch::Sender<Phase>,
     started: AtomicBool,
     generations: AtomicU64,
 }
 
+/// A connection for whoever asks for one.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) connection: MultiplexedConnection,
+    /// For [`Slot::report`].
+    pub(crate) generation: u64,
+    pub(crate) tracked: bool,
+}
+
 struct Current {
-    connection: MultiplexedConnection,
-    generation: u64,
+    shared: Shared,
+    /// Of a connection that is asked for life though nobody suspects it.
+    pulse: Option<Pulse>,
     /// A call timed out: is the connection still alive?
     suspected: Notify,
     /// Ends the driver, and is cancelled by its end.
@@ -63,9 +77,10 @@ struct Current {
 }
 
 impl Slot {
-    pub(crate) fn new(lane: Lane) -> Self {
+    pub(crate) fn new(lane: Lane, tracking: Option<Arc<Mailbox<Touched>>>) -> Self {
         Self {
             lane,
+            tracking,
             current: ArcSwapOption::empty(),
             phase: watch::Sender::new(Phase::Connecting),
             started: AtomicBool::new(false),
@@ -73,11 +88,9 @@ impl Slot {
         }
     }
 
-    /// Returns the connection, with its generation for [`Self::report`].
-    pub(crate) fn connection(&self) -> Option<(MultiplexedConnection, u64)> {
-        let current = self.current.load();
-        let current = current.as_ref()?;
-        Some((current.connection.clone(), current.generation))
+    /// Returns the connection.
+    pub(crate) fn connection(&self) -> Option<Shared> {
+        self.current.load().as_ref().map(|current| current.shared.clone())
     }
 
     pub(crate) fn phase(&self) -> watch::Receiver<Phase> {
@@ -147,7 +160,7 @@ impl Slot {
 
     fn of(&self, generation: u64) -> Option<Arc<Current>> {
         let current = self.current.load_full()?;
-        (current.generation == generation).then_some(current)
+        (current.shared.generation == generation).then_some(current)
     }
 
     async fn supervise(&self, core: &Core) {
@@ -160,6 +173,7 @@ impl Slot {
                         reason = %failure::Reason(&error),
                         "cannot connect to redis"
                     );
+                    self.say_untracked();
                     self.phase.send_replace(Phase::Down(error));
                 }
                 Ok(current) => {
@@ -178,6 +192,9 @@ impl Slot {
             }
         }
         self.current.store(None);
+        if let Some(tracking) = &self.tracking {
+            tracking.close();
+        }
         self.phase.send_replace(Phase::Closed);
     }
 
@@ -185,6 +202,11 @@ impl Slot {
     async fn tend(&self, current: Arc<Current>, core: &Core) {
         metric::connect(self.lane.name());
         tracing::info!(lane = self.lane.name(), "connected to redis");
+        // Before anybody reads over it, so that nothing it says about a read comes before this.
+        match &self.tracking {
+            Some(tracking) if current.shared.tracked => tracking.up(),
+            _ => self.say_untracked(),
+        }
         self.current.store(Some(Arc::clone(&current)));
         self.phase.send_replace(Phase::Up);
         let reason = tokio::select! {
@@ -197,6 +219,8 @@ impl Slot {
         if core.stop.is_cancelled() {
             return;
         }
+        // After the connection is taken away: no read that begins when this is known goes over it.
+        self.say_untracked();
         metric::loss(self.lane.name(), reason);
         tracing::warn!(lane = self.lane.name(), reason, "lost a connection to redis");
         let error = match reason {
@@ -209,13 +233,19 @@ impl Slot {
 
     /// Makes a connection that has answered once.
     async fn connect(&self, core: &Core) -> RedisResult<Arc<Current>> {
-        let (connection, driver) = core.dialer.dial().await?;
-        let ended = core.stop.child_token();
-        let running = ended.clone();
-        core.tracker.spawn(async move {
-            running.run_until_cancelled(driver).await;
-            running.cancel();
-        });
+        let (connection, driver, pulse) = match &self.tracking {
+            None => {
+                let (connection, driver) = core.dialer.dial().await?;
+                (connection, driver, None)
+            }
+            Some(tracking) => {
+                let tracking = Arc::clone(tracking);
+                let hear = move |push| tracking::hear(&tracking, push);
+                let (connection, driver, pulse) = core.dialer.dial_for_pushes(hear).await?;
+                (connection, driver, Some(pulse))
+            }
+        };
+        let ended = core.drive(driver);
         let end_on_failure = ended.clone().drop_guard();
         let mut first = connection.clone();
         first.set_response_timeout(core.dialer.connect_timeout());
@@ -223,13 +253,33 @@ impl Slot {
             Err(error) if refuses_everything(&error) => return Err(error),
             _ => {}
         }
+        let tracked = self.tracking.is_some() && track(&mut first).await?;
         end_on_failure.disarm();
+        let generation = self.generations.fetch_add(1, Ordering::Relaxed);
         Ok(Arc::new(Current {
-            connection,
-            generation: self.generations.fetch_add(1, Ordering::Relaxed),
+            shared: Shared { connection, generation, tracked },
+            pulse,
             suspected: Notify::new(),
             ended,
         }))
+    }
+
+    fn say_untracked(&self) {
+        if let Some(tracking) = &self.tracking {
+            tracking.down();
+        }
+    }
+}
+
+/// Turns tracking on; returns whether the server does it.
+async fn track(connection: &mut MultiplexedConnection) -> RedisResult<bool> {
+    match tracking::turn_on().query_async::<redis::Value>(connection).await {
+        Ok(_) => Ok(true),
+        Err(error) if error.is_io_error() => Err(error),
+        Err(error) => {
+            tracing::warn!(reason = %failure::Reason(&error), "redis does not track reads");
+            Ok(false)
+        }
     }
 }
 
@@ -238,13 +288,22 @@ impl Current {
     ///
     /// Replies come in order, so an answered PING also says that nothing older is missing.
     async fn until_silent(&self, limit: Duration) {
-        let mut probe = self.connection.clone();
-        probe.set_response_timeout(limit);
+        let mut probe = self.shared.connection.clone();
+        probe.set_response_timeout(if self.pulse.is_some() { NO_OWN_LIMIT } else { limit });
         let ping = redis::cmd("PING");
         loop {
-            self.suspected.notified().await;
-            let answer = ping.query_async::<redis::Value>(&mut probe);
-            if answer.await.is_err_and(|error| error.is_io_error()) {
+            let suspected = self.suspected.notified();
+            let answer = match &self.pulse {
+                None => {
+                    suspected.await;
+                    Some(ping.query_async::<redis::Value>(&mut probe).await)
+                }
+                Some(pulse) => {
+                    let _ = timeout(BEAT, suspected).await;
+                    pulse.answered(ping.query_async::<redis::Value>(&mut probe)).await
+                }
+            };
+            if answer.is_none_or(|answer| answer.is_err_and(|error| error.is_io_error())) {
                 return;
             }
         }
