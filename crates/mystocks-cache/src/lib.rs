@@ -20,6 +20,7 @@ pub mod packed;
 mod policy;
 #[cfg(feature = "redis")]
 mod redis;
+mod relay;
 mod service;
 mod stats;
 mod store;
@@ -34,7 +35,7 @@ pub use envelope::MAGIC as ENVELOPE_MAGIC;
 pub use error::{Error, ErrorKind};
 pub use key::CacheKey;
 pub use lease::{Held, Leases, SEEN, Take, Want, Write};
-pub use memory::MemoryStore;
+pub use memory::{MemoryBackplane, MemoryLeases, MemoryStore};
 // Both stand in signatures here, so who uses a cache needs no dependency of its own on them.
 pub use mystocks_keys::{Json, Keyspace};
 pub use outcome::{Detail, GetOrCompute, Outcome, Tier};

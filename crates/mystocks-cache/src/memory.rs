@@ -1,7 +1,13 @@
 //! The store that lives in this process.
 
+mod backplane;
+mod book;
 mod glob;
+mod leases;
+mod node;
+mod plane;
 mod shelf;
+mod state;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +20,11 @@ use tokio::time::Instant;
 use crate::error::Error;
 use crate::store::{Cursor, Lifetime, Page, Put, Store};
 use crate::ttl::whole_millis;
-use shelf::Shelf;
+use node::Node;
+use state::State;
+
+pub use backplane::MemoryBackplane;
+pub use leases::MemoryLeases;
 
 /// Holds entries in this process, with their times to live: for tests, and for running without Redis.
 ///
@@ -28,9 +38,10 @@ pub struct MemoryStore {
 
 struct Shared {
     /// Held for map operations only, never across an await.
-    shelf: Mutex<Shelf>,
+    state: Mutex<State>,
     started: Instant,
-    started_ms: u64,
+    /// The wall time at `started`, since the Unix epoch.
+    wall: Duration,
 }
 
 impl MemoryStore {
@@ -39,16 +50,16 @@ impl MemoryStore {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
         Self {
             shared: Arc::new(Shared {
-                shelf: Mutex::default(),
+                state: Mutex::default(),
                 started: Instant::now(),
-                started_ms: since_epoch.map_or(0, saturating_millis),
+                wall: since_epoch.unwrap_or_default(),
             }),
         }
     }
 
     /// Returns the number of entries that hold memory, expired ones not yet given back included.
     pub fn len(&self) -> usize {
-        self.shelf().len()
+        self.state().shelf.len()
     }
 
     /// Returns whether no entry holds memory.
@@ -56,9 +67,21 @@ impl MemoryStore {
         self.len() == 0
     }
 
-    fn shelf(&self) -> MutexGuard<'_, Shelf> {
-        // No operation leaves the shelf half changed, so one that panicked leaves nothing to fear.
-        self.shared.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Makes the leases and the backplane of one more process on this store: two calls are two processes that hear each
+    /// other and not themselves.
+    pub fn process(&self) -> (MemoryLeases, MemoryBackplane) {
+        let node = Node::join(self);
+        (MemoryLeases::of(Arc::clone(&node)), MemoryBackplane::of(node))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // No operation leaves the state half changed, so one that panicked leaves nothing to fear.
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the time since the Unix epoch, carried on by tokio's clock.
+    fn now(&self) -> Duration {
+        self.shared.wall.saturating_add(self.shared.started.elapsed())
     }
 }
 
@@ -78,7 +101,7 @@ impl fmt::Debug for MemoryStore {
 impl Store for MemoryStore {
     async fn get(&self, keys: &[&str]) -> Result<Vec<Option<Bytes>>, Error> {
         let now = Instant::now();
-        let mut shelf = self.shelf();
+        let shelf = &mut self.state().shelf;
         Ok(keys.iter().map(|key| shelf.value(key, now)).collect())
     }
 
@@ -88,7 +111,7 @@ impl Store for MemoryStore {
             .map(|entry| whole_millis("put", entry.key, entry.ttl))
             .collect::<Result<Vec<_>, _>>()?;
         let now = Instant::now();
-        let mut shelf = self.shelf();
+        let shelf = &mut self.state().shelf;
         for (entry, millis) in entries.iter().zip(lives) {
             shelf.insert(entry.key, entry.value.clone(), deadline(now, millis));
             shelf.evict_some(now);
@@ -98,7 +121,7 @@ impl Store for MemoryStore {
 
     async fn remove(&self, keys: &[&str]) -> Result<u64, Error> {
         let now = Instant::now();
-        let mut shelf = self.shelf();
+        let shelf = &mut self.state().shelf;
         let removed = keys.iter().filter(|key| shelf.remove(key, now)).count();
         Ok(removed as u64)
     }
@@ -106,7 +129,7 @@ impl Store for MemoryStore {
     async fn touch(&self, key: &str, ttl: Option<Duration>) -> Result<Lifetime, Error> {
         let millis = ttl.map(|ttl| whole_millis("touch", key, ttl)).transpose()?;
         let now = Instant::now();
-        let mut shelf = self.shelf();
+        let shelf = &mut self.state().shelf;
         if let Some(millis) = millis {
             shelf.set_deadline(key, deadline(now, millis), now);
         }
@@ -118,11 +141,11 @@ impl Store for MemoryStore {
 
     async fn scan(&self, pattern: &str, cursor: Cursor) -> Result<Page, Error> {
         let matches = |key: &str| glob::matches(pattern.as_bytes(), key.as_bytes());
-        Ok(self.shelf().page(cursor, Instant::now(), matches))
+        Ok(self.state().shelf.page(cursor, Instant::now(), matches))
     }
 
     fn now_ms(&self) -> u64 {
-        self.shared.started_ms.saturating_add(saturating_millis(self.shared.started.elapsed()))
+        saturating_millis(self.now())
     }
 }
 

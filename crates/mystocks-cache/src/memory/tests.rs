@@ -5,7 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::advance;
 
-use super::MemoryStore;
+use super::{MemoryBackplane, MemoryStore};
+use crate::backplane::{Backplane, Invalidation, Signal};
+use crate::lease::{Leases, Want};
 use crate::store::{Lifetime, Put, Store};
 
 fn entry(key: &str, ttl: Duration) -> Put<'_> {
@@ -64,7 +66,7 @@ async fn overwriting_one_key_does_not_grow_the_store() {
         store.put(&[entry("k", Duration::from_secs(3600))]).await.unwrap();
     }
     assert_eq!(store.len(), 1);
-    assert_eq!(store.shelf().bookkeeping(), 2, "one place in the walk, one deadline");
+    assert_eq!(store.state().shelf.bookkeeping(), 2, "one place in the walk, one deadline");
 }
 
 #[tokio::test(start_paused = true)]
@@ -82,4 +84,49 @@ async fn a_clone_is_a_handle_to_the_same_entries() {
     let store = MemoryStore::new();
     store.clone().put(&[entry("k", Duration::from_secs(60))]).await.unwrap();
     assert_eq!(store.get(&["k"]).await.unwrap(), [Some(Bytes::from_static(b"v"))]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn memory_of_expired_leases_is_given_back_by_later_ones() {
+    let store = MemoryStore::new();
+    let (leases, _backplane) = store.process();
+    for n in 0..1_000 {
+        let key = format!("k:{n}");
+        let want = Want { key: &key, token: "t", seen: b"", by_force: false };
+        leases.take(&[want], Duration::from_millis(10)).await.unwrap();
+        advance(Duration::from_millis(1)).await;
+    }
+    let held = store.state().book.len();
+    assert!(held <= 100, "{held} leases are kept, 10 are held");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_that_is_cut_loses_what_is_told_and_says_so() {
+    let store = MemoryStore::new();
+    let (here, there) = (MemoryBackplane::new(&store), MemoryBackplane::new(&store));
+    let mut signals = here.listen();
+    here.cut();
+    there.invalidate(Invalidation::Recheck("lost")).await.unwrap();
+    here.heal();
+    there.invalidate(Invalidation::Recheck("heard")).await.unwrap();
+    for expected in [Signal::Up, Signal::Down, Signal::Up, Signal::Recheck { cache: "heard".to_owned() }] {
+        assert_eq!(signals.recv().await, Some(expected));
+    }
+    here.cut();
+    assert_eq!(here.listen().recv().await, Some(Signal::Down));
+}
+
+#[tokio::test]
+async fn listening_ends_with_the_process_and_with_shutdown() {
+    let store = MemoryStore::new();
+    let (leases, backplane) = store.process();
+    let mut signals = backplane.listen();
+    assert_eq!(signals.recv().await, Some(Signal::Up));
+    backplane.shutdown().await;
+    assert_eq!(signals.recv().await, None);
+    let (_, backplane) = store.process();
+    let mut signals = backplane.listen();
+    assert_eq!(signals.recv().await, Some(Signal::Up));
+    drop((leases, backplane));
+    assert_eq!(signals.recv().await, None);
 }
