@@ -1,5 +1,8 @@
 //! The store in Redis.
 
+mod gather;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::redis::{Cmd, Value, cmd, pipe};
@@ -8,6 +11,7 @@ use bytes::Bytes;
 use mystocks_redis_core::{Call, ErrorKind as Cause, Lane, RedisManager};
 
 use crate::error::{Error, ErrorKind};
+use crate::redis::gather::{Gather, Reading};
 use crate::store::{Cursor, Lifetime, Page, Put, Store};
 use crate::ttl::whole_millis;
 
@@ -18,16 +22,23 @@ const SCAN_COUNT: usize = 500;
 ///
 /// A clone is a handle to the same connections. Reading is repeated after a lost connection, writing is not: a late
 /// second `SET` could undo somebody else's newer one.
+///
+/// # Many reads at once
+/// Up to 32 reads of single keys go out as they come, each a `GET`. Further ones are gathered into `MGET`s of up to 128
+/// keys, fewer of large values, which serves them two to three times as fast. No read waits longer than 50 ms for others to be
+/// answered. Nothing is gathered on the connections for large values.
 #[derive(Debug, Clone)]
 pub struct RedisStore {
     manager: RedisManager,
     reads: Lane,
+    /// Shared by handles that read in the same way; [`RedisStore::read`] says which.
+    gather: Arc<Gather>,
 }
 
 impl RedisStore {
     /// Makes a store on the connections of `manager`.
     pub fn new(manager: RedisManager) -> Self {
-        Self { manager, reads: Lane::Small }
+        Self { manager, reads: Lane::Small, gather: Arc::new(Gather::new()) }
     }
 
     /// Returns a handle that reads over the connections for large values.
@@ -39,30 +50,55 @@ impl RedisStore {
         Self { reads: Lane::Bulk, ..self }
     }
 
+    /// Gathers no more reads and waits until the tasks that did so are gone.
+    ///
+    /// Reads under way and later ones still get their answers, each asked for by itself.
+    ///
+    /// # Cancel safety
+    /// Call it again to go on waiting.
+    pub async fn shutdown(&self) {
+        self.gather.shutdown().await;
+    }
+
     fn read(&self) -> Call {
         Call::repeatable().on(self.reads)
+    }
+
+    async fn get_alone(&self, key: &str) -> Result<Option<Bytes>, Error> {
+        let reading = (self.reads == Lane::Small).then(|| self.gather.enter());
+        if reading.as_ref().is_some_and(Reading::is_crowded)
+            && let Some(answer) = self.gather.read(key, &self.manager, self.read()).await
+        {
+            return match answer {
+                Ok(value) => bytes("get", &[key], value),
+                Err(cause) => Err(store_error("get", &[key], (*cause).clone())),
+            };
+        }
+        match self.manager.query(cmd("GET").arg(key), self.read()).await {
+            Ok(value) => bytes("get", &[key], value),
+            Err(cause) => Err(store_error("get", &[key], cause)),
+        }
     }
 }
 
 #[async_trait]
 impl Store for RedisStore {
     async fn get(&self, keys: &[&str]) -> Result<Vec<Option<Bytes>>, Error> {
-        let (command, asked) = match keys {
+        match keys {
             [] => return Ok(Vec::new()),
-            [_] => ("GET", 1),
-            _ => ("MGET", keys.len()),
-        };
+            [key] => return Ok(vec![self.get_alone(key).await?]),
+            _ => {}
+        }
         let answer = self
             .manager
-            .query(cmd(command).arg(keys), self.read())
+            .query(cmd("MGET").arg(keys), self.read())
             .await
             .map_err(|cause| store_error("get", keys, cause))?;
         match answer {
-            Value::Array(values) if asked > 1 && values.len() == asked => {
+            Value::Array(values) if values.len() == keys.len() => {
                 let values = values.into_iter();
                 values.map(|value| bytes("get", keys, value)).collect()
             }
-            value if asked == 1 => Ok(vec![bytes("get", keys, value)?]),
             _ => Err(unexpected("get", keys)),
         }
     }

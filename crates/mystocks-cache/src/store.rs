@@ -26,7 +26,8 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// # Behavior
     /// - The answer is as long as `keys`; an absent or expired key is `None`.
     /// - However many keys, it is one request to the store.
-    /// - A key that holds something else than a plain value is an error when asked alone, `None` in a batch.
+    /// - A key that holds something else than a plain value is an error when asked alone, `None` in a batch. A store may
+    ///   gather what many callers ask for at the same time into a batch.
     async fn get(&self, keys: &[&str]) -> Result<Vec<Option<Bytes>>, Error>;
 
     /// Writes every entry with its own time to live, replacing what was there.

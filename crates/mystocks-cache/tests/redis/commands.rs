@@ -13,14 +13,14 @@ use crate::fixture::PrivateRedis;
 const HOUR: Duration = Duration::from_secs(3600);
 
 impl PrivateRedis {
-    async fn ask<T: FromRedisValue>(&self, words: &[&str]) -> T {
+    pub(crate) async fn ask<T: FromRedisValue>(&self, words: &[&str]) -> T {
         let mut asked = cmd(words[0]);
         asked.arg(&words[1..]);
         self.manager.query(&asked, Call::once()).await.unwrap()
     }
 
     /// How often each command was executed since the counters were reset, the test's own left out.
-    async fn executed(&self) -> BTreeMap<String, u64> {
+    pub(crate) async fn executed(&self) -> BTreeMap<String, u64> {
         let info: String = self.ask(&["INFO", "commandstats"]).await;
         let counted = info.lines().filter_map(|line| {
             let (name, rest) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;

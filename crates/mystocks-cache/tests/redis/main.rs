@@ -1,5 +1,6 @@
 //! What only the store in Redis promises: which commands it sends, on which connections, what it makes of strange answers.
 #![cfg(feature = "redis")]
+#![expect(clippy::disallowed_methods, reason = "a test ends its own tasks")]
 
 // `cfg(test)` holds here anyway; it tells clippy that what these modules unwrap they unwrap in a test.
 #[cfg(test)]
@@ -7,6 +8,8 @@ mod commands;
 #[cfg(test)]
 #[path = "../fixture/mod.rs"]
 mod fixture;
+#[cfg(test)]
+mod gather;
 #[cfg(test)]
 mod globs;
 #[cfg(test)]
