@@ -2,25 +2,47 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::{Arc, Weak};
 
 use mystocks_keys::Keyspace;
+use rapidhash::quality::RandomState;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
 
 use crate::cache::Cache;
 use crate::error::{Error, ErrorKind};
+use crate::flight::Flights;
+use crate::hot::Hot;
+use crate::inner::Inner;
 use crate::key::CacheKey;
+use crate::l1::L1;
+use crate::l2::{Format, L2};
+use crate::link::Link;
 use crate::policy::Policy;
+use crate::shared::{Member, Ports, Shared};
+use crate::stats::Counters;
 use crate::store::Store;
 
-/// Puts a [`Cache`] together; made by [`Cache::builder`].
+/// As many as a cache of its own needs; a hub has more.
+const BUCKETS: usize = 1 << 12;
+
+/// Puts a [`Cache`] together; made by [`CacheHub::cache`](crate::CacheHub::cache) or [`Cache::builder`].
 pub struct CacheBuilder<K, V> {
     name: String,
-    keyspace: Keyspace,
     policy: Policy,
-    store: Option<Arc<dyn Store>>,
+    format: Format,
+    home: Home,
     types: PhantomData<fn(K) -> V>,
+}
+
+enum Home {
+    Hub(Arc<Shared>, Arc<DropGuard>),
+    Alone(Keyspace, Option<Arc<dyn Store>>),
 }
 
 impl<K, V> CacheBuilder<K, V>
@@ -28,14 +50,17 @@ where
     K: CacheKey,
     V: Serialize + DeserializeOwned + Send + Sync + 'static,
 {
-    pub(crate) fn new(name: &str, keyspace: &Keyspace) -> Self {
-        Self {
-            name: name.to_owned(),
-            keyspace: keyspace.clone(),
-            policy: Policy::default(),
-            store: None,
-            types: PhantomData,
-        }
+    pub(crate) fn alone(name: &str, keyspace: &Keyspace) -> Self {
+        Self::new(name, Home::Alone(keyspace.clone(), None))
+    }
+
+    pub(crate) fn of_hub(name: &str, shared: Arc<Shared>, guard: Arc<DropGuard>) -> Self {
+        Self::new(name, Home::Hub(shared, guard))
+    }
+
+    fn new(name: &str, home: Home) -> Self {
+        let policy = Policy::default();
+        Self { name: name.to_owned(), policy, format: Format::Own, home, types: PhantomData }
     }
 
     /// Sets how entries are treated. Default: [`Policy::default`].
@@ -44,22 +69,85 @@ where
         Self { policy, ..self }
     }
 
-    /// Sets L2. Default: none, the cache is L1 and the loader.
+    /// Gives the cache an L2 of its own, without leases and without a link to other processes; on the builder of a hub it
+    /// has no effect. Default: none, the cache is L1 and the loader.
     #[must_use]
     pub fn store(self, store: impl Store) -> Self {
-        Self { store: Some(Arc::new(store)), ..self }
+        let home = match self.home {
+            Home::Alone(keyspace, _) => Home::Alone(keyspace, Some(Arc::new(store))),
+            hub @ Home::Hub(..) => hub,
+        };
+        Self { home, ..self }
+    }
+
+    /// Keeps the entries as the Python side does: JSON text under the plain key `{cache}{segments}[:{digest of params}]`.
+    ///
+    /// Such an entry has no envelope: no tags, no entity tag, no stale value in L2, no schema, and what is not there is
+    /// remembered in L1 only. What others write is seen when L1's time is up, or at once with tracking.
+    #[must_use]
+    pub fn shared_format(self) -> Self {
+        Self { format: Format::Shared, ..self }
     }
 
     /// Makes the cache.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] when the policy cannot be kept or the name is no segment of a key.
+    /// [`ErrorKind::InvalidArgument`] when the policy cannot be kept, the name is no segment of a key, or the hub has a
+    /// cache of this name.
     pub fn build(self) -> Result<Cache<K, V>, Error> {
-        self.policy.validate(&self.name)?;
-        self.keyspace.own(&self.name, &["name"], None).map_err(|error| {
-            Error::new(ErrorKind::InvalidArgument, "build cache", self.name.as_str()).with_source(error)
+        let Self { name, policy, format, home, .. } = self;
+        policy.validate(&name)?;
+        let owns_hub = matches!(home, Home::Alone(..));
+        let (shared, guard) = match home {
+            Home::Hub(shared, guard) => (shared, guard),
+            Home::Alone(keyspace, store) => {
+                let ports = Ports { store, ..Ports::default() };
+                let shared = Arc::new(Shared::new(keyspace, ports, Link::new(false), BUCKETS));
+                let guard = Arc::new(shared.closed.clone().drop_guard());
+                (shared, guard)
+            }
+        };
+        let keyspace = &shared.keyspace;
+        let mark = keyspace.own(&name, &["name"], None).and_then(|_| keyspace.cache_cleared(&name));
+        let mark = mark.map_err(|error| {
+            Error::new(ErrorKind::InvalidArgument, "build cache", name.as_str()).with_source(error)
         })?;
-        Ok(Cache::assemble(self.name, self.keyspace, self.policy, self.store))
+        let l2 = shared.store.as_ref().map(|store| L2 {
+            store: Arc::clone(store),
+            keyspace: shared.keyspace.clone(),
+            cache: name.clone(),
+            format,
+            schema: policy.schema,
+            max_entry: policy.max_entry,
+            compress_from: policy.compress_from,
+        });
+        let base_us = i64::try_from(shared.now_us()).unwrap_or(i64::MAX);
+        let inner = Arc::new(Inner {
+            l1: L1::new(policy.l1_capacity, policy.l1_keeps()),
+            l1_keeps: policy.l1_keeps(),
+            l2,
+            _hub: guard,
+            owns_hub,
+            flights: Arc::new(Flights::new()),
+            loads: Arc::new(Semaphore::new(policy.max_loads)),
+            counters: Counters::default(),
+            hot: Hot::new(policy.track_hottest),
+            tracker: TaskTracker::new(),
+            closed: CancellationToken::new(),
+            mark: mark.into(),
+            cleared: AtomicU64::new(0),
+            recheck: AtomicU64::new(0),
+            hasher: RandomState::default(),
+            base: Instant::now(),
+            base_us: AtomicI64::new(base_us),
+            shared: Arc::clone(&shared),
+            name,
+            policy,
+        });
+        let member = Arc::downgrade(&inner);
+        let member: Weak<dyn Member> = member;
+        shared.enter(&inner.name, member)?;
+        Ok(Cache { inner })
     }
 }
 
@@ -68,7 +156,6 @@ impl<K, V> fmt::Debug for CacheBuilder<K, V> {
         f.debug_struct("CacheBuilder")
             .field("name", &self.name)
             .field("policy", &self.policy)
-            .field("store", &self.store)
             .finish_non_exhaustive()
     }
 }

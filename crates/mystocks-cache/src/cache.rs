@@ -1,28 +1,29 @@
 //! The typed read-through cache.
 
+use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use mystocks_keys::Keyspace;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
+use crate::batch;
 use crate::builder::CacheBuilder;
+use crate::change::Done;
 use crate::error::Error;
-use crate::fetch::{self, Loaded};
-use crate::flight::Flights;
+use crate::fetch;
+use crate::found::Spare;
+use crate::inner::{Inner, Look};
 use crate::key::CacheKey;
-use crate::l1::{L1, Slot};
-use crate::l2::L2;
+use crate::l1::Slot;
+use crate::load;
+use crate::load_ctx::{LoadCtx, Loaded};
 use crate::outcome::{GetOrCompute, Outcome, Tier};
-use crate::policy::Policy;
-use crate::stats::{CacheStats, Counters};
-use crate::store::Store;
+use crate::stats::CacheStats;
+use crate::warm::{self, Warmed};
 
 /// A read-through cache of `V` under `K`: this process's memory, then the shared store, then the caller's loader.
 ///
@@ -39,66 +40,17 @@ pub struct Cache<K, V> {
     pub(crate) inner: Arc<Inner<K, V>>,
 }
 
-pub(crate) struct Inner<K, V> {
-    pub(crate) name: String,
-    pub(crate) policy: Policy,
-    pub(crate) l1: L1<K, V>,
-    pub(crate) l2: Option<L2>,
-    pub(crate) flights: Arc<Flights<K, V>>,
-    pub(crate) counters: Counters,
-    pub(crate) tracker: TaskTracker,
-    pub(crate) closed: CancellationToken,
-}
-
-/// A value, or the knowledge that there is none, and where it came from.
-#[derive(Debug)]
-pub(crate) struct Found<V> {
-    pub(crate) value: Option<Arc<V>>,
-    pub(crate) tier: Tier,
-    pub(crate) age: Duration,
-}
-
-impl<V> Clone for Found<V> {
-    fn clone(&self) -> Self {
-        Self { value: self.value.clone(), ..*self }
-    }
-}
-
-impl<V> Found<V> {
-    pub(crate) fn outcome(self) -> Option<Outcome<V>> {
-        let Self { value, tier, age } = self;
-        value.map(|value| Outcome { value, tier, age })
-    }
-}
-
 impl<K, V> Cache<K, V>
 where
     K: CacheKey,
     V: Serialize + DeserializeOwned + Send + Sync + 'static,
 {
-    /// Starts a cache called `name`; the name is part of every key in L2, so two caches of one name share entries.
+    /// Starts a cache called `name` that is of no hub: alone, or with a store of its own.
+    ///
+    /// The name is part of every key in L2, so two caches of one name share entries. For leases, tags and a link to the
+    /// other processes, make it with [`CacheHub::cache`](crate::CacheHub::cache).
     pub fn builder(name: &str, keyspace: &Keyspace) -> CacheBuilder<K, V> {
-        CacheBuilder::new(name, keyspace)
-    }
-
-    pub(crate) fn assemble(
-        name: String,
-        keyspace: Keyspace,
-        policy: Policy,
-        store: Option<Arc<dyn Store>>,
-    ) -> Self {
-        let l2 = store.map(|store| L2::new(store, keyspace, name.clone(), policy.schema, policy.max_entry));
-        let inner = Inner {
-            l1: L1::new(policy.l1_capacity, policy.l1_ttl),
-            l2,
-            name,
-            policy,
-            flights: Arc::new(Flights::new()),
-            counters: Counters::default(),
-            tracker: TaskTracker::new(),
-            closed: CancellationToken::new(),
-        };
-        Self { inner: Arc::new(inner) }
+        CacheBuilder::alone(name, keyspace)
     }
 
     /// Returns the value of `key` from L1 or L2, or runs `load` and stores what it returns.
@@ -122,48 +74,120 @@ where
     #[inline]
     pub fn get_or_compute<F, Fut, E>(&self, key: &K, load: F) -> GetOrCompute<V>
     where
-        F: FnOnce() -> Fut + Send + 'static,
+        F: FnOnce(LoadCtx<V>) -> Fut + Send + 'static,
         Fut: Future<Output = Result<V, E>> + Send + 'static,
         E: StdError + Send + Sync + 'static,
     {
-        if let Some(Slot { value: Some(value), born, .. }) = self.inner.l1.get(key) {
-            self.inner.counters.l1_hits();
-            return GetOrCompute::hit(value, born);
+        let inner = &self.inner;
+        inner.hot.read(key);
+        let mut spare = None;
+        let mut early = None;
+        if let Some(slot) = inner.l1.get(key) {
+            if inner.is_plainly_fresh(&slot)
+                && let Some(value) = slot.value
+            {
+                inner.counters.l1_hits();
+                return GetOrCompute::hit(value, inner.born(slot.stamp));
+            }
+            match self.closer(slot) {
+                Closer::Hit(hit) => return hit,
+                Closer::Early(slot) => early = Some(slot),
+                Closer::Spare(found) => spare = found,
+            }
         }
-        let (inner, key) = (Arc::clone(&self.inner), key.clone());
+        let load = |cx| async { load(cx).await.map(Loaded::Value) };
+        if let Some(slot) = early {
+            return self.hit_and_refresh(key, slot, load);
+        }
+        let (inner, key) = (Arc::clone(inner), key.clone());
         GetOrCompute::pending(async move {
-            let load = || async { load().await.map(|value| Loaded::from(Some(value))) };
-            match fetch::fetch(inner, key, false, load).await?.outcome() {
+            match fetch::fetch(inner, key, spare, false, load).await?.outcome() {
                 Some(outcome) => Ok(outcome),
                 None => Err(fetch::absent_in_spite_of_a_value()),
             }
         })
     }
 
-    /// Returns the value of `key` like [`get_or_compute`](Self::get_or_compute), where `load` may answer that there is no
-    /// such thing; that is remembered in both tiers for [`Policy::negative_ttl`].
+    /// Returns the value of `key` like [`get_or_compute`](Self::get_or_compute), where `load` may also answer that there is
+    /// no such thing, or that the value at hand still holds.
     ///
     /// # Errors
     /// As [`get_or_compute`](Self::get_or_compute).
     ///
     /// # Cancel safety
     /// As [`get_or_compute`](Self::get_or_compute).
-    pub async fn get_or_compute_optional<F, Fut, E>(&self, key: &K, load: F) -> Result<Option<Arc<V>>, Error>
+    pub async fn get_or_load<F, Fut, E>(&self, key: &K, load: F) -> Result<Option<Outcome<V>>, Error>
     where
-        F: FnOnce() -> Fut + Send + 'static,
-        Fut: Future<Output = Result<Option<V>, E>> + Send + 'static,
+        F: FnOnce(LoadCtx<V>) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<Loaded<V>, E>> + Send + 'static,
         E: StdError + Send + Sync + 'static,
     {
-        if let Some(slot) = self.inner.l1.get(key) {
-            if slot.value.is_some() {
-                self.inner.counters.l1_hits();
-            } else {
-                self.inner.counters.negative();
+        let inner = &self.inner;
+        inner.hot.read(key);
+        let spare = match inner.look(key) {
+            Look::Fresh(slot) => {
+                let found = inner.found(&slot, Tier::L1);
+                inner.count(&found, false);
+                return Ok(found.outcome());
             }
-            return Ok(slot.value);
-        }
-        let load = || async { load().await.map(Loaded::from) };
-        Ok(fetch::fetch(Arc::clone(&self.inner), key.clone(), true, load).await?.value)
+            Look::Early(slot) => return self.hit_and_refresh(key, slot, load).detail().await.map(Some),
+            Look::Spare(spare) => Some(spare),
+            Look::Nothing => None,
+        };
+        Ok(fetch::fetch(Arc::clone(inner), key.clone(), spare, true, load).await?.outcome())
+    }
+
+    /// Returns the values of `keys`, where those that are in no tier are loaded with as few calls of `load` as can be.
+    ///
+    /// L1 is asked first; what it lacks is read from L2 with one request; what is not there either is loaded with one call,
+    /// except what another caller or process is loading already, and written with one request. A key that `load` leaves
+    /// out of its answer is remembered as absent and missing here too. `load` may be called again for keys that another
+    /// process was loading and did not.
+    ///
+    /// # Errors
+    /// The first error of any key; the others are loaded and kept all the same.
+    ///
+    /// # Cancel safety
+    /// Dropping the future only takes this caller away.
+    pub async fn get_or_compute_many<F, Fut, E>(
+        &self,
+        keys: &[K],
+        load: F,
+    ) -> Result<HashMap<K, Arc<V>>, Error>
+    where
+        F: Fn(Vec<K>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<HashMap<K, V>, E>> + Send + 'static,
+        E: StdError + Send + Sync + 'static,
+    {
+        keys.iter().for_each(|key| self.inner.hot.read(key));
+        let found = batch::get_or_compute_many(&self.inner, keys, load).await?;
+        Ok(found.into_iter().map(|(key, outcome)| (key, outcome.value)).collect())
+    }
+
+    /// Loads `keys` ahead of those who will ask for them, in batches, so many of them at a time; `progress` is told after
+    /// every batch.
+    ///
+    /// # Cancel safety
+    /// Dropping the future starts no further batch.
+    pub async fn warm<F, Fut, E>(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+        concurrency: usize,
+        load: F,
+        progress: impl FnMut(&Warmed),
+    ) -> Warmed
+    where
+        F: Fn(Vec<K>) -> Fut + Clone + Send + Sync + 'static,
+        Fut: Future<Output = Result<HashMap<K, V>, E>> + Send + 'static,
+        E: StdError + Send + Sync + 'static,
+    {
+        warm::warm(&self.inner, keys, concurrency, load, progress).await
+    }
+
+    /// Returns the keys that were read most in the last half to whole hour, the most read one first; at most 512, and none
+    /// unless [`Policy::track_hottest`](crate::Policy::track_hottest) is on.
+    pub fn hottest(&self, most: usize) -> Vec<K> {
+        self.inner.hot.hottest(most)
     }
 
     /// Reads `keys` from L1 and, for those that are not there, from L2 with one request; loads nothing.
@@ -176,32 +200,70 @@ where
     /// # Cancel safety
     /// Dropping the future has no effect but that L1 may not be filled.
     pub async fn get_many(&self, keys: &[K]) -> Result<Vec<Option<Outcome<V>>>, Error> {
-        fetch::get_many(&self.inner, keys).await
+        batch::get_many(&self.inner, keys).await
     }
 
-    /// Returns the value of `key` if L1 holds it; counts nothing and asks nobody.
+    /// Returns the value of `key` if L1 holds it and would serve it; counts nothing and asks nobody.
     pub fn peek(&self, key: &K) -> Option<Arc<V>> {
-        self.inner.l1.get(key)?.value
+        match self.inner.look(key) {
+            Look::Fresh(slot) | Look::Early(slot) => slot.value,
+            Look::Spare(_) | Look::Nothing => None,
+        }
     }
 
-    /// Removes `key` from L1 and L2 and keeps fetches of it that have begun from filling this process's L1.
+    /// Removes `key` from L1 and L2, takes the lease from whoever is loading it, and tells the other processes.
+    ///
+    /// After it returned, no fetch in this process that begins gets an older value, and no load that began before fills L1 or
+    /// L2. Other processes learn of it within their link's delay.
     ///
     /// # Errors
-    /// When L2 could not be told; L1 is rid of the entry all the same.
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for a key that cannot be spelled in L2. When L2 cannot be told
+    /// it is [`Done::Queued`] and no error.
     ///
     /// # Cancel safety
     /// Dropping the future leaves it open whether L2 still holds the entry.
-    pub async fn invalidate(&self, key: &K) -> Result<(), Error> {
-        let inner = &self.inner;
-        let forget = || inner.flights.void(key, || inner.l1.remove(key));
-        forget();
-        let removed = match &inner.l2 {
-            Some(l2) => l2.remove(key).await,
-            None => Ok(()),
-        };
-        // What read L2 between the two steps may hold the entry that was just removed.
-        forget();
-        removed
+    pub async fn invalidate(&self, key: &K) -> Result<Done, Error> {
+        self.inner.invalidate(key).await
+    }
+
+    /// Ends every entry of the cache, in every process; one request, however many they are.
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for a cache on a bare store or with shared entries.
+    ///
+    /// # Cancel safety
+    /// As [`invalidate`](Self::invalidate).
+    pub async fn clear(&self) -> Result<Done, Error> {
+        self.inner.clear().await
+    }
+
+    /// Removes the entries whose segments match `glob` (Redis syntax, over the segments joined by colons) from L2, has every
+    /// process compare its L1 with L2, and returns how many were removed.
+    ///
+    /// It walks over all keys of the store: for many entries, [`tags`](LoadCtx::tag) are the better way.
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for a malformed pattern; what the store answers when it cannot be
+    /// walked: L1 is empty then, and L2 may hold a part.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves a part of the entries in L2.
+    pub async fn invalidate_pattern(&self, glob: &str) -> Result<u64, Error> {
+        self.inner.invalidate_pattern(glob).await
+    }
+
+    /// Sets the value of `key` in L1 and L2, whatever is there and whoever is loading it, and tells the other processes.
+    ///
+    /// Of two that set one key at the same time, the later one counts, by the order of the store.
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument), [`Codec`](crate::ErrorKind::Codec) and
+    /// [`TooLarge`](crate::ErrorKind::TooLarge): nothing was changed. When L2 cannot be told it is [`Done::Queued`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves it open whether the value was set.
+    pub async fn set(&self, key: &K, value: V) -> Result<Done, Error> {
+        self.inner.set(key, value).await
     }
 
     /// Drops all of L1; L2 keeps its entries.
@@ -231,7 +293,48 @@ where
         self.inner.closed.cancel();
         self.inner.tracker.close();
         self.inner.tracker.wait().await;
+        if self.inner.owns_hub {
+            self.inner.shared.shutdown().await;
+        }
     }
+
+    /// Decides on an L1 entry that is not plainly fresh.
+    #[cold]
+    fn closer(&self, slot: Slot<V>) -> Closer<V> {
+        let inner = &self.inner;
+        match inner.weigh(slot) {
+            Look::Fresh(slot) if slot.value.is_some() => {
+                let found = inner.found(&slot, Tier::L1);
+                inner.count(&found, false);
+                Closer::Hit(GetOrCompute::found(found))
+            }
+            Look::Early(slot) => Closer::Early(slot),
+            Look::Spare(spare) => Closer::Spare(Some(spare)),
+            Look::Fresh(_) | Look::Nothing => Closer::Spare(None),
+        }
+    }
+
+    fn hit_and_refresh<F, Fut, E>(&self, key: &K, slot: Slot<V>, load: F) -> GetOrCompute<V>
+    where
+        F: FnOnce(LoadCtx<V>) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<Loaded<V>, E>> + Send + 'static,
+        E: StdError + Send + Sync + 'static,
+    {
+        let inner = &self.inner;
+        let found = inner.found(&slot, Tier::L1);
+        inner.count(&found, false);
+        if let Ok(named) = inner.named(key) {
+            load::refresh(inner, key.clone(), named, slot, load);
+        }
+        GetOrCompute::found(found)
+    }
+}
+
+/// What an L1 entry that is not plainly fresh is good for.
+enum Closer<V> {
+    Hit(GetOrCompute<V>),
+    Early(Slot<V>),
+    Spare(Option<Spare<V>>),
 }
 
 impl<K, V> Clone for Cache<K, V> {

@@ -1,34 +1,37 @@
 //! What happens on an L1 miss.
 
-use std::any::Any;
 use std::error::Error as StdError;
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt;
+use bytes::Bytes;
+use futures::future::{Either, select};
 use mystocks_keys::Key;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::time::{Instant, sleep_until};
 
-use crate::cache::{Found, Inner};
 use crate::error::{Error, ErrorKind};
-use crate::flight::{Boarded, Landed, Lead};
+use crate::flight::{Boarded, Flight, Landed};
+use crate::found::{Found, Spare, SpareKind};
+use crate::inner::{Inner, Look, Named};
 use crate::key::CacheKey;
-use crate::l1::Slot;
-use crate::l2::{self, Entry};
+use crate::l2::{Entry, Sight, Stored};
+use crate::load::{self, Job};
+use crate::load_ctx::{LoadCtx, Loaded};
 use crate::metric;
-use crate::outcome::{Outcome, Tier};
-use crate::stats::Counters;
+use crate::outcome::{Staleness, Tier};
+use crate::shared::Away;
 
-/// What a loader made: a value, or the knowledge that there is none.
-pub(crate) struct Loaded<V>(Option<V>);
-
-impl<V> From<Option<V>> for Loaded<V> {
-    fn from(value: Option<V>) -> Self {
-        Self(value)
-    }
+/// What L2 had for a key.
+pub(crate) enum Read<V> {
+    Fresh(Stored<V>, Bytes),
+    /// Its time is up, but not that in which it is better than nothing.
+    Stale(Stored<V>, Bytes),
+    /// Nothing that can be used; this is what stands there.
+    Nothing(Bytes),
+    Away,
 }
 
 /// Reads `key` from L2 or loads it; joins whoever does so already.
@@ -37,76 +40,103 @@ impl<V> From<Option<V>> for Loaded<V> {
 pub(crate) async fn fetch<K, V, F, Fut, E>(
     inner: Arc<Inner<K, V>>,
     key: K,
+    spare: Option<Spare<V>>,
     absence_answers: bool,
     load: F,
 ) -> Result<Found<V>, Error>
 where
     K: CacheKey,
     V: Serialize + DeserializeOwned + Send + Sync + 'static,
-    F: FnOnce() -> Fut + Send + 'static,
+    F: FnOnce(LoadCtx<V>) -> Fut + Send + 'static,
     Fut: Future<Output = Result<Loaded<V>, E>> + Send + 'static,
     E: StdError + Send + Sync + 'static,
 {
-    let spelled = match inner.l2.as_ref().map(|l2| l2.spell(&key)).transpose() {
-        Ok(spelled) => spelled,
-        Err(error) => {
-            inner.counters.errors();
-            return Err(error);
-        }
-    };
-    let counters = &inner.counters;
+    let named = inner.named(&key).inspect_err(|_| inner.counters.errors())?;
+    let patience = Patience::new(&inner, &named);
     loop {
-        let mut lead = match inner.flights.board(&key) {
+        let mut lead = match inner.flights.board(named.digest, &key) {
             Boarded::Leader(lead) => lead,
-            Boarded::Waiter(flight) => match flight.wait().await {
+            Boarded::Waiter(flight) => match patience.wait(&flight, spare.as_ref()).await {
                 // Somebody else's "there is none" does not answer a caller whose loader always has one.
                 Landed::Found(Found { value: None, .. }) if !absence_answers => continue,
                 Landed::Abandoned => continue,
                 Landed::Found(found) => {
-                    counters.answered(found.value.is_some(), Counters::joined);
+                    inner.count(&found, true);
                     return Ok(found);
                 }
                 Landed::Failed(error) => {
-                    counters.errors();
+                    inner.counters.errors();
                     return Err(error);
                 }
             },
         };
-        if let Some((found, slot)) = read_l2(&inner, spelled.as_ref()).await
-            && (found.value.is_some() || absence_answers)
-        {
-            counters.answered(found.value.is_some(), Counters::l2_hits);
-            lead.land_filling(Landed::Found(found.clone()), || inner.l1.insert(&key, slot));
-            return Ok(found);
+        let since = inner.shared.order.now();
+        let read = inner.read_l2(&named, spare.as_ref()).await;
+        let there = !matches!(read, Read::Away);
+        let mut seen = Bytes::new();
+        let mut spare = spare;
+        match read {
+            Read::Fresh(stored, _) if stored.value.is_some() || absence_answers => {
+                let slot = inner.slot(&stored, since, named.digest, true);
+                let found = inner.found(&slot, Tier::L2);
+                inner.count(&found, false);
+                let early = slot.side.as_ref().and_then(|side| side.early.as_ref());
+                let due = early.is_some_and(|early| early.is_due(Instant::now())).then(|| slot.clone());
+                lead.land_filling(Landed::Found(found.clone()), |strayed| inner.insert(&key, slot, strayed));
+                if let Some(slot) = due {
+                    load::refresh(&inner, key, named.clone(), slot, load);
+                }
+                return Ok(found);
+            }
+            Read::Stale(stored, bytes) => {
+                let slot = inner.slot(&stored, since, named.digest, true);
+                seen = bytes;
+                if spare.as_ref().is_none_or(|spare| spare.slot.stamp <= slot.stamp) {
+                    spare = Some(Spare { slot, tier: Tier::L2, kind: SpareKind::Over });
+                }
+            }
+            Read::Nothing(bytes) => {
+                seen = bytes;
+                // What was to be confirmed is not there any more, which is no reason to serve it.
+                spare = spare.filter(|spare| spare.kind == SpareKind::Over);
+            }
+            // A fresh "there is none" does not answer this caller; it is what its value will replace.
+            Read::Fresh(_, bytes) => seen = load::head(&bytes),
+            Read::Away => {}
         }
-        // Between the caller's look into L1 and its boarding another flight may have landed.
-        if let Some(slot) = inner.l1.get(&key)
-            && (slot.value.is_some() || absence_answers)
-        {
-            let age = slot.age();
-            let found = Found { value: slot.value, tier: Tier::L1, age };
-            counters.answered(found.value.is_some(), Counters::l1_hits);
+        // Between the caller's look into L1 and its boarding another flight may have landed; and while L2 cannot be asked,
+        // what waits for its confirmation is as good as it was.
+        let held = match inner.look(&key) {
+            Look::Fresh(slot) | Look::Early(slot) => Some(slot),
+            Look::Spare(Spare { slot, kind: SpareKind::Unconfirmed, .. }) if !there => Some(slot),
+            Look::Spare(_) | Look::Nothing => None,
+        };
+        if let Some(slot) = held.filter(|slot| slot.value.is_some() || absence_answers) {
+            let found = inner.found(&slot, Tier::L1);
+            inner.count(&found, false);
             lead.land(Landed::Found(found.clone()));
             return Ok(found);
         }
         let flight = lead.flight();
-        let subject = spelled.as_ref().map_or(inner.name.as_str(), Key::as_str);
+        if let Some(spare) = &spare {
+            flight.offer(spare.clone());
+        }
+        let subject = named.key.as_ref().map_or(inner.name.as_str(), Key::as_str);
         let died = Error::new(ErrorKind::Panicked, "load", subject);
         lead.begin_load(died.with_detail("the task of the load ended without an answer"));
-        counters.loads();
-        inner.meter(metric::LOADS);
-        inner.tracker.spawn(run(Arc::clone(&inner), key, lead, spelled, load));
-        return match flight.wait().await {
+        let job = Job { inner: Arc::clone(&inner), key, named: named.clone(), since, seen, spare, there };
+        inner.tracker.spawn(job.run(lead, load));
+        return match patience.wait(&flight, None).await {
             Landed::Found(found) => {
-                counters.answered(found.value.is_some(), Counters::loaded);
+                inner.count(&found, false);
                 Ok(found)
             }
             Landed::Failed(error) => {
-                counters.errors();
+                inner.counters.errors();
                 Err(error)
             }
             Landed::Abandoned => {
-                counters.errors();
+                inner.counters.errors();
                 Err(Error::new(ErrorKind::Panicked, "load", &inner.name)
                     .with_detail("nobody leads it any more"))
             }
@@ -114,181 +144,160 @@ where
     }
 }
 
-/// Reads one key from L2. A failing store is a miss.
-async fn read_l2<K, V>(inner: &Inner<K, V>, spelled: Option<&Key>) -> Option<(Found<V>, Slot<V>)>
-where
-    K: CacheKey,
-    V: DeserializeOwned + Send + Sync + 'static,
-{
-    let (l2, spelled) = (inner.l2.as_ref()?, spelled?);
-    match l2.get(spelled).await {
-        Ok(entry) => inner.admit(entry),
-        Err(error) => {
-            inner.note_store_error(&error);
-            None
-        }
-    }
+/// How long one caller waits for what.
+struct Patience<'a, K, V> {
+    inner: &'a Inner<K, V>,
+    named: &'a Named,
+    /// The beginning, when there is a time to be counted from it.
+    began: Option<Instant>,
 }
 
-/// Runs the loader under its deadline, stores what it made and lands the flight.
-async fn run<K, V, F, Fut, E>(
-    inner: Arc<Inner<K, V>>,
-    key: K,
-    lead: Lead<K, V>,
-    spelled: Option<Key>,
-    load: F,
-) where
-    K: CacheKey,
-    V: Serialize + DeserializeOwned + Send + Sync + 'static,
-    F: FnOnce() -> Fut + Send + 'static,
-    Fut: Future<Output = Result<Loaded<V>, E>> + Send + 'static,
-    E: StdError + Send + Sync + 'static,
-{
-    let subject = spelled.as_ref().map_or(inner.name.as_str(), Key::as_str);
-    let failed = |kind| Error::new(kind, "load", subject);
-    // The closure runs inside the guarded future, so that a panic before its first await is a panic of the load.
-    let guarded = AssertUnwindSafe(async move { load().await }).catch_unwind();
-    let ended = tokio::select! {
-        biased;
-        () = inner.closed.cancelled() => Err(failed(ErrorKind::Unavailable).with_detail("the cache is shut down")),
-        ended = tokio::time::timeout(inner.policy.load_deadline, guarded) => match ended {
-            Err(_) => Err(failed(ErrorKind::Timeout).with_detail(format!("{:?}", inner.policy.load_deadline))),
-            Ok(Err(panic)) => Err(failed(ErrorKind::Panicked).with_detail(message(&*panic))),
-            Ok(Ok(Err(error))) => Err(failed(ErrorKind::Load).with_source(error)),
-            Ok(Ok(Ok(loaded))) => Ok(loaded),
-        },
-    };
-    let landed = match ended {
-        Ok(loaded) => Landed::Found(keep(&inner, key, &lead, spelled.as_ref(), loaded).await),
-        Err(error) => {
-            tracing::debug!(cache = inner.name, %error, "load failed");
-            Landed::Failed(error)
-        }
-    };
-    lead.land(landed);
-}
-
-/// Offers what a loader made to L1 and L2.
-async fn keep<K, V>(
-    inner: &Inner<K, V>,
-    key: K,
-    lead: &Lead<K, V>,
-    spelled: Option<&Key>,
-    loaded: Loaded<V>,
-) -> Found<V>
+impl<'a, K, V> Patience<'a, K, V>
 where
     K: CacheKey,
-    V: Serialize + DeserializeOwned + Send + Sync + 'static,
+    V: Send + Sync + 'static,
 {
-    let value = loaded.0.map(Arc::new);
-    let found = Found { value: value.clone(), tier: Tier::L3, age: Duration::ZERO };
-    let encoded = match l2::encode(value.as_deref()) {
-        Ok(encoded) if encoded.len() <= inner.policy.max_entry => encoded,
-        Ok(_) => {
-            inner.counters.not_stored();
-            return found;
-        }
-        Err(error) => {
-            inner.counters.not_stored();
-            tracing::warn!(cache = inner.name, %error, "a value does not encode and is not stored");
-            return found;
-        }
-    };
-    let ttl = inner.policy.draw_ttl(value.is_none());
-    let size = encoded.len() + spelled.map_or(0, |key| key.as_str().len());
-    let slot = inner.l1.slot(value, Duration::ZERO, ttl, size);
-    let negative = slot.value.is_none();
-    lead.fill(|| inner.l1.insert(&key, slot));
-    if let (Some(l2), Some(spelled)) = (&inner.l2, spelled)
-        && lead.is_current()
-    {
-        let put = l2.put(spelled, l2.seal(spelled, encoded, ttl, negative));
-        // A store that hangs holds up no shutdown.
-        let put = inner.closed.run_until_cancelled(put).await;
-        let mut outcome = put.unwrap_or(Ok(()));
-        if !lead.is_current() {
-            // Invalidated while it was written: what stands there now may be older than what it replaced.
-            outcome = outcome.and(l2.remove(&key).await);
-        }
-        if let Err(error) = outcome {
-            inner.note_store_error(&error);
-        }
+    fn new(inner: &'a Inner<K, V>, named: &'a Named) -> Self {
+        let counts = inner.policy.soft_timeout.is_some() || inner.policy.hard_timeout.is_some();
+        Self { inner, named, began: counts.then(Instant::now) }
     }
-    found
-}
 
-/// Reads `keys` from L1 and, with one request, from L2.
-pub(crate) async fn get_many<K, V>(inner: &Inner<K, V>, keys: &[K]) -> Result<Vec<Option<Outcome<V>>>, Error>
-where
-    K: CacheKey,
-    V: DeserializeOwned + Send + Sync + 'static,
-{
-    let mut answers: Vec<Option<Outcome<V>>> = Vec::with_capacity(keys.len());
-    let mut missing = Vec::new();
-    for (index, key) in keys.iter().enumerate() {
-        let held = inner.l1.get(key);
-        if held.is_none() {
-            missing.push((index, inner.flights.epoch(key)));
+    /// Waits until the flight has landed or the caller's time is up, and makes do with a spare where it can.
+    async fn wait(&self, flight: &Flight<V>, own: Option<&Spare<V>>) -> Landed<V> {
+        if let Some(spare) = flight.spare().filter(|spare| spare.kind == SpareKind::Fresh)
+            && let Some(found) = self.serve(Some(spare), Staleness::LoadSlow)
+        {
+            return Landed::Found(found);
         }
-        answers.push(held.and_then(|slot| {
-            let age = slot.age();
-            slot.value.map(|value| Outcome { value, tier: Tier::L1, age })
-        }));
+        let landed = self.land(flight, own).await;
+        match landed {
+            Landed::Failed(error) => match self.serve(flight.spare().or(own), Staleness::LoadFailed) {
+                Some(found) => Landed::Found(found),
+                None => Landed::Failed(error),
+            },
+            landed => landed,
+        }
     }
-    if let Some(l2) = inner.l2.as_ref().filter(|_| !missing.is_empty()) {
-        let spelled =
-            missing.iter().map(|(index, _)| l2.spell(&keys[*index])).collect::<Result<Vec<Key>, _>>();
-        let spelled = spelled.inspect_err(|_| keys.iter().for_each(|_| inner.counters.errors()))?;
-        match l2.get_many(&spelled).await {
-            Ok(entries) => {
-                for ((index, epoch), entry) in missing.into_iter().zip(entries) {
-                    let Some((found, slot)) = inner.admit(entry) else {
-                        continue;
-                    };
-                    let key = &keys[index];
-                    inner.flights.fill(key, epoch, || inner.l1.insert(key, slot));
-                    answers[index] = found.outcome();
+
+    async fn land(&self, flight: &Flight<V>, own: Option<&Spare<V>>) -> Landed<V> {
+        let Some(began) = self.began else {
+            return flight.wait().await;
+        };
+        let policy = &self.inner.policy;
+        if let Some(soft) = policy.soft_timeout {
+            match until(began + soft, flight).await {
+                Some(landed) => return landed,
+                None => {
+                    if let Some(found) = self.serve(flight.spare().or(own), Staleness::LoadSlow) {
+                        return Landed::Found(found);
+                    }
                 }
             }
-            Err(error) => inner.note_store_error(&error),
         }
+        let Some(hard) = policy.hard_timeout else {
+            return flight.wait().await;
+        };
+        until(began + hard, flight).await.unwrap_or_else(|| {
+            let subject = self.named.key.as_ref().map_or(self.inner.name.as_str(), Key::as_str);
+            let detail = format!("the hard timeout of {hard:?} passed; the load goes on");
+            Landed::Failed(Error::new(ErrorKind::Timeout, "load", subject).with_detail(detail))
+        })
     }
-    for answer in &answers {
-        match answer.as_ref().map(|outcome| outcome.tier) {
-            Some(Tier::L1) => inner.counters.l1_hits(),
-            Some(_) => inner.counters.l2_hits(),
-            None => inner.counters.negative(),
+
+    fn serve(&self, spare: Option<&Spare<V>>, why: Staleness) -> Option<Found<V>> {
+        let spare = spare?;
+        // An invalidation may have come since it was put aside.
+        let since = self.inner.shared.order.restore(spare.slot.since);
+        if self.inner.is_gone(&spare.slot, since) {
+            return None;
         }
+        spare.stale(Instant::now(), why, self.inner.born(spare.slot.stamp).age())
     }
-    Ok(answers)
 }
 
-impl<K: CacheKey, V: Send + Sync + 'static> Inner<K, V> {
-    /// Turns an entry of L2 into an answer and a slot for L1.
-    fn admit(&self, entry: Entry<V>) -> Option<(Found<V>, Slot<V>)> {
-        match entry {
-            Entry::Present { value, age, expires_in, encoded } => {
-                let value = value.map(Arc::new);
-                let slot = self.l1.slot(value.clone(), age, expires_in, encoded);
-                Some((Found { value, tier: Tier::L2, age }, slot))
+async fn until<V>(deadline: Instant, flight: &Flight<V>) -> Option<Landed<V>> {
+    let landing = std::pin::pin!(flight.wait());
+    match select(landing, std::pin::pin!(sleep_until(deadline))).await {
+        Either::Left((landed, _)) => Some(landed),
+        Either::Right(_) => None,
+    }
+}
+
+impl<K: CacheKey, V: DeserializeOwned + Send + Sync + 'static> Inner<K, V> {
+    /// Reads one key from L2. A failing store is away, and never an error.
+    pub(crate) async fn read_l2(&self, named: &Named, spare: Option<&Spare<V>>) -> Read<V> {
+        let (Some(l2), Some(key)) = (&self.l2, &named.key) else {
+            return Read::Nothing(Bytes::new());
+        };
+        if self.shared.pending.concerns(key.as_str()) {
+            return Read::Away;
+        }
+        let known = spare.map(|spare| &spare.slot);
+        match self.shared.read(self.policy.l2_timeout, l2.get(key, known)).await {
+            Ok(sight) => self.admit(sight).await,
+            Err(away) => {
+                self.note(&away);
+                Read::Away
             }
-            Entry::Absent => None,
+        }
+    }
+
+    /// Judges what was read by the marks it is subject to.
+    pub(crate) async fn admit(&self, sight: Sight<V>) -> Read<V> {
+        let Sight { entry, seen } = sight;
+        match entry {
+            Entry::Absent => Read::Nothing(seen),
             Entry::Unreadable => {
                 self.counters.unreadable();
                 self.meter(metric::UNREADABLE);
-                None
+                Read::Nothing(seen)
             }
+            Entry::Present(stored) => match self.outlived(&stored).await {
+                Ok(true) => Read::Nothing(load::head(&seen)),
+                Ok(false) if stored.fresh_for.is_zero() => Read::Stale(stored, seen),
+                Ok(false) => Read::Fresh(stored, seen),
+                Err(away) => {
+                    self.note(&away);
+                    Read::Away
+                }
+            },
         }
     }
 
-    fn meter(&self, name: &'static str) {
-        metrics::counter!(name, "cache" => self.name.clone()).increment(1);
-    }
-
-    fn note_store_error(&self, error: &Error) {
-        self.counters.store_errors();
-        self.meter(metric::STORE_ERRORS);
-        tracing::debug!(cache = self.name, %error, "going on without L2");
+    /// Returns whether a mark that the entry is subject to is not older than the entry.
+    async fn outlived(&self, stored: &Stored<V>) -> Result<bool, Away> {
+        let (Some(backplane), Some(l2)) = (&self.shared.backplane, &self.l2) else {
+            return Ok(false);
+        };
+        if l2.format == crate::l2::Format::Shared {
+            return Ok(false);
+        }
+        let (marks, trust) = (&self.shared.marks, self.shared.link.trust());
+        let generation = marks.generation();
+        let mut unknown: Vec<String> = Vec::new();
+        let is_over = |mark: &str| marks.stamp(mark, trust).map(|stamp| stored.stamp <= stamp);
+        match is_over(&self.mark) {
+            Some(true) => return Ok(true),
+            Some(false) => {}
+            None => unknown.push(self.mark.clone()),
+        }
+        for tag in &stored.notes.tags {
+            let Ok(mark) = self.shared.keyspace.cache_tag(tag) else { continue };
+            match is_over(mark.as_str()) {
+                Some(true) => return Ok(true),
+                Some(false) => {}
+                None => unknown.push(mark.into()),
+            }
+        }
+        if unknown.is_empty() {
+            return Ok(false);
+        }
+        let names: Vec<&str> = unknown.iter().map(String::as_str).collect();
+        let stamps = self.shared.read(self.policy.l2_timeout, backplane.marks(&names)).await?;
+        for (mark, stamp) in names.iter().zip(&stamps) {
+            marks.learn(mark, *stamp, generation);
+        }
+        Ok(stamps.into_iter().any(|stamp| stored.stamp <= stamp))
     }
 }
 
@@ -296,8 +305,7 @@ pub(crate) fn absent_in_spite_of_a_value() -> Error {
     Error::new(ErrorKind::Load, "load", "").with_detail("the loader returned nothing")
 }
 
-fn message(panic: &(dyn Any + Send)) -> String {
-    let text =
-        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("no message").to_owned()
+/// How long a process waits for another's load before it looks again, drawn so that they do not come in step.
+pub(crate) fn poll_pause() -> Duration {
+    Duration::from_millis(fastrand::u64(150..250))
 }

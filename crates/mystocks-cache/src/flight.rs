@@ -1,16 +1,13 @@
 //! Who is fetching what: one flight per key, and what an invalidation does to it.
 
-use std::hash::BuildHasher;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::{Entry, OccupiedEntry};
-
-use rapidhash::quality::RandomState;
 use tokio::sync::Notify;
 
-use crate::cache::Found;
 use crate::error::Error;
+use crate::found::{Found, Spare};
 use crate::key::CacheKey;
 
 /// So many that two threads rarely meet in one: filling L1 under the lock takes a microsecond.
@@ -42,6 +39,8 @@ impl<V> Clone for Landed<V> {
 pub(crate) struct Flight<V> {
     landed: Mutex<Option<Landed<V>>>,
     notify: Notify,
+    /// What can be served meanwhile.
+    spare: OnceLock<Spare<V>>,
 }
 
 impl<V> Flight<V> {
@@ -57,28 +56,36 @@ impl<V> Flight<V> {
             notified.await;
         }
     }
+
+    /// Lets those who wait have `spare` when they do not want to wait any longer.
+    pub(crate) fn offer(&self, spare: Spare<V>) {
+        // Only the leader offers, and once.
+        let _ = self.spare.set(spare);
+    }
+
+    pub(crate) fn spare(&self) -> Option<&Spare<V>> {
+        self.spare.get()
+    }
 }
 
-/// The flights of one cache.
+/// The flights of one cache, by the digests of their keys.
 ///
-/// The shard's lock also orders what fills L1 against what invalidates: a fill that began before an invalidation never
-/// comes after it.
+/// The shard's lock also orders those who fill L1 for one key, so that none replaces a newer entry by an older.
 #[derive(Debug)]
 pub(crate) struct Flights<K, V> {
     shards: [Mutex<Shard<K, V>>; SHARDS],
-    hasher: RandomState,
 }
 
 #[derive(Debug)]
 struct Shard<K, V> {
     flying: HashTable<Flying<K, V>>,
-    /// Counts the invalidations, for fills that have no flight.
-    epoch: u64,
+    /// Counts the fills that have no flight.
+    strays: u64,
 }
 
 #[derive(Debug)]
 struct Flying<K, V> {
-    hash: u64,
+    digest: u64,
     key: K,
     flight: Arc<Flight<V>>,
 }
@@ -93,52 +100,50 @@ pub(crate) enum Boarded<K: CacheKey, V> {
 
 impl<K: CacheKey, V> Flights<K, V> {
     pub(crate) fn new() -> Self {
-        let shard = || Mutex::new(Shard { flying: HashTable::new(), epoch: 0 });
-        Self { shards: std::array::from_fn(|_| shard()), hasher: RandomState::default() }
+        let shard = || Mutex::new(Shard { flying: HashTable::new(), strays: 0 });
+        Self { shards: std::array::from_fn(|_| shard()) }
     }
 
     /// Joins the flight of `key`, or starts one with the caller as its leader.
-    pub(crate) fn board(self: &Arc<Self>, key: &K) -> Boarded<K, V> {
-        let hash = self.hasher.hash_one(key);
-        let mut shard = self.shard(hash);
-        match shard.flying.entry(hash, |flying| flying.key == *key, |flying| flying.hash) {
+    pub(crate) fn board(self: &Arc<Self>, digest: u64, key: &K) -> Boarded<K, V> {
+        let mut shard = self.shard(digest);
+        let strays = shard.strays;
+        match shard.flying.entry(digest, |flying| flying.key == *key, |flying| flying.digest) {
             Entry::Occupied(flying) => Boarded::Waiter(Arc::clone(&flying.get().flight)),
             Entry::Vacant(vacant) => {
-                let flight = Arc::new(Flight { landed: Mutex::new(None), notify: Notify::new() });
-                vacant.insert(Flying { hash, key: key.clone(), flight: Arc::clone(&flight) });
+                let flight = Arc::new(Flight {
+                    landed: Mutex::new(None),
+                    notify: Notify::new(),
+                    spare: OnceLock::new(),
+                });
+                vacant.insert(Flying { digest, key: key.clone(), flight: Arc::clone(&flight) });
                 drop(shard);
-                Boarded::Leader(Lead {
-                    flights: Arc::clone(self),
-                    hash,
-                    flight,
-                    if_dropped: Some(Landed::Abandoned),
-                })
+                let if_dropped = Some(Landed::Abandoned);
+                Boarded::Leader(Lead { flights: Arc::clone(self), digest, flight, strays, if_dropped })
             }
         }
     }
 
-    /// Makes every fetch of `key` that has begun unable to fill L1, and runs `remove` in the same step.
-    pub(crate) fn void(&self, key: &K, remove: impl FnOnce()) {
-        let hash = self.hasher.hash_one(key);
-        let mut shard = self.shard(hash);
-        if let Ok(flying) = shard.flying.find_entry(hash, |flying| flying.key == *key) {
+    /// Makes those who come from now on fetch anew what has this digest.
+    pub(crate) fn void(&self, digest: u64) {
+        let mut shard = self.shard(digest);
+        while let Ok(flying) = shard.flying.find_entry(digest, |flying| flying.digest == digest) {
             flying.remove();
         }
-        shard.epoch += 1;
-        remove();
     }
 
-    /// Returns the mark that [`Flights::fill`] compares.
-    pub(crate) fn epoch(&self, key: &K) -> u64 {
-        self.shard(self.hasher.hash_one(key)).epoch
-    }
-
-    /// Runs `insert` unless something near `key` was invalidated since `epoch`.
-    pub(crate) fn fill(&self, key: &K, epoch: u64, insert: impl FnOnce()) {
-        let shard = self.shard(self.hasher.hash_one(key));
-        if shard.epoch == epoch {
-            insert();
+    /// Makes those who come from now on fetch anew, whatever it is.
+    pub(crate) fn void_all(&self) {
+        for shard in &self.shards {
+            lock(shard).flying.clear();
         }
+    }
+
+    /// Runs `insert` alone among those who fill L1 with what has this digest.
+    pub(crate) fn fill(&self, digest: u64, insert: impl FnOnce()) {
+        let mut shard = self.shard(digest);
+        shard.strays += 1;
+        insert();
     }
 
     /// Returns how many flights are in the air.
@@ -146,9 +151,9 @@ impl<K: CacheKey, V> Flights<K, V> {
         self.shards.iter().map(|shard| lock(shard).flying.len()).sum()
     }
 
-    fn shard(&self, hash: u64) -> MutexGuard<'_, Shard<K, V>> {
+    fn shard(&self, digest: u64) -> MutexGuard<'_, Shard<K, V>> {
         // The table uses the low bits and the topmost; these are between.
-        let index = usize::try_from((hash >> 32) % SHARDS as u64).unwrap_or(0);
+        let index = usize::try_from((digest >> 32) % SHARDS as u64).unwrap_or(0);
         lock(&self.shards[index])
     }
 }
@@ -156,8 +161,9 @@ impl<K: CacheKey, V> Flights<K, V> {
 /// The leadership of one flight. Dropped without landing, it lands as [`Landed::Abandoned`], or as failed once it loads.
 pub(crate) struct Lead<K: CacheKey, V> {
     flights: Arc<Flights<K, V>>,
-    hash: u64,
+    digest: u64,
     flight: Arc<Flight<V>>,
+    strays: u64,
     if_dropped: Option<Landed<V>>,
 }
 
@@ -168,15 +174,7 @@ impl<K: CacheKey, V> Lead<K, V> {
 
     /// Returns whether no invalidation has voided this flight.
     pub(crate) fn is_current(&self) -> bool {
-        self.found(&mut self.flights.shard(self.hash)).is_some()
-    }
-
-    /// Runs `insert` unless an invalidation has voided this flight.
-    pub(crate) fn fill(&self, insert: impl FnOnce()) {
-        let mut shard = self.flights.shard(self.hash);
-        if self.found(&mut shard).is_some() {
-            insert();
-        }
+        self.found(&mut self.flights.shard(self.digest)).is_some()
     }
 
     /// Makes `error` what the waiters get if the load's task dies; nobody is to take over and load again.
@@ -186,23 +184,26 @@ impl<K: CacheKey, V> Lead<K, V> {
 
     /// Ends the flight and wakes who waits for it.
     pub(crate) fn land(self, landed: Landed<V>) {
-        self.land_filling(landed, || ());
+        self.land_filling(landed, |_| ());
     }
 
     /// Runs `insert` unless an invalidation has voided this flight, ends it and wakes who waits for it.
-    pub(crate) fn land_filling(mut self, landed: Landed<V>, insert: impl FnOnce()) {
+    ///
+    /// `insert` is told whether others filled L1 since the flight began.
+    pub(crate) fn land_filling(mut self, landed: Landed<V>, insert: impl FnOnce(bool)) {
         self.end(landed, insert);
     }
 
     fn found<'s>(&self, shard: &'s mut Shard<K, V>) -> Option<OccupiedEntry<'s, Flying<K, V>>> {
-        shard.flying.find_entry(self.hash, |flying| Arc::ptr_eq(&flying.flight, &self.flight)).ok()
+        shard.flying.find_entry(self.digest, |flying| Arc::ptr_eq(&flying.flight, &self.flight)).ok()
     }
 
-    fn end(&mut self, landed: Landed<V>, insert: impl FnOnce()) {
+    fn end(&mut self, landed: Landed<V>, insert: impl FnOnce(bool)) {
         self.if_dropped = None;
-        let mut shard = self.flights.shard(self.hash);
+        let mut shard = self.flights.shard(self.digest);
+        let strayed = shard.strays != self.strays;
         if let Some(flying) = self.found(&mut shard) {
-            insert();
+            insert(strayed);
             flying.remove();
         }
         drop(shard);
@@ -214,7 +215,7 @@ impl<K: CacheKey, V> Lead<K, V> {
 impl<K: CacheKey, V> Drop for Lead<K, V> {
     fn drop(&mut self) {
         if let Some(landed) = self.if_dropped.take() {
-            self.end(landed, || ());
+            self.end(landed, |_| ());
         }
     }
 }

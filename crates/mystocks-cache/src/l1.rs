@@ -1,6 +1,7 @@
 //! L1: decoded values in the process, bounded in bytes.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use moka::sync::Cache as Moka;
@@ -8,85 +9,107 @@ use rapidhash::quality::RandomState;
 use tokio::time::Instant;
 
 use crate::key::CacheKey;
+use crate::outcome::Staleness;
 
-/// What moka and the slot itself cost beside the value.
-const OVERHEAD: usize = 160;
+/// What moka, the slot and what hangs on it cost beside the value.
+const OVERHEAD: usize = 208;
 
-/// moka refuses to count further than a thousand years.
-const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
-
-/// One entry of L1.
+/// One entry of L1: 32 bytes, which moka copies on every hit, so that moka's own entry fits one cache line.
 #[derive(Debug)]
 pub(crate) struct Slot<V> {
     /// `None` says that there is no such thing.
     pub(crate) value: Option<Arc<V>>,
-    pub(crate) born: Instant,
-    /// After how many milliseconds since `born` the entry ends, when that is before L1's own time; else `u32::MAX`.
-    ///
-    /// Not an `Instant`: moka copies the slot on every hit, and at 32 bytes its entry fits one cache line.
-    ends_after_ms: u32,
-    weight: u32,
+    /// The stamp of the entry in L2; microseconds since the Unix epoch on the store's clock.
+    pub(crate) stamp: u64,
+    /// What only some entries have, and what makes a hit dearer.
+    pub(crate) side: Option<Arc<Side>>,
+    /// The lower half of the [`Order`](crate::order::Order)'s number from before the entry was read or loaded.
+    pub(crate) since: u32,
+    /// The bucket of the key's digest.
+    pub(crate) bucket: u16,
+    pub(crate) weight: Weight,
 }
 
-impl<V> Slot<V> {
-    /// Returns how old the value is.
-    pub(crate) fn age(&self) -> Duration {
-        self.born.elapsed()
-    }
+/// What has to be looked at before an entry is served.
+#[derive(Debug)]
+pub(crate) struct Side {
+    /// Until when it is served without asking L2.
+    pub(crate) fresh_until: Instant,
+    /// Until when it is served in want of a better one.
+    pub(crate) stale_until: Instant,
+    /// Why it is served although it is stale.
+    pub(crate) stale: Option<Staleness>,
+    pub(crate) early: Option<Early>,
+    /// The whole keys of the marks it is subject to.
+    pub(crate) marks: Box<[Arc<str>]>,
+    /// The version of the marks it was last compared with.
+    pub(crate) compared: AtomicU64,
+    pub(crate) etag: Option<Box<str>>,
+}
+
+/// When and how an entry is refreshed before its end.
+#[derive(Debug)]
+pub(crate) struct Early {
+    /// Before that it is not worth a thought.
+    pub(crate) from: Instant,
+    pub(crate) expires: Instant,
+    /// The time the load took, times the policy's eagerness.
+    pub(crate) reach: Duration,
+    /// Milliseconds after `from` at which somebody may try (again).
+    pub(crate) next_ms: AtomicU64,
 }
 
 impl<V> Clone for Slot<V> {
     fn clone(&self) -> Self {
-        Self { value: self.value.clone(), ..*self }
+        Self { value: self.value.clone(), side: self.side.clone(), ..*self }
+    }
+}
+
+/// A number of bytes in 16 bits, rounded up by at most a thousandth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Weight(u16);
+
+impl Weight {
+    const MANTISSA: u32 = 11;
+
+    pub(crate) fn of(bytes: usize) -> Self {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let shift = (u32::BITS - bytes.leading_zeros()).saturating_sub(Self::MANTISSA);
+        let kept = bytes.div_ceil(1 << shift);
+        // Rounding up may need one bit more.
+        let (shift, kept) = if kept >> Self::MANTISSA > 0 { (shift + 1, kept >> 1) } else { (shift, kept) };
+        Self(u16::try_from(shift << Self::MANTISSA | kept).unwrap_or(u16::MAX))
+    }
+
+    pub(crate) fn bytes(self) -> u32 {
+        let shift = u32::from(self.0 >> Self::MANTISSA);
+        let kept = u32::from(self.0) & ((1 << Self::MANTISSA) - 1);
+        u32::try_from(u64::from(kept) << shift).unwrap_or(u32::MAX)
     }
 }
 
 /// A plain map with a byte budget and one time to live: moka without its loaders.
 ///
 /// A hit reads no clock of ours: a second reading beside moka's makes it a quarter dearer, as does moka's own expiry per
-/// entry. Only an entry that must go before L1's time to live is up carries a deadline that is checked on reading.
+/// entry. Only an entry with a [`Side`] is looked at more closely.
 pub(crate) struct L1<K, V> {
     /// `None` when L1 is switched off.
     slots: Option<Moka<K, Slot<V>, RandomState>>,
-    ttl: Duration,
 }
 
 impl<K: CacheKey, V: Send + Sync + 'static> L1<K, V> {
-    pub(crate) fn new(capacity: u64, ttl: Duration) -> Self {
-        let ttl = ttl.min(LONGEST);
+    pub(crate) fn new(capacity: u64, keeps: Duration) -> Self {
         let slots = Moka::builder()
             .max_capacity(capacity)
-            .time_to_live(ttl)
-            .weigher(|_: &K, slot: &Slot<V>| {
-                slot.weight.saturating_add(u32::try_from(size_of::<K>()).unwrap_or(u32::MAX))
-            })
+            .time_to_live(keeps)
+            .weigher(|_: &K, slot: &Slot<V>| slot.weight.bytes())
             .build_with_hasher(RandomState::default());
-        Self { slots: (capacity > 0).then_some(slots), ttl }
+        Self { slots: (capacity > 0).then_some(slots) }
     }
 
-    /// Returns the slot of `key` if it is not past its deadline.
     #[inline]
     pub(crate) fn get(&self, key: &K) -> Option<Slot<V>> {
-        let slot = self.slots.as_ref()?.get(key)?;
-        let ends = slot.ends_after_ms;
-        (ends == u32::MAX || slot.age() < Duration::from_millis(ends.into())).then_some(slot)
-    }
-
-    /// Makes a slot for something `age` old that may be served for `lives` from now.
-    pub(crate) fn slot(
-        &self,
-        value: Option<Arc<V>>,
-        age: Duration,
-        lives: Duration,
-        encoded: usize,
-    ) -> Slot<V> {
-        let now = Instant::now();
-        let ends_after_ms = match lives < self.ttl {
-            true => u32::try_from(age.saturating_add(lives).as_millis()).unwrap_or(u32::MAX - 1),
-            false => u32::MAX,
-        };
-        let weight = u32::try_from(encoded.saturating_add(OVERHEAD)).unwrap_or(u32::MAX);
-        Slot { value, born: now.checked_sub(age).unwrap_or(now), ends_after_ms, weight }
+        self.slots.as_ref()?.get(key)
     }
 
     /// Holds `slot` under a copy of `key`: made now, it lies in memory beside what moka allocates for it, and the next hit
@@ -115,5 +138,32 @@ impl<K: CacheKey, V: Send + Sync + 'static> L1<K, V> {
             slots.run_pending_tasks();
             (slots.entry_count(), slots.weighted_size())
         })
+    }
+}
+
+/// Returns what an entry of `encoded` bytes weighs under a key of type `K`.
+pub(crate) fn weight<K>(encoded: usize) -> Weight {
+    Weight::of(encoded.saturating_add(OVERHEAD + size_of::<K>()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slot_fits_half_a_cache_line() {
+        assert_eq!(size_of::<Slot<String>>(), 32);
+    }
+
+    #[test]
+    fn a_weight_is_never_less_and_hardly_more() {
+        let mut random = fastrand::Rng::with_seed(7);
+        let powers = (0..32).flat_map(|bits| [(1_usize << bits) - 1, 1 << bits, (1 << bits) + 1]);
+        let sizes: Vec<usize> = powers.chain((0..10_000).map(|_| random.usize(..1 << 31))).collect();
+        for bytes in sizes {
+            let weight = Weight::of(bytes).bytes() as usize;
+            assert!(weight >= bytes && weight <= bytes + bytes / 1000 + 1, "{bytes} weighs {weight}");
+        }
+        assert_eq!(Weight::of(usize::MAX).bytes(), u32::MAX);
     }
 }

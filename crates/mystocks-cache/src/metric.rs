@@ -13,3 +13,15 @@ pub(crate) const LOADS: &str = "mystocks_cache_loads_total";
 pub(crate) const UNREADABLE: &str = "mystocks_cache_unreadable_total";
 /// Requests of typed caches to L2 that failed; label `cache`.
 pub(crate) const STORE_ERRORS: &str = "mystocks_cache_store_errors_total";
+/// Whether this process hears of the others' invalidations: 1 or 0.
+pub(crate) const LINK_UP: &str = "mystocks_cache_link_up";
+/// Losses of the link to the other processes.
+pub(crate) const LINK_LOSSES: &str = "mystocks_cache_link_losses_total";
+/// Invalidations heard from other processes.
+pub(crate) const HEARD: &str = "mystocks_cache_invalidations_heard_total";
+/// Values not stored because the lease was lost or the key invalidated while they were loaded; label `cache`.
+pub(crate) const OVERTAKEN: &str = "mystocks_cache_overtaken_total";
+/// Requests answered with a stale value; labels `cache` and `reason`: `load_failed` or `load_slow`.
+pub(crate) const STALE: &str = "mystocks_cache_stale_total";
+/// How long loads took, in seconds; label `cache`.
+pub(crate) const LOAD_SECONDS: &str = "mystocks_cache_load_seconds";

@@ -10,6 +10,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::error::Error;
+use crate::fetch::absent_in_spite_of_a_value;
+use crate::found::Found;
 
 /// Which tier a value came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -39,8 +41,20 @@ pub struct Outcome<V> {
     pub value: Arc<V>,
     /// The tier that answered. Who waited for another request's fetch is told that fetch's tier.
     pub tier: Tier,
-    /// How long ago the value was made.
+    /// How long ago its load began.
     pub age: Duration,
+    /// Why the value is served although its time is up; `None` for a fresh one.
+    pub stale: Option<Staleness>,
+}
+
+/// Why a value is served although its time is up; see [`Policy::stale_if_error`](crate::Policy::stale_if_error).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Staleness {
+    /// The load of a new one failed, or a recent one did.
+    LoadFailed,
+    /// The load of a new one takes longer than [`Policy::soft_timeout`](crate::Policy::soft_timeout); it goes on.
+    LoadSlow,
 }
 
 impl<V> Clone for Outcome<V> {
@@ -58,8 +72,14 @@ pub struct GetOrCompute<V> {
 }
 
 impl<V> GetOrCompute<V> {
-    pub(crate) fn hit(value: Arc<V>, born: Instant) -> Self {
+    #[inline]
+    pub(crate) fn hit(value: Arc<V>, born: Born) -> Self {
         Self { detail: Detail { state: State::Hit(Some(value), born) } }
+    }
+
+    pub(crate) fn found(found: Found<V>) -> Self {
+        let answer = found.outcome().ok_or_else(absent_in_spite_of_a_value);
+        Self { detail: Detail { state: State::Found(Some(answer)) } }
     }
 
     pub(crate) fn pending(fetch: impl Future<Output = Result<Outcome<V>, Error>> + Send + 'static) -> Self {
@@ -78,6 +98,9 @@ impl<V> Future for GetOrCompute<V> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.detail.state {
             State::Hit(value, _) => once(value).map(Ok),
+            State::Found(answer) => {
+                answer.take().map_or(Poll::Pending, |answer| Poll::Ready(answer.map(|outcome| outcome.value)))
+            }
             State::Pending(fetch) => fetch.as_mut().poll(cx).map_ok(|outcome| outcome.value),
         }
     }
@@ -89,6 +112,21 @@ impl<V> fmt::Debug for GetOrCompute<V> {
     }
 }
 
+/// When something was made, by the store's clock, as this process's clock tells it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Born {
+    pub(crate) base: Instant,
+    /// From `base`, in microseconds.
+    pub(crate) after_us: i64,
+}
+
+impl Born {
+    pub(crate) fn age(self) -> Duration {
+        let elapsed = i64::try_from(self.base.elapsed().as_micros()).unwrap_or(i64::MAX);
+        Duration::from_micros(u64::try_from(elapsed.saturating_sub(self.after_us)).unwrap_or(0))
+    }
+}
+
 /// The future of [`GetOrCompute::detail`].
 #[must_use = "futures do nothing unless awaited"]
 pub struct Detail<V> {
@@ -97,7 +135,9 @@ pub struct Detail<V> {
 
 enum State<V> {
     /// The value and when it was made; its age is counted only for who asks.
-    Hit(Option<Arc<V>>, Instant),
+    Hit(Option<Arc<V>>, Born),
+    /// An answer that was at hand after a closer look.
+    Found(Option<Result<Outcome<V>, Error>>),
     Pending(Pin<Box<dyn Future<Output = Result<Outcome<V>, Error>> + Send>>),
 }
 
@@ -107,9 +147,10 @@ impl<V> Future for Detail<V> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.state {
             State::Hit(value, born) => {
-                let age = born.elapsed();
-                once(value).map(|value| Ok(Outcome { value, tier: Tier::L1, age }))
+                let age = born.age();
+                once(value).map(|value| Ok(Outcome { value, tier: Tier::L1, age, stale: None }))
             }
+            State::Found(answer) => answer.take().map_or(Poll::Pending, Poll::Ready),
             State::Pending(fetch) => fetch.as_mut().poll(cx),
         }
     }
@@ -118,7 +159,7 @@ impl<V> Future for Detail<V> {
 impl<V> fmt::Debug for Detail<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match self.state {
-            State::Hit(..) => "ready",
+            State::Hit(..) | State::Found(_) => "ready",
             State::Pending(_) => "pending",
         };
         f.debug_tuple("GetOrCompute").field(&state).finish()

@@ -23,6 +23,7 @@ use crate::store::{Lifetime, Put, Store};
 use off::Off;
 use tally::Tally;
 
+pub(crate) use shared::{decode as decode_shared, encode as encode_shared};
 pub use stats::{KeyCount, Lookups, NamespaceStats, ServiceStats};
 
 /// The largest entry that is written or decoded unless [`CacheService::with_max_entry_bytes`] says otherwise.

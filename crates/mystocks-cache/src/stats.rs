@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// What a [`Cache`](crate::Cache) did since it was built.
 ///
-/// Every finished request is in exactly one of `l1_hits`, `l2_hits`, `loaded`, `joined`, `negative` and `errors`; a
-/// request whose caller went away is in none.
+/// Every finished request is in exactly one of `l1_hits`, `l2_hits`, `loaded`, `joined`, `stale`, `negative` and `errors`;
+/// a request whose caller went away is in none. In a batch every key is a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct CacheStats {
@@ -17,12 +17,20 @@ pub struct CacheStats {
     pub loaded: u64,
     /// Requests answered with what another request of the same key fetched meanwhile.
     pub joined: u64,
+    /// Requests answered with a value whose time is up, in want of a better one.
+    pub stale: u64,
     /// Requests answered with "there is no such thing", or, in a batch read, found in no tier.
     pub negative: u64,
     /// Requests answered with an error.
     pub errors: u64,
-    /// Loaders started.
+    /// Loaders started, refreshes included.
     pub loads: u64,
+    /// Loads started to replace an entry before its end.
+    pub refreshes: u64,
+    /// Loads whose value was not stored because the lease was lost or the key invalidated meanwhile.
+    pub overtaken: u64,
+    /// Invalidations that this process heard from others.
+    pub heard: u64,
     /// Reads and writes of L2 that failed; the requests went on without it.
     pub store_errors: u64,
     /// Entries found in L2 that were damaged, another key's, of another schema or version, or too large: each a miss.
@@ -65,15 +73,7 @@ macro_rules! counters {
     };
 }
 
-counters!(striped l1_hits; l2_hits, loaded, joined, negative, errors, loads, store_errors, unreadable, not_stored);
-
-impl Counters {
-    /// Counts an answered request: by `present` when it got a value, as negative when there is none.
-    pub(crate) fn answered(&self, is_present: bool, present: fn(&Self)) {
-        let count = if is_present { present } else { Self::negative };
-        count(self);
-    }
-}
+counters!(striped l1_hits; l2_hits, loaded, joined, stale, negative, errors, loads, refreshes, overtaken, heard, store_errors, unreadable, not_stored);
 
 const STRIPES: usize = 64;
 

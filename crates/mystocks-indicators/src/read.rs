@@ -92,7 +92,7 @@ impl Tiers {
     ) -> Result<Outcome<IndicatorSeries>, Fault> {
         let load = {
             let (tiers, key, held) = (Arc::clone(self), key.clone(), Arc::clone(held));
-            move || async move {
+            move |_| async move {
                 let held = held.get_or_init(|| tiers.held.of(&key.symbol, &key.version));
                 let loaded = held.bars(&*tiers.source).await?;
                 compute(&key, &loaded.bars).map_err(Fault::Failed)

@@ -29,7 +29,7 @@ pub struct IndicatorResult {
 
 impl IndicatorResult {
     pub(crate) fn new(key: SeriesKey, range: &DateRange, outcome: Outcome<IndicatorSeries>) -> Self {
-        let Outcome { value, tier, age } = outcome;
+        let Outcome { value, tier, age, .. } = outcome;
         Self { wanted: range.within(value.days()), key, series: value, tier, age }
     }
 

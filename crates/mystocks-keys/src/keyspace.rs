@@ -116,6 +116,11 @@ impl Keyspace {
         finish("cache prefix", &self.prefixes.cache, format!("{}{CLOCK}", self.prefixes.cache))
     }
 
+    /// Returns `{cache}own:_probe`, which is written to see whether the store takes writes.
+    pub fn cache_probe(&self) -> Result<Key, InvalidKey> {
+        finish("cache prefix", &self.prefixes.cache, format!("{}{PROBE}", self.prefixes.cache))
+    }
+
     /// Returns `{cache}own:_clear:{cache name}`, the stamp at which all of that cache was last cleared.
     pub fn cache_cleared(&self, cache: &str) -> Result<Key, InvalidKey> {
         rule::segment("cache name", cache)?;
@@ -214,6 +219,7 @@ impl Default for Keyspace {
 const OWN: &str = "own:";
 /// What the typed caches keep beside their entries.
 const RESERVED: &str = "own:_";
+const PROBE: &str = "own:_probe";
 const CLOCK: &str = "own:_clock";
 
 fn indicator_path(stock: &str, indicator: &str, params: &Json) -> Result<String, InvalidKey> {

@@ -124,6 +124,7 @@ fn what_the_typed_caches_keep_beside_their_entries_is_out_of_reach() {
     let keys = Keyspace::default();
     let marks = [
         (keys.cache_clock().unwrap(), "mystocks:own:_clock"),
+        (keys.cache_probe().unwrap(), "mystocks:own:_probe"),
         (keys.cache_cleared("bars").unwrap(), "mystocks:own:_clear:bars"),
         (keys.cache_tag("symbol:600519").unwrap(), "mystocks:own:_tag:symbol:600519"),
     ];

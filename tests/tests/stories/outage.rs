@@ -51,7 +51,7 @@ impl Crowd {
                     let name = format!("{:06}", turn * 7 % KEYS);
                     let expected = Quote::of(&name, 0);
                     let made = expected.clone();
-                    let read = cache.get_or_compute(&QuoteKey(name), || async { Ok::<_, Infallible>(made) });
+                    let read = cache.get_or_compute(&QuoteKey(name), |_| async { Ok::<_, Infallible>(made) });
                     let read = tokio::time::timeout(HANG, read).await.expect("a read hangs");
                     assert_eq!(*read.expect("a read fails"), expected);
                     done[reader].fetch_add(1, Ordering::Relaxed);

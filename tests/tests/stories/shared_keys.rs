@@ -115,7 +115,7 @@ async fn deleting_everything_by_pattern_leaves_locks_and_sessions() {
     let cache = Cache::<QuoteKey, Quote>::builder("quotes", &keyspace).store(store).build().unwrap();
     let key = QuoteKey("600519".to_owned());
     let quote = Quote::of("600519", 1);
-    let load = || async { Ok::<_, Infallible>(quote) };
+    let load = |_| async { Ok::<_, Infallible>(quote) };
     cache.get_or_compute(&key, load).await.unwrap();
     assert_eq!(raw.everything().await.len(), 14 + 1_200 + 1);
 

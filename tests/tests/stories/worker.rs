@@ -179,7 +179,7 @@ impl Desk {
                 let mut reads = Vec::new();
                 for name in names {
                     let (key, quote) = (QuoteKey(name.clone()), Quote::of(&name, std::process::id()));
-                    let load = || async { Ok::<_, Infallible>(quote) };
+                    let load = |_| async { Ok::<_, Infallible>(quote) };
                     let read = self.cache().get_or_compute(&key, load).detail().await.unwrap();
                     reads.push(Read {
                         quote: (*read.value).clone(),

@@ -38,7 +38,7 @@ impl Sides {
             let key = keys.get(seed).context("a seed has a key")?;
             if is_ours {
                 cache
-                    .get_or_compute(key, move || async move { Ok::<_, Infallible>(value::value(seed)) })
+                    .get_or_compute(key, move |_| async move { Ok::<_, Infallible>(value::value(seed)) })
                     .await?;
             } else {
                 moka.insert(key.clone(), Arc::new(value::value(seed)));
@@ -56,7 +56,7 @@ impl Sides {
     async fn ours(&self) -> Result<()> {
         for read in 0..READS {
             let key = &self.keys[read * 7919 % self.keys.len()];
-            black_box(self.cache.get_or_compute(key, || async { Err::<Value, _>(std::fmt::Error) }).await?);
+            black_box(self.cache.get_or_compute(key, |_| async { Err::<Value, _>(std::fmt::Error) }).await?);
         }
         Ok(())
     }

@@ -76,7 +76,7 @@ impl Sides {
             redis::cmd("SET").arg(raw_key(key)).arg(bytes).exec_async(&mut raw).await?;
             peer.write(key, &value).await?;
             without_l1.invalidate(key).await?;
-            without_l1.get_or_compute(key, move || async move { Ok::<_, Infallible>(value) }).await?;
+            without_l1.get_or_compute(key, move |_| async move { Ok::<_, Infallible>(value) }).await?;
         }
         Ok(Self { raw, without_l1, with_l1, keys, moka, peer: Arc::new(peer) })
     }
@@ -87,7 +87,7 @@ impl Sides {
     }
 
     async fn read(&self, side: Side, key: &String) -> Result<()> {
-        let load = || async { Err::<Value, _>(std::fmt::Error) };
+        let load = |_| async { Err::<Value, _>(std::fmt::Error) };
         match side {
             Side::Raw => drop(black_box(Self::raw_get(self.raw.clone(), key).await?)),
             Side::WithoutL1 => drop(black_box(self.without_l1.get_or_compute(key, load).await?)),

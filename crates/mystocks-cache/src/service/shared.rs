@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind};
 
 /// Why an entry that is there cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Rejected {
+pub(crate) enum Rejected {
     /// It is no JSON, or not the JSON of the type asked for.
     Undecodable,
     /// It begins as this project's own binary entries do.
@@ -30,7 +30,7 @@ impl Rejected {
 }
 
 /// Writes `value` as Python's `json.dumps` does.
-pub(super) fn encode<T>(key: &str, value: &T, limit: usize) -> Result<Bytes, Error>
+pub(crate) fn encode<T>(key: &str, value: &T, limit: usize) -> Result<Bytes, Error>
 where
     T: Serialize + ?Sized,
 {
@@ -45,7 +45,7 @@ where
 }
 
 /// Reads JSON text of whatever origin.
-pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8], limit: usize) -> Result<T, Rejected> {
+pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8], limit: usize) -> Result<T, Rejected> {
     if bytes.len() > limit {
         return Err(Rejected::TooLarge);
     }

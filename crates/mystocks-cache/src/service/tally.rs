@@ -108,7 +108,16 @@ impl Tally {
             return;
         }
         let now_ms = self.store.now_ms();
-        envelope::seal(&mut entry, key.as_str(), SCHEMA, now_ms, REMEMBERED, false);
+        let expires_ms = now_ms.saturating_add(envelope::millis(REMEMBERED));
+        let head = envelope::Head {
+            schema: SCHEMA,
+            stamp: now_ms.saturating_mul(1000),
+            expires_ms,
+            stale_until_ms: expires_ms,
+            uncompressed: u32::try_from(entry.len() - envelope::LENGTH).unwrap_or(u32::MAX),
+            ..envelope::Head::default()
+        };
+        envelope::seal(&mut entry, key.as_str(), &head);
         let put = Put { key: key.as_str(), value: Bytes::from(entry), ttl: REMEMBERED };
         if let Err(error) = self.store.put(&[put]).await {
             debug!(%error, "totals not written");
@@ -117,8 +126,11 @@ impl Tally {
 
     /// Reads totals that a service wrote under `key`.
     pub(super) fn read(&self, key: &str, entry: &[u8]) -> Option<Lookups> {
-        let opened = envelope::open(entry, key, SCHEMA, self.store.now_ms()).ok()?;
-        let (hits, misses, rejected) = rmp_serde::from_slice(opened.payload?).ok()?;
+        let opened = envelope::open(entry, key, SCHEMA).ok()?;
+        if opened.head.expires_ms <= self.store.now_ms() {
+            return None;
+        }
+        let (hits, misses, rejected) = rmp_serde::from_slice(opened.payload).ok()?;
         Some(Lookups { hits, misses, rejected })
     }
 }

@@ -33,7 +33,7 @@ fn cache(store: &Arc<MemoryStore>) -> Cache<String, Series> {
 
 async fn genuine(store: &Arc<MemoryStore>) -> Vec<u8> {
     cache(store)
-        .get_or_compute(&"600519".to_owned(), || async { Ok::<_, Infallible>(series()) })
+        .get_or_compute(&"600519".to_owned(), |_| async { Ok::<_, Infallible>(series()) })
         .await
         .unwrap();
     store.get(&[KEY]).await.unwrap().remove(0).unwrap().to_vec()
@@ -102,7 +102,7 @@ async fn each_unreadable_entry_is_counted_replaced_and_never_an_error() {
         let put = Put { key: KEY, value: Bytes::from(entry), ttl: Duration::from_secs(60) };
         store.put(&[put]).await.unwrap();
         let reader = cache(&store);
-        let load = || async { Ok::<_, Infallible>(series()) };
+        let load = |_| async { Ok::<_, Infallible>(series()) };
         let read = reader.get_or_compute(&"600519".to_owned(), load).detail().await.unwrap();
         assert_eq!((read.tier, reader.stats().unreadable), (Tier::L3, 1), "{what}");
         let again = cache(&store).get_or_compute(&"600519".to_owned(), load).detail().await.unwrap();
@@ -115,7 +115,7 @@ async fn a_key_that_cannot_be_spelled_is_refused_and_nothing_is_stored() {
     let store = Arc::new(MemoryStore::new());
     let cache = cache(&store);
     for wrong in ["", "600519:SMA", "a{b}", "a*", "a?b", "[a]", "a\\b", "line\nbreak", "nul\0"] {
-        let load = || async { Ok::<_, Infallible>(series()) };
+        let load = |_| async { Ok::<_, Infallible>(series()) };
         let error = cache.get_or_compute(&wrong.to_owned(), load).await.unwrap_err();
         assert_eq!(error.kind(), mystocks_cache::ErrorKind::InvalidArgument, "{wrong:?}");
         assert!(cache.invalidate(&wrong.to_owned()).await.is_err(), "{wrong:?}");

@@ -35,7 +35,7 @@ async fn a_load_that_began_before_an_invalidation_answers_its_caller_and_fills_n
     let cache = process(&store, still());
     let key = "600519".to_owned();
     let voider = cache.clone();
-    let load = move || async move {
+    let load = move |_| async move {
         voider.invalidate(&"600519".to_owned()).await.unwrap();
         Ok::<_, Infallible>(vec![1])
     };
@@ -141,7 +141,7 @@ async fn a_value_that_panics_as_it_is_encoded_is_one_load_and_an_error_to_all() 
     for _ in 0..100 {
         let (cache, gate) = (cache.clone(), Arc::clone(&gate));
         callers.spawn(async move {
-            let load = move || async move {
+            let load = move |_| async move {
                 let _permit = gate.acquire().await;
                 Ok::<_, Infallible>(Bomb)
             };

@@ -5,6 +5,7 @@
 
 mod hostile;
 mod invalidation;
+mod nodes;
 mod scripted;
 mod stampede;
 mod tiers;

@@ -41,7 +41,7 @@ async fn a_thousand_callers_of_a_cold_key_cause_one_load() {
     for _ in 0..1000 {
         let (cache, loads, key, gate) = (cache.clone(), loads.clone(), key.clone(), Arc::clone(&gate));
         callers.spawn(async move {
-            let load = move || async move {
+            let load = move |_| async move {
                 loads.start();
                 let _permit = gate.acquire().await;
                 Ok::<_, Infallible>(42)
@@ -69,7 +69,7 @@ async fn a_caller_that_comes_as_a_load_ends_does_not_load_again() {
         for _ in 0..4 {
             let (cache, key) = (cache.clone(), key.to_string());
             callers
-                .spawn(async move { cache.get_or_compute(&key, || async { Ok::<_, Infallible>(1) }).await });
+                .spawn(async move { cache.get_or_compute(&key, |_| async { Ok::<_, Infallible>(1) }).await });
         }
         timeout(HANG, callers.join_all()).await.unwrap();
     }
@@ -84,7 +84,7 @@ async fn a_cancelled_leader_takes_nobody_with_it_and_causes_no_second_load() {
         let (cache, loads, key) = (cache.clone(), loads.clone(), key.clone());
         let (started, gate) = (Arc::clone(&started), Arc::clone(&gate));
         tokio::spawn(async move {
-            let load = move || async move {
+            let load = move |_| async move {
                 loads.start();
                 started.notify_one();
                 let _permit = gate.acquire().await;
@@ -129,7 +129,7 @@ async fn a_panic_reaches_every_waiter_as_an_error_and_the_key_is_usable_at_once(
         let leader = {
             let (cache, loads, key, gate) = (cache.clone(), loads.clone(), key.clone(), Arc::clone(&gate));
             tokio::spawn(async move {
-                let load = move || {
+                let load = move |_| {
                     loads.start();
                     assert!(!before_first_await, "no bars today");
                     async move {
@@ -158,7 +158,7 @@ async fn a_panic_reaches_every_waiter_as_an_error_and_the_key_is_usable_at_once(
         assert_eq!(error.kind(), ErrorKind::Panicked);
         assert!(error.to_string().contains("no bars today"), "{error}");
         assert_eq!(loads.count(), 1);
-        let value = cache.get_or_compute(&key, || async { Ok::<_, Infallible>(9) }).await.unwrap();
+        let value = cache.get_or_compute(&key, |_| async { Ok::<_, Infallible>(9) }).await.unwrap();
         assert_eq!(*value, 9);
     }
 }
@@ -168,30 +168,30 @@ async fn a_load_that_never_ends_is_ended_at_its_deadline_and_frees_the_key() {
     let cache = cache(Policy { load_deadline: Duration::from_secs(2), ..Policy::default() });
     let key = "600519".to_owned();
     let begun = tokio::time::Instant::now();
-    let error = cache.get_or_compute(&key, pending::<Result<u64, Infallible>>).await.unwrap_err();
+    let error = cache.get_or_compute(&key, |_| pending::<Result<u64, Infallible>>()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
     assert_eq!(begun.elapsed().as_secs(), 2);
     assert!(error.to_string().contains("own:bars:600519"), "{error}");
-    assert_eq!(*cache.get_or_compute(&key, || async { Ok::<_, Infallible>(1) }).await.unwrap(), 1);
+    assert_eq!(*cache.get_or_compute(&key, |_| async { Ok::<_, Infallible>(1) }).await.unwrap(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn shutdown_ends_loads_and_later_misses_are_errors_while_hits_still_answer() {
     let cache = cache(Policy::default());
     let (held, warm) = ("600519".to_owned(), "000001".to_owned());
-    cache.get_or_compute(&warm, || async { Ok::<_, Infallible>(5) }).await.unwrap();
+    cache.get_or_compute(&warm, |_| async { Ok::<_, Infallible>(5) }).await.unwrap();
     let hanging = tokio::spawn({
         let (cache, held) = (cache.clone(), held.clone());
-        async move { cache.get_or_compute(&held, pending::<Result<u64, Infallible>>).await }
+        async move { cache.get_or_compute(&held, |_| pending::<Result<u64, Infallible>>()).await }
     });
     while cache.stats().loads < 2 {
         tokio::task::yield_now().await;
     }
     cache.shutdown().await;
     assert_eq!(hanging.await.unwrap().unwrap_err().kind(), ErrorKind::Unavailable);
-    let late = cache.get_or_compute(&held, || async { Ok::<_, Infallible>(1) }).await;
+    let late = cache.get_or_compute(&held, |_| async { Ok::<_, Infallible>(1) }).await;
     assert_eq!(late.unwrap_err().kind(), ErrorKind::Unavailable);
-    assert_eq!(*cache.get_or_compute(&warm, || async { Ok::<_, Infallible>(6) }).await.unwrap(), 5);
+    assert_eq!(*cache.get_or_compute(&warm, |_| async { Ok::<_, Infallible>(6) }).await.unwrap(), 5);
     assert_eq!(cache.stats().in_flight, 0);
 }
 
@@ -207,7 +207,7 @@ async fn spawn_waiters(
     for _ in 0..callers {
         let (cache, key, loads, polled) = (cache.clone(), key.to_owned(), loads.clone(), Arc::clone(&polled));
         waiters.spawn(async move {
-            let mut answer = cache.get_or_compute(&key, move || async move {
+            let mut answer = cache.get_or_compute(&key, move |_| async move {
                 loads.start();
                 Ok::<_, Infallible>(8)
             });

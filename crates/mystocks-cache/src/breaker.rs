@@ -1,0 +1,59 @@
+//! When L2 is left alone.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+/// Opens after so many failures without a success between them.
+const LIMIT: u32 = 5;
+
+/// Says whether requests of one kind (reads, or writes) go to L2 at all.
+///
+/// Closed, all of them do. Open, none does: one task asks in their place, once a second or less, and closes it again when
+/// it is answered.
+#[derive(Debug, Default)]
+pub(crate) struct Breaker {
+    failures: AtomicU32,
+    open: AtomicBool,
+}
+
+impl Breaker {
+    #[inline]
+    pub(crate) fn admits(&self) -> bool {
+        !self.open.load(Ordering::Acquire)
+    }
+
+    #[inline]
+    pub(crate) fn succeeded(&self) {
+        if self.failures.load(Ordering::Relaxed) > 0 {
+            self.failures.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts a failure and returns whether this one opened it.
+    pub(crate) fn failed(&self) -> bool {
+        let failures = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        failures >= LIMIT && !self.open.swap(true, Ordering::AcqRel)
+    }
+
+    pub(crate) fn close(&self) {
+        self.failures.store(0, Ordering::Relaxed);
+        self.open.store(false, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn opens_after_failures_in_a_row_and_says_so_once() {
+        let breaker = Breaker::default();
+        for _ in 0..10 {
+            assert!((1..LIMIT).all(|_| !breaker.failed()));
+            breaker.succeeded();
+        }
+        let opened = (0..100).filter(|_| breaker.failed()).count();
+        assert_eq!((opened, breaker.admits()), (1, false));
+        breaker.close();
+        assert!(breaker.admits() && !breaker.failed());
+    }
+}

@@ -1,0 +1,66 @@
+//! What a fetch finds, and what is kept for want of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::l1::Slot;
+use crate::outcome::{Outcome, Staleness, Tier};
+
+/// A value, or the knowledge that there is none, and where it came from.
+#[derive(Debug)]
+pub(crate) struct Found<V> {
+    pub(crate) value: Option<Arc<V>>,
+    pub(crate) tier: Tier,
+    pub(crate) age: Duration,
+    pub(crate) stale: Option<Staleness>,
+}
+
+impl<V> Clone for Found<V> {
+    fn clone(&self) -> Self {
+        Self { value: self.value.clone(), ..*self }
+    }
+}
+
+impl<V> Found<V> {
+    pub(crate) fn outcome(self) -> Option<Outcome<V>> {
+        let Self { value, tier, age, stale } = self;
+        value.map(|value| Outcome { value, tier, age, stale })
+    }
+}
+
+/// An entry that is not what was asked for, but better than nothing.
+#[derive(Debug)]
+pub(crate) struct Spare<V> {
+    pub(crate) slot: Slot<V>,
+    pub(crate) tier: Tier,
+    pub(crate) kind: SpareKind,
+}
+
+/// What an entry can be had for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SpareKind {
+    /// It is fresh, and its replacement is on the way.
+    Fresh,
+    /// Its time in L1 is not up, but L2 is to be asked whether it still holds: good while L2 cannot be asked.
+    Unconfirmed,
+    /// Its time is up: good in want of a better one, until its side says.
+    Over,
+}
+
+impl<V> Clone for Spare<V> {
+    fn clone(&self) -> Self {
+        Self { slot: self.slot.clone(), ..*self }
+    }
+}
+
+impl<V> Spare<V> {
+    /// Returns the value if it may still be served although it is stale.
+    pub(crate) fn stale(&self, now: Instant, why: Staleness, age: Duration) -> Option<Found<V>> {
+        let until = self.slot.side.as_ref().map(|side| side.stale_until)?;
+        let value = self.slot.value.clone().filter(|_| now < until)?;
+        let stale = (self.kind != SpareKind::Fresh).then_some(why);
+        Some(Found { value: Some(value), tier: self.tier, age, stale })
+    }
+}

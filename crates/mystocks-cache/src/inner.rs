@@ -1,0 +1,308 @@
+//! One cache, and what it makes of what its L1 holds.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use mystocks_keys::Key;
+use rapidhash::quality::RandomState;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use std::hash::BuildHasher;
+
+use crate::backplane::digest;
+use crate::error::Error;
+use crate::flight::Flights;
+use crate::found::{Found, Spare, SpareKind};
+use crate::hot::Hot;
+use crate::key::CacheKey;
+use crate::l1::{Early, L1, Side, Slot, Weight, weight};
+use crate::l2::{L2, Stored};
+use crate::metric;
+use crate::order::{bucket, lower};
+use crate::outcome::{Born, Staleness, Tier};
+use crate::policy::Policy;
+use crate::shared::{Away, Member, Shared};
+use crate::stats::Counters;
+
+pub(crate) struct Inner<K, V> {
+    pub(crate) name: String,
+    pub(crate) policy: Policy,
+    pub(crate) l1: L1<K, V>,
+    pub(crate) l1_keeps: Duration,
+    pub(crate) l2: Option<L2>,
+    pub(crate) shared: Arc<Shared>,
+    /// Stops the tasks of the hub with the last of its caches and handles.
+    pub(crate) _hub: Arc<DropGuard>,
+    /// Whether the hub is nobody else's.
+    pub(crate) owns_hub: bool,
+    pub(crate) flights: Arc<Flights<K, V>>,
+    pub(crate) loads: Arc<Semaphore>,
+    pub(crate) counters: Counters,
+    pub(crate) hot: Hot<K>,
+    pub(crate) tracker: TaskTracker,
+    pub(crate) closed: CancellationToken,
+    /// The whole key of the mark that ends all of the cache.
+    pub(crate) mark: String,
+    /// What is from before this step is gone.
+    pub(crate) cleared: AtomicU64,
+    /// What is from before this step is to be compared with L2.
+    pub(crate) recheck: AtomicU64,
+    pub(crate) hasher: RandomState,
+    pub(crate) base: Instant,
+    /// The store's time at `base`, in microseconds since the Unix epoch.
+    pub(crate) base_us: AtomicI64,
+}
+
+/// A key as L2 and the other processes know it.
+#[derive(Debug, Clone)]
+pub(crate) struct Named {
+    pub(crate) key: Option<Key>,
+    pub(crate) digest: u64,
+}
+
+/// What L1 has for a key.
+pub(crate) enum Look<V> {
+    Fresh(Slot<V>),
+    /// Fresh, and it is time to see to its successor.
+    Early(Slot<V>),
+    Spare(Spare<V>),
+    Nothing,
+}
+
+/// The times an early refresh is worth a thought: at twelve times its reach the chance is one in 160,000.
+const EARLIEST: u32 = 12;
+/// How long after one attempt at a refresh the next is made.
+const REFRESH_AGAIN: Duration = Duration::from_millis(500);
+
+impl<K: CacheKey, V: Send + Sync + 'static> Inner<K, V> {
+    pub(crate) fn named(&self, key: &K) -> Result<Named, Error> {
+        let Some(l2) = &self.l2 else {
+            return Ok(Named { key: None, digest: self.hasher.hash_one(key) });
+        };
+        let key = l2.spell(key)?;
+        let digest = digest(key.as_str());
+        Ok(Named { key: Some(key), digest })
+    }
+
+    /// Returns whether nothing at all was invalidated since the entry was made, and it has no times of its own.
+    #[inline]
+    pub(crate) fn is_plainly_fresh(&self, slot: &Slot<V>) -> bool {
+        slot.since == lower(self.shared.order.now()) && slot.side.is_none()
+    }
+
+    /// Looks closely at what L1 has for a key.
+    pub(crate) fn look(&self, key: &K) -> Look<V> {
+        self.l1.get(key).map_or(Look::Nothing, |slot| self.weigh(slot))
+    }
+
+    pub(crate) fn weigh(&self, slot: Slot<V>) -> Look<V> {
+        let since = self.shared.order.restore(slot.since);
+        if self.is_gone(&slot, since) {
+            return Look::Nothing;
+        }
+        let recheck = self.recheck.load(Ordering::Acquire) > since && !self.shared.link.grants(slot.bucket);
+        let Some(side) = &slot.side else {
+            return if recheck { unconfirmed(slot) } else { Look::Fresh(slot) };
+        };
+        let now = Instant::now();
+        if now >= side.fresh_until {
+            let kind = SpareKind::Over;
+            return Look::Spare(Spare { slot, tier: Tier::L1, kind });
+        }
+        if recheck {
+            return unconfirmed(slot);
+        }
+        if side.early.as_ref().is_some_and(|early| early.is_due(now)) {
+            Look::Early(slot)
+        } else {
+            Look::Fresh(slot)
+        }
+    }
+
+    /// Returns whether the entry was invalidated, in whatever way, after `since`.
+    pub(crate) fn is_gone(&self, slot: &Slot<V>, since: u64) -> bool {
+        let shared = &self.shared;
+        if self.cleared.load(Ordering::Acquire) > since || shared.order.is_outdated(slot.bucket, since) {
+            return true;
+        }
+        let Some(side) = slot.side.as_ref().filter(|side| !side.marks.is_empty()) else {
+            return false;
+        };
+        let version = shared.marks.version();
+        if side.compared.load(Ordering::Acquire) == version {
+            return false;
+        }
+        let gone = shared.marks.is_outdated(&side.marks, since);
+        if !gone {
+            side.compared.store(version, Ordering::Release);
+        }
+        gone
+    }
+
+    /// Makes a slot of what stands in L2; `since` is from before it was read.
+    pub(crate) fn slot(&self, stored: &Stored<V>, since: u64, digest: u64, l2_is_there: bool) -> Slot<V> {
+        let now = Instant::now();
+        let us = i64::try_from(self.shared.now_us()).unwrap_or(i64::MAX);
+        let elapsed = i64::try_from(now.saturating_duration_since(self.base).as_micros()).unwrap_or(0);
+        self.base_us.store(us.saturating_sub(elapsed), Ordering::Relaxed);
+
+        let short = if l2_is_there { self.shared.link.short() } else { None };
+        let fresh_for = self.policy.l1_ttl.min(stored.fresh_for).min(short.unwrap_or(Duration::MAX));
+        let stale_for = stored.stale_for.min(stored.fresh_for.saturating_add(self.policy.stale_if_error));
+        let early = self.early(stored, now, fresh_for);
+        let notes = &stored.notes;
+        let plain =
+            fresh_for >= self.l1_keeps && early.is_none() && notes.tags.is_empty() && notes.etag.is_none();
+        let side = (!plain).then(|| {
+            let keyspace = &self.shared.keyspace;
+            let marks = notes.tags.iter().filter_map(|tag| keyspace.cache_tag(tag).ok());
+            Arc::new(Side {
+                fresh_until: now + fresh_for,
+                stale_until: now + stale_for,
+                stale: None,
+                early,
+                marks: marks.map(|mark| Arc::from(mark.as_str())).collect(),
+                compared: AtomicU64::new(u64::MAX),
+                etag: notes.etag.as_deref().map(Box::from),
+            })
+        });
+        Slot {
+            value: stored.value.clone(),
+            stamp: stored.stamp,
+            side,
+            since: lower(since),
+            bucket: bucket(digest),
+            weight: self.weight(stored.encoded),
+        }
+    }
+
+    fn early(&self, stored: &Stored<V>, now: Instant, fresh_for: Duration) -> Option<Early> {
+        if self.policy.early_refresh == 0.0 || stored.took.is_zero() || stored.value.is_none() {
+            return None;
+        }
+        let reach = stored.took.mul_f64(self.policy.early_refresh).min(stored.fresh_for);
+        let expires = now + stored.fresh_for;
+        let from = now + stored.fresh_for.saturating_sub(reach.saturating_mul(EARLIEST));
+        (from < now + fresh_for).then(|| Early { from, expires, reach, next_ms: AtomicU64::new(0) })
+    }
+
+    fn weight(&self, encoded: usize) -> Weight {
+        weight::<K>(encoded)
+    }
+
+    /// Puts a slot into L1 unless a newer one is there, for who holds the lock of the flights.
+    pub(crate) fn insert(&self, key: &K, slot: Slot<V>, others_may_have: bool) {
+        if others_may_have
+            && let Look::Fresh(held) | Look::Early(held) = self.look(key)
+            && held.stamp > slot.stamp
+        {
+            return;
+        }
+        self.l1.insert(key, slot);
+    }
+
+    pub(crate) fn born(&self, stamp: u64) -> Born {
+        let stamp = i64::try_from(stamp).unwrap_or(i64::MAX);
+        Born { base: self.base, after_us: stamp.saturating_sub(self.base_us.load(Ordering::Relaxed)) }
+    }
+
+    pub(crate) fn found(&self, slot: &Slot<V>, tier: Tier) -> Found<V> {
+        let stale = slot.side.as_ref().and_then(|side| side.stale);
+        Found { value: slot.value.clone(), tier, age: self.born(slot.stamp).age(), stale }
+    }
+
+    /// Counts an answered request by where its answer came from; `joined` when another request fetched it.
+    pub(crate) fn count(&self, found: &Found<V>, joined: bool) {
+        let counters = &self.counters;
+        match (found.stale, &found.value, found.tier) {
+            (Some(why), ..) => {
+                counters.stale();
+                let reason = match why {
+                    Staleness::LoadFailed => "load_failed",
+                    Staleness::LoadSlow => "load_slow",
+                };
+                metrics::counter!(metric::STALE, "cache" => self.name.clone(), "reason" => reason)
+                    .increment(1);
+            }
+            (None, None, _) => counters.negative(),
+            (None, Some(_), _) if joined => counters.joined(),
+            (None, Some(_), Tier::L1) => counters.l1_hits(),
+            (None, Some(_), Tier::L2) => counters.l2_hits(),
+            (None, Some(_), Tier::L3) => counters.loaded(),
+        }
+    }
+
+    pub(crate) fn meter(&self, name: &'static str) {
+        metrics::counter!(name, "cache" => self.name.clone()).increment(1);
+    }
+
+    pub(crate) fn note(&self, away: &Away) {
+        if let Away::Failed(error) = away {
+            self.counters.store_errors();
+            self.meter(metric::STORE_ERRORS);
+            tracing::debug!(cache = self.name, %error, "going on without L2");
+        }
+    }
+
+    /// Ends what this process knows of a key, and what it is fetching.
+    pub(crate) fn forget(&self, key: &K, digest: u64) {
+        self.shared.order.invalidate(digest);
+        self.flights.void(digest);
+        self.l1.remove(key);
+    }
+}
+
+fn unconfirmed<V>(slot: Slot<V>) -> Look<V> {
+    Look::Spare(Spare { slot, tier: Tier::L1, kind: SpareKind::Unconfirmed })
+}
+
+impl Early {
+    /// Draws whether it is time, by XFetch (Vattani, Chierichetti, Lowenstein: Optimal Probabilistic Cache Stampede
+    /// Prevention, VLDB 2015): now - reach * ln(random) >= expires.
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        if now < self.from {
+            return false;
+        }
+        let ahead = self.reach.as_secs_f64() * -fastrand::f64().max(f64::MIN_POSITIVE).ln();
+        let left = self.expires.saturating_duration_since(now).as_secs_f64();
+        if ahead < left {
+            return false;
+        }
+        // One attempt at a time, and a pause after one that came to nothing.
+        let since = crate::envelope::millis(now.saturating_duration_since(self.from));
+        let next = self.next_ms.load(Ordering::Acquire);
+        let again = since.saturating_add(crate::envelope::millis(REFRESH_AGAIN));
+        since >= next
+            && self.next_ms.compare_exchange(next, again, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+}
+
+impl<K: CacheKey, V: Send + Sync + 'static> Member for Inner<K, V> {
+    fn void(&self, digest: u64) {
+        self.flights.void(digest);
+    }
+
+    fn void_all(&self) {
+        self.flights.void_all();
+    }
+
+    fn recheck(&self, step: u64) {
+        self.recheck.fetch_max(step, Ordering::AcqRel);
+    }
+
+    fn cleared(&self, mark: &str, step: u64) -> bool {
+        let is_its = self.mark == mark;
+        if is_its {
+            self.cleared.fetch_max(step, Ordering::AcqRel);
+        }
+        is_its
+    }
+
+    fn count_heard(&self) {
+        self.counters.heard();
+    }
+}

@@ -1,0 +1,94 @@
+//! What this process does when it hears of another's invalidation.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use crate::backplane::Signal;
+use crate::metric;
+use crate::shared::Shared;
+
+/// Listens until the hub is shut down.
+pub(crate) fn start(shared: &Arc<Shared>, mut signals: mpsc::Receiver<Signal>) {
+    let listening = Arc::clone(shared);
+    shared.tracker.spawn(async move {
+        let closed = listening.closed.clone();
+        while let Some(Some(signal)) = closed.run_until_cancelled(signals.recv()).await {
+            hear(&listening, signal);
+        }
+        if !closed.is_cancelled() {
+            // Nobody will tell us anything any more.
+            listening.link.lost();
+            recheck_all(&listening);
+        }
+    });
+}
+
+fn hear(shared: &Shared, signal: Signal) {
+    match signal {
+        Signal::Up => {
+            shared.marks.forget();
+            // First the step, then the news: what is read between them is compared once more and no less.
+            recheck_all(shared);
+            shared.link.found();
+            metrics::gauge!(metric::LINK_UP).set(1.0);
+        }
+        Signal::Down => {
+            shared.marks.forget();
+            shared.link.lost();
+            recheck_all(shared);
+            metrics::gauge!(metric::LINK_UP).set(0.0);
+            metrics::counter!(metric::LINK_LOSSES).increment(1);
+        }
+        Signal::Keys { digests, .. } => {
+            let members = shared.members();
+            for digest in digests {
+                shared.order.invalidate(digest);
+                members.iter().for_each(|member| member.void(digest));
+            }
+            heard(shared);
+        }
+        Signal::Mark { mark, stamp } => {
+            set_mark(shared, &mark, Some(stamp));
+            heard(shared);
+        }
+        Signal::Recheck { cache } => {
+            let step = shared.order.step();
+            if let Some(member) = shared.member(&cache) {
+                member.recheck(step);
+                member.void_all();
+            }
+            heard(shared);
+        }
+    }
+}
+
+/// Takes in that `mark` was set, at `stamp` or not yet in the store.
+pub(crate) fn set_mark(shared: &Shared, mark: &str, stamp: Option<u64>) {
+    let step = shared.order.step();
+    if shared.marks.set(mark, stamp, step) {
+        recheck_all(shared);
+    }
+    let members = shared.members();
+    let of_one_cache = members.iter().any(|member| {
+        let is_its = member.cleared(mark, step);
+        if is_its {
+            member.void_all();
+        }
+        is_its
+    });
+    if !of_one_cache {
+        // Which of the fetches under way will turn out to have the tag, nobody knows yet.
+        members.iter().for_each(|member| member.void_all());
+    }
+}
+
+fn recheck_all(shared: &Shared) {
+    let step = shared.order.step();
+    shared.members().iter().for_each(|member| member.recheck(step));
+}
+
+fn heard(shared: &Shared) {
+    shared.members().iter().for_each(|member| member.count_heard());
+    metrics::counter!(metric::HEARD).increment(1);
+}
