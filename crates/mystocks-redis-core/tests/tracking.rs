@@ -247,6 +247,27 @@ async fn works_untracked_where_there_is_no_tracking() {
 }
 
 #[tokio::test]
+async fn a_reply_that_nobody_watches_is_not_taken_for_a_watched_one() {
+    let server = RedisServer::start().await;
+    let mut direct = witness(&server).await;
+    let mut user = cmd("ACL");
+    user.arg("SETUSER").arg("bob").arg("on").arg(">secret").arg("~*").arg("+@all");
+    let () = user.query_async(&mut direct).await.unwrap();
+    let url = server.url().replace("redis://", "redis://bob:secret@");
+    let (manager, mut tracking) = started(&url).await;
+    assert_eq!(tracked(&manager, "a").await, None);
+    let mut taken = cmd("ACL");
+    taken.arg("SETUSER").arg("bob").arg("-client|caching");
+    let () = taken.query_async(&mut direct).await.unwrap();
+    let refused: Result<Option<String>, Error> =
+        manager.query(cmd("GET").arg("a"), Call::once().tracked()).await;
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(touched(&mut tracking).await, Touched::Down);
+    attached(&manager).await;
+    assert_eq!(tracked(&manager, "a").await, None);
+}
+
+#[tokio::test]
 async fn starts_while_redis_is_down_and_ends_with_the_manager() {
     let mut server = RedisServer::start().await;
     server.kill().await;
