@@ -281,3 +281,52 @@ impl Inner {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::{Instant, timeout};
+
+    use super::*;
+    use crate::mailbox::Notice;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_outage_under_way_is_told_at_once_and_one_of_long_ago_is_not() {
+        let board = Board::default();
+        let (first, _) = board.join(&["a"], 1);
+        board.lost();
+        let started = Instant::now();
+        let (second, mailbox) = board.join(&["a"], 1);
+        assert_eq!(mailbox.next().await, Some(Notice::Down));
+        assert_eq!(started.elapsed().as_millis(), 0);
+        board.leave(first);
+        board.leave(second);
+        let waiting = timeout(Duration::from_millis(1), board.wanted());
+        assert!(waiting.await.is_err());
+        let (_, mailbox) = board.join(&["a"], 1);
+        assert_eq!(mailbox.next().await, Some(Notice::Down));
+        assert!(started.elapsed().as_millis() >= 1500);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_an_older_connection_still_says_does_not_count() {
+        let board = Board::default();
+        let (_, mailbox) = board.join(&["a"], 1);
+        let confirmation =
+            || PushInfo { kind: PushKind::Subscribe, data: vec![Value::BulkString(b"a".to_vec())] };
+        let old = board.begin();
+        assert_eq!(board.orders(), [Order::Subscribe("a".into())]);
+        board.lost();
+        let new = board.begin();
+        assert_eq!(board.orders(), [Order::Subscribe("a".into())]);
+        assert_eq!(mailbox.next().await, Some(Notice::Down));
+        board.hear(old, confirmation());
+        assert!(timeout(Duration::from_millis(1), mailbox.next()).await.is_err());
+        board.hear(new, PushInfo { kind: PushKind::Message, data: Vec::new() });
+        board.hear(new, confirmation());
+        board.close();
+        assert_eq!(mailbox.next().await, Some(Notice::Up));
+        assert_eq!(mailbox.next().await, None);
+    }
+}

@@ -50,7 +50,9 @@ async fn what_is_published_after_up_arrives() {
         assert_eq!(publish(&mut direct, &two, "first").await, 1);
         assert_eq!(publish(&mut direct, &one, "second").await, 1);
         assert_eq!(event(&mut subscription).await, message(&two, "first"));
+        assert_eq!(publish(&mut direct, &two, "third").await, 1);
         assert_eq!(event(&mut subscription).await, message(&one, "second"));
+        assert_eq!(event(&mut subscription).await, message(&two, "third"));
         held.push(subscription);
     }
     assert_eq!(others(&mut direct).await.len(), 2, "commands have one connection, all subscriptions another");

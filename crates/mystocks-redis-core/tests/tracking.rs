@@ -188,7 +188,8 @@ async fn replies_and_pushes_stay_apart_under_load() {
     reading.join_all().await;
     done.store(true, Ordering::Relaxed);
     writing.join_all().await;
-    // All keys that come last come from here: what the load has left behind may be among them, nothing may be missing.
+    // What the load left watched is touched, so that from here on every key has to be watched anew.
+    let _ = touched_by(&manager, &mut direct, &mut tracking, KEYS).await;
     let mut reading = JoinSet::new();
     for key in 0..10 * KEYS {
         let manager = manager.clone();
@@ -202,20 +203,30 @@ async fn replies_and_pushes_stay_apart_under_load() {
         });
     }
     reading.join_all().await;
-    assert_eq!(tracked(&manager, "end").await, None);
-    for key in 0..KEYS {
-        set(&mut direct, &name(key), "last").await;
+    assert_eq!(touched_by(&manager, &mut direct, &mut tracking, KEYS).await, KEYS);
+}
+
+/// Writes all keys, and returns how many of them are told.
+async fn touched_by(
+    manager: &RedisManager,
+    direct: &mut MultiplexedConnection,
+    tracking: &mut Tracking,
+    count: usize,
+) -> usize {
+    let _ = tracked(manager, "end").await;
+    for key in 0..count {
+        let key = format!("key-{key}");
+        set(direct, &key, &format!("{key}:0")).await;
     }
-    set(&mut direct, "end", "").await;
+    set(direct, "end", "").await;
     let mut told = BTreeSet::new();
     loop {
-        match touched(&mut tracking).await {
-            Touched::Keys(keys) if *keys == ["end"] => break,
+        match touched(tracking).await {
+            Touched::Keys(keys) if *keys == ["end"] => return told.len(),
             Touched::Keys(keys) => told.extend(keys),
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!(told.len(), KEYS);
 }
 
 #[tokio::test]
@@ -230,6 +241,27 @@ async fn works_untracked_where_there_is_no_tracking() {
     let () = user.query_async(&mut direct).await.unwrap();
     let url = server.url().replace("redis://", "redis://bob:secret@");
     let (manager, mut tracking) = RedisManager::start_tracked(&settings(&url)).await.unwrap();
+    assert_eq!(touched(&mut tracking).await, Touched::Down);
+    attached(&manager).await;
+    assert_eq!(tracked(&manager, "a").await, None);
+}
+
+#[tokio::test]
+async fn a_reply_that_nobody_watches_is_not_taken_for_a_watched_one() {
+    let server = RedisServer::start().await;
+    let mut direct = witness(&server).await;
+    let mut user = cmd("ACL");
+    user.arg("SETUSER").arg("bob").arg("on").arg(">secret").arg("~*").arg("+@all");
+    let () = user.query_async(&mut direct).await.unwrap();
+    let url = server.url().replace("redis://", "redis://bob:secret@");
+    let (manager, mut tracking) = started(&url).await;
+    assert_eq!(tracked(&manager, "a").await, None);
+    let mut taken = cmd("ACL");
+    taken.arg("SETUSER").arg("bob").arg("-client|caching");
+    let () = taken.query_async(&mut direct).await.unwrap();
+    let refused: Result<Option<String>, Error> =
+        manager.query(cmd("GET").arg("a"), Call::once().tracked()).await;
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::Unavailable);
     assert_eq!(touched(&mut tracking).await, Touched::Down);
     attached(&manager).await;
     assert_eq!(tracked(&manager, "a").await, None);
