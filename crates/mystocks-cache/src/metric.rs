@@ -13,3 +13,6 @@ pub(crate) const LOADS: &str = "mystocks_cache_loads_total";
 pub(crate) const UNREADABLE: &str = "mystocks_cache_unreadable_total";
 /// Requests of typed caches to L2 that failed; label `cache`.
 pub(crate) const STORE_ERRORS: &str = "mystocks_cache_store_errors_total";
+/// Messages on the backplane's channels that could not be understood and were ignored.
+#[cfg(feature = "redis")]
+pub(crate) const MESSAGES_IGNORED: &str = "mystocks_cache_messages_ignored_total";

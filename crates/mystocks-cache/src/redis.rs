@@ -1,6 +1,13 @@
 //! The store in Redis.
 
+mod backplane;
+mod doorbell;
 mod gather;
+mod leases;
+mod message;
+mod names;
+mod node;
+mod script;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +21,9 @@ use crate::error::{Error, ErrorKind};
 use crate::redis::gather::{Gather, Reading};
 use crate::store::{Cursor, Lifetime, Page, Put, Store};
 use crate::ttl::whole_millis;
+
+pub use backplane::RedisBackplane;
+pub use leases::RedisLeases;
 
 /// How many keys one `SCAN` step looks at.
 const SCAN_COUNT: usize = 500;

@@ -13,4 +13,8 @@ mod gather;
 #[cfg(test)]
 mod globs;
 #[cfg(test)]
+mod processes;
+#[cfg(test)]
 mod repeats;
+#[cfg(test)]
+mod wire;
