@@ -1,13 +1,13 @@
 //! The backplane in Redis.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ::redis::cmd;
 use async_trait::async_trait;
-use futures::stream;
-use mystocks_redis_core::{Call, Event};
+use mystocks_redis_core::{Call, Tracking};
 use tokio::sync::mpsc;
 
+use super::listening::signals;
 use super::names::Names;
 use super::node::{CAPACITY, Node};
 use super::{message, script, store_error, unexpected};
@@ -23,16 +23,27 @@ use crate::relay::relay;
 #[derive(Debug, Clone)]
 pub struct RedisBackplane {
     node: Arc<Node>,
+    /// Until the first listener takes it.
+    tracking: Arc<Mutex<Option<Tracking>>>,
 }
 
 impl RedisBackplane {
+    /// Has the first listener told also of the keys that others touched, whatever program they are, by `tracking` of the
+    /// manager that the store was made of by [`RedisStore::tracked`](crate::RedisStore::tracked).
+    ///
+    /// Such signals have the stamp 0. The link is up only while the server watches.
+    #[must_use]
+    pub fn with_tracking(self, tracking: Tracking) -> Self {
+        Self { tracking: Arc::new(Mutex::new(Some(tracking))), ..self }
+    }
+
     /// Ends what listens, for the leases of this process too, and waits until it has ended.
     pub async fn shutdown(&self) {
         self.node.shutdown().await;
     }
 
     pub(super) fn of(node: Arc<Node>) -> Self {
-        Self { node }
+        Self { node, tracking: Arc::default() }
     }
 
     async fn invalidate_keys(&self, keys: &[&str]) -> Result<u64, Error> {
@@ -103,18 +114,8 @@ impl Backplane for RedisBackplane {
     fn listen(&self) -> mpsc::Receiver<Signal> {
         let node = &self.node;
         let events = node.manager.subscribe(&[node.invalidated.as_str()], CAPACITY);
-        let signals = stream::unfold((events, node.id.clone()), async |(mut events, id)| {
-            loop {
-                let signal = match events.next().await? {
-                    Event::Up => Some(Signal::Up),
-                    Event::Down => Some(Signal::Down),
-                    Event::Message { payload, .. } => message::read(&payload, &id),
-                };
-                if let Some(signal) = signal {
-                    return Some((signal, (events, id)));
-                }
-            }
-        });
+        let tracking = self.tracking.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let signals = signals(node.id.clone(), events, tracking);
         relay(signals, &node.tasks, node.stop.clone())
     }
 }

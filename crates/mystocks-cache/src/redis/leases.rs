@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use mystocks_redis_core::{Call, Lane, ScriptRun};
+use mystocks_redis_core::{Call, ScriptRun};
 use tokio::time::{sleep, timeout};
 
 use super::names::Names;
 use super::node::Node;
-use super::{message, script, store_error, unexpected};
+use super::{message, script, store_error, unexpected, watched};
 use crate::backplane::digest;
 use crate::error::Error;
 use crate::lease::{Held, Leases, SEEN, Take, Want, Write};
@@ -89,8 +89,10 @@ impl Leases for RedisLeases {
         });
         let args: Vec<_> = args.collect();
         let runs: Vec<_> = keys.iter().zip(&args).map(|(keys, args)| ScriptRun { keys, args }).collect();
+        // An entry that is answered is kept like one that was read.
+        let call = watched(Call::once(), self.node.is_tracked);
         let answers: Result<Vec<(u8, Vec<u8>)>, _> =
-            self.node.manager.scripts(&script::TAKE, &runs, Call::once()).await;
+            self.node.manager.scripts(&script::TAKE, &runs, call).await;
         let answers = answers.map_err(|cause| store_error(OPERATION, &subjects, cause))?;
         let taken = answers.into_iter().map(|answer| self.took(answer));
         taken.collect::<Option<Vec<_>>>().ok_or_else(|| unexpected(OPERATION, &subjects))
@@ -126,7 +128,8 @@ impl Leases for RedisLeases {
         let keys: Vec<_> = keys.collect();
         let args = writes.iter().zip(&lives).zip(&names).map(|((write, life), names)| {
             let token = write.held.token.as_bytes();
-            let mut args = vec![token, &*write.value, life.as_bytes(), names.digest.as_bytes()];
+            let watch = if node.is_tracked { b"1" } else { b"0" };
+            let mut args = vec![token, &*write.value, life.as_bytes(), names.digest.as_bytes(), watch];
             if write.announce {
                 args.extend([node.invalidated.as_str().as_bytes(), head.as_bytes(), seen.as_bytes()]);
             }
@@ -135,7 +138,7 @@ impl Leases for RedisLeases {
         let args: Vec<_> = args.collect();
         let runs: Vec<_> = keys.iter().zip(&args).map(|(keys, args)| ScriptRun { keys, args }).collect();
         let size = writes.iter().map(|write| write.value.len()).sum();
-        let call = Call::once().on(Lane::for_size(size));
+        let call = watched(super::write(size, node.is_tracked), node.is_tracked);
         let written = node.manager.scripts(&script::COMMIT, &runs, call).await;
         written.map_err(|cause| store_error(OPERATION, &subjects, cause))
     }

@@ -21,6 +21,8 @@ pub(super) const CAPACITY: usize = 4_096;
 pub(super) struct Node {
     pub(super) manager: RedisManager,
     pub(super) id: String,
+    /// Whether what is read has to be watched.
+    pub(super) is_tracked: bool,
     pub(super) clock: Key,
     pub(super) invalidated: Channel,
     /// Where this process is told of the leases it waits for.
@@ -40,7 +42,7 @@ impl RedisStore {
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] when a prefix of `keyspace` is so long that names under it pass the limit.
     pub fn process(&self, keyspace: &Keyspace) -> Result<(RedisLeases, RedisBackplane), Error> {
-        let node = Node::join(self.manager.clone(), keyspace).map_err(|cause| {
+        let node = Node::join(self, keyspace).map_err(|cause| {
             Error::new(ErrorKind::InvalidArgument, "join", "the processes of a store").with_source(cause)
         })?;
         Ok((RedisLeases::of(Arc::clone(&node)), RedisBackplane::of(node)))
@@ -48,10 +50,11 @@ impl RedisStore {
 }
 
 impl Node {
-    fn join(manager: RedisManager, keyspace: &Keyspace) -> Result<Arc<Self>, InvalidKey> {
+    fn join(store: &RedisStore, keyspace: &Keyspace) -> Result<Arc<Self>, InvalidKey> {
         let id = format!("{:016x}", fastrand::u64(..));
         Ok(Arc::new(Self {
-            manager,
+            manager: store.manager.clone(),
+            is_tracked: store.is_tracked,
             clock: keyspace.cache_clock()?,
             invalidated: keyspace.channel(ChannelName::CacheInvalidated)?,
             freed: keyspace.channel(ChannelName::CacheFreed(&id))?,

@@ -17,4 +17,6 @@ mod processes;
 #[cfg(test)]
 mod repeats;
 #[cfg(test)]
+mod tracking;
+#[cfg(test)]
 mod wire;
