@@ -1,4 +1,5 @@
-//! One test per promise of the [`Store`] seam, for every implementation of it.
+//! One test per promise of the seams [`Store`], [`Leases`](crate::Leases) and [`Backplane`](crate::Backplane), for every
+//! implementation of them.
 //!
 //! Who writes a store of their own turns the feature `conformance` on in their dev-dependencies and adds one line:
 //!
@@ -12,7 +13,11 @@
 //! The expression makes the store; it is evaluated once per test and may await. With `start_paused = true` the tests
 //! run on tokio's paused clock, for a store that has no other clock; without, they wait for real (about a second).
 
+mod fleet;
+mod lending;
 mod reading;
+mod telling;
+mod waiting;
 mod walking;
 mod writing;
 
@@ -24,9 +29,28 @@ use tokio::time::Instant;
 
 use crate::store::{Put, Store};
 
+pub use fleet::{Fleet, Process};
+pub use lending::{
+    a_lease_is_taken_by_force, a_lease_or_life_too_short_is_refused, a_write_has_its_value_and_life,
+    an_expired_lease_is_anybodys, an_invalidation_voids_the_lease,
+    another_entry_than_the_seen_one_is_answered, answers_come_as_many_as_asked_in_that_order,
+    one_of_many_takes_the_lease, only_the_holder_releases, only_the_holder_renews, only_the_holder_writes,
+    stamps_only_grow,
+};
 pub use reading::{
     answers_as_many_as_asked_in_that_order, answers_nothing_to_no_keys, answers_ten_thousand_keys_at_once,
     gives_back_any_bytes, tells_an_empty_value_from_none, the_clock_is_wall_time_and_advances,
+};
+pub use telling::{
+    a_mark_has_the_stamp_of_its_invalidation, a_recheck_removes_nothing,
+    a_slow_listener_is_told_what_it_missed, a_thousand_keys_are_one_message,
+    an_entry_is_gone_before_anybody_is_told, listeners_come_and_go, nobody_hears_themselves,
+    signals_come_in_order, the_first_signal_says_how_the_link_stands,
+};
+pub use waiting::{
+    a_release_wakes_who_waits, a_write_is_told_to_the_others_when_asked, a_write_wakes_who_waits,
+    an_invalidation_wakes_who_waits, everybody_who_waits_is_woken, no_wake_up_is_lost,
+    waiting_ends_with_the_limit_and_with_the_lease, waiting_takes_time,
 };
 pub use walking::{
     a_glob_means_what_it_means_to_redis, a_page_is_bounded, a_walk_ends_while_keys_are_written,
@@ -76,6 +100,68 @@ macro_rules! store_conformance {
             let store = $store;
             let namespace = $crate::conformance::Namespace::unique();
             $crate::conformance::$case(&store, &namespace).await;
+        }
+    };
+}
+
+/// Makes one `#[tokio::test]` per promise of [`Leases`](crate::Leases) for the [`Fleet`] that the expression makes.
+///
+/// [`Fleet`]: crate::conformance::Fleet
+#[macro_export]
+macro_rules! leases_conformance {
+    ($fleet:expr $(, start_paused = $paused:literal)?) => {
+        $crate::leases_conformance! { @cases ($fleet) ($($paused)?)
+            a_lease_is_taken_by_force
+            a_lease_or_life_too_short_is_refused
+            a_release_wakes_who_waits
+            a_write_has_its_value_and_life
+            a_write_is_told_to_the_others_when_asked
+            a_write_wakes_who_waits
+            an_expired_lease_is_anybodys
+            an_invalidation_voids_the_lease
+            an_invalidation_wakes_who_waits
+            another_entry_than_the_seen_one_is_answered
+            answers_come_as_many_as_asked_in_that_order
+            everybody_who_waits_is_woken
+            no_wake_up_is_lost
+            one_of_many_takes_the_lease
+            only_the_holder_releases
+            only_the_holder_renews
+            only_the_holder_writes
+            stamps_only_grow
+            waiting_ends_with_the_limit_and_with_the_lease
+            waiting_takes_time
+        }
+    };
+    (@cases $fleet:tt $paused:tt $($case:ident)*) => {
+        $($crate::leases_conformance! { @case $fleet $paused $case })*
+    };
+    (@case ($fleet:expr) ($($paused:literal)?) $case:ident) => {
+        #[::tokio::test$((start_paused = $paused))?]
+        async fn $case() {
+            let fleet = $fleet;
+            let namespace = $crate::conformance::Namespace::unique();
+            $crate::conformance::$case(&fleet, &namespace).await;
+        }
+    };
+}
+
+/// Makes one `#[tokio::test]` per promise of [`Backplane`](crate::Backplane) for the [`Fleet`] that the expression makes.
+///
+/// [`Fleet`]: crate::conformance::Fleet
+#[macro_export]
+macro_rules! backplane_conformance {
+    ($fleet:expr $(, start_paused = $paused:literal)?) => {
+        $crate::leases_conformance! { @cases ($fleet) ($($paused)?)
+            a_mark_has_the_stamp_of_its_invalidation
+            a_recheck_removes_nothing
+            a_slow_listener_is_told_what_it_missed
+            a_thousand_keys_are_one_message
+            an_entry_is_gone_before_anybody_is_told
+            listeners_come_and_go
+            nobody_hears_themselves
+            signals_come_in_order
+            the_first_signal_says_how_the_link_stands
         }
     };
 }

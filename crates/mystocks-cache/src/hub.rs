@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use mystocks_keys::Keyspace;
+#[cfg(feature = "redis")]
+use mystocks_redis_core::{RedisManager, Tracking};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::DropGuard;
@@ -18,6 +20,8 @@ use crate::link::Link;
 use crate::listening;
 use crate::memory::MemoryStore;
 use crate::order::BUCKETS;
+#[cfg(feature = "redis")]
+use crate::redis::RedisStore;
 use crate::shared::{Ports, Shared};
 use crate::store::Store;
 
@@ -94,6 +98,36 @@ impl CacheHub {
     pub fn memory(store: &MemoryStore, keyspace: &Keyspace) -> Self {
         let (leases, backplane) = store.process();
         Self::new(keyspace, store.clone(), leases, backplane, Coherence::Backplane)
+    }
+
+    /// Makes the hub of this process on a store in Redis.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] when a prefix of `keyspace` is too long for the names under it.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    #[cfg(feature = "redis")]
+    pub fn redis(store: &RedisStore, keyspace: &Keyspace) -> Result<Self, Error> {
+        let (leases, backplane) = store.process(keyspace)?;
+        Ok(Self::new(keyspace, store.clone(), leases, backplane, Coherence::Backplane))
+    }
+
+    /// Makes a hub whose L1 also follows what other programs write or remove in Redis: the server watches every key that is
+    /// read (RESP3, server-assisted tracking).
+    ///
+    /// `manager` and `tracking` are of [`RedisManager::start_tracked`].
+    ///
+    /// # Errors
+    /// As [`redis`](Self::redis).
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    #[cfg(feature = "redis")]
+    pub fn tracked(manager: RedisManager, tracking: Tracking, keyspace: &Keyspace) -> Result<Self, Error> {
+        let store = RedisStore::tracked(manager);
+        let (leases, backplane) = store.process(keyspace)?;
+        Ok(Self::new(keyspace, store, leases, backplane.with_tracking(tracking), Coherence::Backplane))
     }
 
     /// Starts a cache called `name`; the name is part of every key in L2, so caches of one name in several processes share

@@ -47,7 +47,7 @@ mod ttl;
 mod warm;
 
 #[cfg(feature = "redis")]
-pub use crate::redis::RedisStore;
+pub use crate::redis::{RedisBackplane, RedisLeases, RedisStore};
 pub use backplane::{Backplane, Invalidation, Signal, digest};
 pub use builder::CacheBuilder;
 pub use cache::Cache;

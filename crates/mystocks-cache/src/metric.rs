@@ -25,3 +25,6 @@ pub(crate) const OVERTAKEN: &str = "mystocks_cache_overtaken_total";
 pub(crate) const STALE: &str = "mystocks_cache_stale_total";
 /// How long loads took, in seconds; label `cache`.
 pub(crate) const LOAD_SECONDS: &str = "mystocks_cache_load_seconds";
+/// Messages on the backplane's channels that could not be understood and were ignored.
+#[cfg(feature = "redis")]
+pub(crate) const MESSAGES_IGNORED: &str = "mystocks_cache_messages_ignored_total";

@@ -1,6 +1,14 @@
 //! The store in Redis.
 
+mod backplane;
+mod doorbell;
 mod gather;
+mod leases;
+mod listening;
+mod message;
+mod names;
+mod node;
+mod script;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +22,9 @@ use crate::error::{Error, ErrorKind};
 use crate::redis::gather::{Gather, Reading};
 use crate::store::{Cursor, Lifetime, Page, Put, Store};
 use crate::ttl::whole_millis;
+
+pub use backplane::RedisBackplane;
+pub use leases::RedisLeases;
 
 /// How many keys one `SCAN` step looks at.
 const SCAN_COUNT: usize = 500;
@@ -33,12 +44,23 @@ pub struct RedisStore {
     reads: Lane,
     /// Shared by handles that read in the same way; [`RedisStore::read`] says which.
     gather: Arc<Gather>,
+    is_tracked: bool,
 }
 
 impl RedisStore {
     /// Makes a store on the connections of `manager`.
     pub fn new(manager: RedisManager) -> Self {
-        Self { manager, reads: Lane::Small, gather: Arc::new(Gather::new()) }
+        Self { manager, reads: Lane::Small, gather: Arc::new(Gather::new()), is_tracked: false }
+    }
+
+    /// Makes a store whose reads the server watches, on a manager made by
+    /// [`RedisManager::start_tracked`](mystocks_redis_core::RedisManager::start_tracked).
+    ///
+    /// What others write or remove is told to the listeners of
+    /// [`RedisBackplane::with_tracking`]. Everything goes over the connection for small values, because only what that
+    /// connection itself writes is not told to it; [`RedisStore::bulk`] changes nothing here.
+    pub fn tracked(manager: RedisManager) -> Self {
+        Self { is_tracked: true, ..Self::new(manager) }
     }
 
     /// Returns a handle that reads over the connections for large values.
@@ -61,7 +83,11 @@ impl RedisStore {
     }
 
     fn read(&self) -> Call {
-        Call::repeatable().on(self.reads)
+        watched(Call::repeatable().on(self.reads), self.is_tracked)
+    }
+
+    fn write(&self, size: usize) -> Call {
+        write(size, self.is_tracked)
     }
 
     async fn get_alone(&self, key: &str) -> Result<Option<Bytes>, Error> {
@@ -111,7 +137,7 @@ impl Store for RedisStore {
             size = size.saturating_add(entry.value.len());
             sets.push(set(entry, millis));
         }
-        let call = write(size);
+        let call = self.write(size);
         let done = match sets.as_slice() {
             [] => return Ok(()),
             [set] => self.manager.query::<()>(set, call).await,
@@ -134,7 +160,7 @@ impl Store for RedisStore {
             return Ok(0);
         }
         self.manager
-            .query(cmd("UNLINK").arg(keys), write(0))
+            .query(cmd("UNLINK").arg(keys), self.write(0))
             .await
             .map_err(|cause| store_error("remove", keys, cause))
     }
@@ -152,7 +178,7 @@ impl Store for RedisStore {
                 let mut pipe = pipe();
                 pipe.cmd("PEXPIRE").arg(key).arg(millis).ignore();
                 pipe.add_command(pttl);
-                let answers = self.manager.pipeline(&pipe, write(0)).await;
+                let answers = self.manager.pipeline(&pipe, self.write(0)).await;
                 answers.map(|(left,): (i64,)| left)
             }
         };
@@ -192,8 +218,12 @@ fn set(entry: &Put<'_>, millis: u64) -> Cmd {
 }
 
 /// A write is sent once: a repeated one could arrive after somebody else's newer one.
-fn write(size: usize) -> Call {
-    Call::once().on(Lane::for_size(size))
+fn write(size: usize, is_tracked: bool) -> Call {
+    Call::once().on(if is_tracked { Lane::Small } else { Lane::for_size(size) })
+}
+
+fn watched(call: Call, is_tracked: bool) -> Call {
+    if is_tracked { call.tracked() } else { call }
 }
 
 fn bytes(operation: &'static str, keys: &[&str], value: Value) -> Result<Option<Bytes>, Error> {
@@ -211,7 +241,10 @@ fn unexpected(operation: &'static str, keys: &[&str]) -> Error {
 
 fn store_error(operation: &'static str, keys: &[&str], cause: mystocks_redis_core::Error) -> Error {
     let kind = match cause.kind() {
-        Cause::Unavailable | Cause::Timeout | Cause::Exhausted | Cause::Closed => ErrorKind::Unavailable,
+        // A password that was rotated keeps everybody out: that is an outage, whatever the server calls it.
+        Cause::Unavailable | Cause::Timeout | Cause::Exhausted | Cause::Closed | Cause::Auth => {
+            ErrorKind::Unavailable
+        }
         _ if cause.is_retryable() => ErrorKind::Unavailable,
         _ => ErrorKind::Store,
     };

@@ -18,21 +18,17 @@ impl Key {
 
     /// Returns `{K}:lease`, where the process that computes K's value holds its lease.
     pub fn lease(&self) -> Sidecar {
-        self.sidecar("lease")
+        Sidecar::lease_of(&self.0)
     }
 
     /// Returns `{K}:fence`, the counter of K's fencing tokens.
     pub fn fence(&self) -> Sidecar {
-        self.sidecar("fence")
+        Sidecar::beside(&self.0, "fence")
     }
 
-    /// Returns `{K}:queue`, the waiters of the lock K.
+    /// Returns `{K}:queue`, the waiters of the lock K, or of the lease of the entry K.
     pub fn queue(&self) -> Sidecar {
-        self.sidecar("queue")
-    }
-
-    fn sidecar(&self, name: &str) -> Sidecar {
-        Sidecar(format!("{{{}}}:{name}", self.0))
+        Sidecar::queue_of(&self.0)
     }
 }
 
@@ -44,6 +40,20 @@ impl Key {
 pub struct Sidecar(String);
 
 impl Sidecar {
+    /// Returns `{K}:lease` for the whole text `key` of a [`Key`].
+    pub fn lease_of(key: &str) -> Self {
+        Self::beside(key, "lease")
+    }
+
+    /// Returns `{K}:queue` for the whole text `key` of a [`Key`].
+    pub fn queue_of(key: &str) -> Self {
+        Self::beside(key, "queue")
+    }
+
+    fn beside(key: &str, name: &str) -> Self {
+        Self(format!("{{{key}}}:{name}"))
+    }
+
     /// Returns the key as it stands in Redis.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,6 +1,6 @@
 //! Every family of keys and channels, spelled out.
 
-use mystocks_keys::{ChannelName, Json, Keyspace, Prefixes};
+use mystocks_keys::{ChannelName, Json, Keyspace, Prefixes, Sidecar};
 
 fn params() -> Json {
     Json::Object(vec![("timeperiod".to_owned(), Json::from(20))])
@@ -51,6 +51,8 @@ fn sidecars_hold_the_whole_key_in_braces() {
     assert_eq!(key.lease().as_str(), "{mystocks:lock:nightly}:lease");
     assert_eq!(key.fence().as_str(), "{mystocks:lock:nightly}:fence");
     assert_eq!(key.queue().as_str(), "{mystocks:lock:nightly}:queue");
+    assert_eq!(Sidecar::lease_of(key.as_str()), key.lease());
+    assert_eq!(Sidecar::queue_of(key.as_str()), key.queue());
 }
 
 #[test]

@@ -6,7 +6,8 @@ use super::Offence;
 use super::ground::{File, Ground};
 use super::items::items;
 
-const SEAMS: [&str; 5] = ["Store", "Transport", "LockBackend", "SessionStore", "BarSource"];
+const SEAMS: [&str; 7] =
+    ["Store", "Leases", "Backplane", "Transport", "LockBackend", "SessionStore", "BarSource"];
 const MOST_METHODS: usize = 6;
 const MOST_KINDS: usize = 8;
 

@@ -13,4 +13,10 @@ mod gather;
 #[cfg(test)]
 mod globs;
 #[cfg(test)]
+mod processes;
+#[cfg(test)]
 mod repeats;
+#[cfg(test)]
+mod tracking;
+#[cfg(test)]
+mod wire;
