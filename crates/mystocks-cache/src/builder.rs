@@ -10,7 +10,6 @@ use rapidhash::quality::RandomState;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
@@ -23,6 +22,7 @@ use crate::key::CacheKey;
 use crate::l1::L1;
 use crate::l2::{Format, L2};
 use crate::link::Link;
+use crate::outcome::uptime_us;
 use crate::policy::Policy;
 use crate::shared::{Member, Ports, Shared};
 use crate::stats::Counters;
@@ -121,7 +121,7 @@ where
             max_entry: policy.max_entry,
             compress_from: policy.compress_from,
         });
-        let base_us = i64::try_from(shared.now_us()).unwrap_or(i64::MAX);
+        let base_us = i64::try_from(shared.now_us()).unwrap_or(i64::MAX).saturating_sub(uptime_us());
         let inner = Arc::new(Inner {
             l1: L1::new(policy.l1_capacity, policy.l1_keeps()),
             l1_keeps: policy.l1_keeps(),
@@ -138,7 +138,6 @@ where
             cleared: AtomicU64::new(0),
             recheck: AtomicU64::new(0),
             hasher: RandomState::default(),
-            base: Instant::now(),
             base_us: AtomicI64::new(base_us),
             shared: Arc::clone(&shared),
             name,

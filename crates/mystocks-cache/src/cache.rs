@@ -15,7 +15,6 @@ use crate::builder::CacheBuilder;
 use crate::change::Done;
 use crate::error::Error;
 use crate::fetch;
-use crate::found::Spare;
 use crate::inner::{Inner, Look};
 use crate::key::CacheKey;
 use crate::l1::Slot;
@@ -78,34 +77,17 @@ where
         Fut: Future<Output = Result<V, E>> + Send + 'static,
         E: StdError + Send + Sync + 'static,
     {
-        let inner = &self.inner;
+        let inner = &*self.inner;
         inner.hot.read(key);
-        let mut spare = None;
-        let mut early = None;
-        if let Some(slot) = inner.l1.get(key) {
-            if inner.is_plainly_fresh(&slot)
-                && let Some(value) = slot.value
+        match inner.l1.get(key) {
+            Some(Slot { value: Some(value), stamp, side: None, since, bucket, .. })
+                if inner.holds(since, bucket) =>
             {
                 inner.counters.l1_hits();
-                return GetOrCompute::hit(value, inner.born(slot.stamp));
+                GetOrCompute::hit(value, inner.born(stamp))
             }
-            match self.closer(slot) {
-                Closer::Hit(hit) => return hit,
-                Closer::Early(slot) => early = Some(slot),
-                Closer::Spare(found) => spare = found,
-            }
+            slot => self.get_closer(key, slot, load),
         }
-        let load = |cx| async { load(cx).await.map(Loaded::Value) };
-        if let Some(slot) = early {
-            return self.hit_and_refresh(key, slot, load);
-        }
-        let (inner, key) = (Arc::clone(inner), key.clone());
-        GetOrCompute::pending(async move {
-            match fetch::fetch(inner, key, spare, false, load).await?.outcome() {
-                Some(outcome) => Ok(outcome),
-                None => Err(fetch::absent_in_spite_of_a_value()),
-            }
-        })
     }
 
     /// Returns the value of `key` like [`get_or_compute`](Self::get_or_compute), where `load` may also answer that there is
@@ -298,20 +280,34 @@ where
         }
     }
 
-    /// Decides on an L1 entry that is not plainly fresh.
+    /// Goes on where L1 has nothing, or nothing that is plainly fresh.
     #[cold]
-    fn closer(&self, slot: Slot<V>) -> Closer<V> {
+    #[inline(never)]
+    fn get_closer<F, Fut, E>(&self, key: &K, slot: Option<Slot<V>>, load: F) -> GetOrCompute<V>
+    where
+        F: FnOnce(LoadCtx<V>) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<V, E>> + Send + 'static,
+        E: StdError + Send + Sync + 'static,
+    {
         let inner = &self.inner;
-        match inner.weigh(slot) {
+        let load = |cx| async { load(cx).await.map(Loaded::Value) };
+        let spare = match slot.map_or(Look::Nothing, |slot| inner.weigh(slot)) {
             Look::Fresh(slot) if slot.value.is_some() => {
                 let found = inner.found(&slot, Tier::L1);
                 inner.count(&found, false);
-                Closer::Hit(GetOrCompute::found(found))
+                return GetOrCompute::found(found);
             }
-            Look::Early(slot) => Closer::Early(slot),
-            Look::Spare(spare) => Closer::Spare(Some(spare)),
-            Look::Fresh(_) | Look::Nothing => Closer::Spare(None),
-        }
+            Look::Early(slot) => return self.hit_and_refresh(key, slot, load),
+            Look::Spare(spare) => Some(spare),
+            Look::Fresh(_) | Look::Nothing => None,
+        };
+        let (inner, key) = (Arc::clone(inner), key.clone());
+        GetOrCompute::pending(async move {
+            match fetch::fetch(inner, key, spare, false, load).await?.outcome() {
+                Some(outcome) => Ok(outcome),
+                None => Err(fetch::absent_in_spite_of_a_value()),
+            }
+        })
     }
 
     fn hit_and_refresh<F, Fut, E>(&self, key: &K, slot: Slot<V>, load: F) -> GetOrCompute<V>
@@ -328,13 +324,6 @@ where
         }
         GetOrCompute::found(found)
     }
-}
-
-/// What an L1 entry that is not plainly fresh is good for.
-enum Closer<V> {
-    Hit(GetOrCompute<V>),
-    Early(Slot<V>),
-    Spare(Option<Spare<V>>),
 }
 
 impl<K, V> Clone for Cache<K, V> {

@@ -35,9 +35,14 @@ impl<K: CacheKey> Hot<K> {
     /// Counts a read, or does not: it is sampled.
     #[inline]
     pub(crate) fn read(&self, key: &K) {
-        if let Some(halves) = &self.0
-            && fastrand::u32(..SAMPLED) == 0
-        {
+        if let Some(halves) = &self.0 {
+            Self::sample(halves, key);
+        }
+    }
+
+    #[cold]
+    fn sample(halves: &Mutex<Halves<K>>, key: &K) {
+        if fastrand::u32(..SAMPLED) == 0 {
             lock(halves).count(key);
         }
     }

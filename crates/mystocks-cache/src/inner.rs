@@ -23,7 +23,7 @@ use crate::l1::{Early, L1, Side, Slot, Weight, weight};
 use crate::l2::{L2, Stored};
 use crate::metric;
 use crate::order::{bucket, lower};
-use crate::outcome::{Born, Staleness, Tier};
+use crate::outcome::{Born, Staleness, Tier, uptime_us};
 use crate::policy::Policy;
 use crate::shared::{Away, Member, Shared};
 use crate::stats::Counters;
@@ -52,8 +52,7 @@ pub(crate) struct Inner<K, V> {
     /// What is from before this step is to be compared with L2.
     pub(crate) recheck: AtomicU64,
     pub(crate) hasher: RandomState,
-    pub(crate) base: Instant,
-    /// The store's time at `base`, in microseconds since the Unix epoch.
+    /// The store's time at this process's beginning, in microseconds since the Unix epoch.
     pub(crate) base_us: AtomicI64,
 }
 
@@ -88,10 +87,18 @@ impl<K: CacheKey, V: Send + Sync + 'static> Inner<K, V> {
         Ok(Named { key: Some(key), digest })
     }
 
-    /// Returns whether nothing at all was invalidated since the entry was made, and it has no times of its own.
+    /// Returns whether an entry without a [`Side`] still holds: nothing at all was invalidated since, or nothing of it.
     #[inline]
-    pub(crate) fn is_plainly_fresh(&self, slot: &Slot<V>) -> bool {
-        slot.since == lower(self.shared.order.now()) && slot.side.is_none()
+    pub(crate) fn holds(&self, since: u32, bucket: u16) -> bool {
+        since == lower(self.shared.order.now()) || self.still_holds(since, bucket)
+    }
+
+    #[inline(never)]
+    fn still_holds(&self, since: u32, bucket: u16) -> bool {
+        let since = self.shared.order.restore(since);
+        self.cleared.load(Ordering::Acquire) <= since
+            && self.recheck.load(Ordering::Acquire) <= since
+            && !self.shared.order.is_outdated(bucket, since)
     }
 
     /// Looks closely at what L1 has for a key.
@@ -147,8 +154,7 @@ impl<K: CacheKey, V: Send + Sync + 'static> Inner<K, V> {
     pub(crate) fn slot(&self, stored: &Stored<V>, since: u64, digest: u64, l2_is_there: bool) -> Slot<V> {
         let now = Instant::now();
         let us = i64::try_from(self.shared.now_us()).unwrap_or(i64::MAX);
-        let elapsed = i64::try_from(now.saturating_duration_since(self.base).as_micros()).unwrap_or(0);
-        self.base_us.store(us.saturating_sub(elapsed), Ordering::Relaxed);
+        self.base_us.store(us.saturating_sub(uptime_us()), Ordering::Relaxed);
 
         let short = if l2_is_there { self.shared.link.short() } else { None };
         let fresh_for = self.policy.l1_ttl.min(stored.fresh_for).min(short.unwrap_or(Duration::MAX));
@@ -205,9 +211,9 @@ impl<K: CacheKey, V: Send + Sync + 'static> Inner<K, V> {
         self.l1.insert(key, slot);
     }
 
+    #[inline]
     pub(crate) fn born(&self, stamp: u64) -> Born {
-        let stamp = i64::try_from(stamp).unwrap_or(i64::MAX);
-        Born { base: self.base, after_us: stamp.saturating_sub(self.base_us.load(Ordering::Relaxed)) }
+        Born(stamp.cast_signed().saturating_sub(self.base_us.load(Ordering::Relaxed)))
     }
 
     pub(crate) fn found(&self, slot: &Slot<V>, tier: Tier) -> Found<V> {

@@ -41,7 +41,9 @@ impl Sides {
                     .get_or_compute(key, move |_| async move { Ok::<_, Infallible>(value::value(seed)) })
                     .await?;
             } else {
-                moka.insert(key.clone(), Arc::new(value::value(seed)));
+                // As ours does: in a task. Where a value lies depends on the thread that made it.
+                let (moka, key) = (moka.clone(), key.clone());
+                tokio::spawn(async move { moka.insert(key, Arc::new(value::value(seed))) }).await?;
             }
         }
         Ok(Self { cache, moka, keys })
