@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures::{StreamExt, stream};
-use mystocks_cache::{Cache, CacheStats, Keyspace, Policy, Store};
+use mystocks_cache::{Cache, CacheHub, CacheStats, Keyspace, Policy, Store};
 use mystocks_ta::{Given, registry};
 
 use crate::error::{Error, ErrorKind};
@@ -50,6 +50,7 @@ pub struct IndicatorServiceBuilder {
     keyspace: Keyspace,
     policy: Policy,
     store: Option<Arc<dyn Store>>,
+    hub: Option<CacheHub>,
 }
 
 impl IndicatorService {
@@ -60,6 +61,7 @@ impl IndicatorService {
             keyspace: Keyspace::default(),
             policy: Policy::default(),
             store: None,
+            hub: None,
         }
     }
 
@@ -201,7 +203,15 @@ impl IndicatorServiceBuilder {
         Self { policy, ..self }
     }
 
-    /// Sets the shared store. Default: none, the tiers are L1 and the kernels.
+    /// Makes the service's cache one of `hub`, which then gives the keyspace and the store: a series is computed once in all
+    /// processes, and invalidations reach them all.
+    #[must_use]
+    pub fn hub(self, hub: &CacheHub) -> Self {
+        Self { hub: Some(hub.clone()), ..self }
+    }
+
+    /// Sets a shared store without leases and without a link to other processes. Default: none, the tiers are L1 and the
+    /// kernels.
     #[must_use]
     pub fn store(self, store: impl Store) -> Self {
         Self { store: Some(Arc::new(store)), ..self }
@@ -212,13 +222,17 @@ impl IndicatorServiceBuilder {
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] when the policy cannot be kept.
     pub fn build(self) -> Result<IndicatorService, Error> {
-        let mut cache = Cache::<SeriesKey, IndicatorSeries>::builder("indicators", &self.keyspace)
-            .policy(Policy { schema: SCHEMA, ..self.policy });
+        const NAME: &str = "indicators";
+        let cache = match &self.hub {
+            Some(hub) => hub.cache(NAME),
+            None => Cache::<SeriesKey, IndicatorSeries>::builder(NAME, &self.keyspace),
+        };
+        let mut cache = cache.policy(Policy { schema: SCHEMA, ..self.policy });
         if let Some(store) = self.store {
             cache = cache.store(store);
         }
         let cache = cache.build().map_err(|error| {
-            Error::new(ErrorKind::InvalidArgument, "build the service", "indicators").with_source(error)
+            Error::new(ErrorKind::InvalidArgument, "build the service", NAME).with_source(error)
         })?;
         Ok(IndicatorService {
             tiers: Arc::new(Tiers { source: self.source, cache, held: HeldBars::new(HELD_SERIES) }),
