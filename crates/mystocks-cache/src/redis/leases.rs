@@ -123,8 +123,12 @@ impl Leases for RedisLeases {
         let (head, seen) = (message::head(&node.id), node.last_seen());
         let subjects: Vec<&str> = writes.iter().map(|write| write.held.key).collect();
         let names: Vec<Names<'_>> = subjects.iter().map(|key| Names::of(key)).collect();
-        let keys =
-            names.iter().map(|of| [of.entry, of.lease.as_str(), of.queue.as_str(), node.clock.as_str()]);
+        let keys = writes.iter().zip(&names).map(|(write, of)| {
+            let mut keys = vec![of.entry, of.lease.as_str(), of.queue.as_str()];
+            // Older servers watch all keys of a script that reads, and the clock is touched all the time.
+            keys.extend(write.announce.then_some(node.clock.as_str()));
+            keys
+        });
         let keys: Vec<_> = keys.collect();
         let args = writes.iter().zip(&lives).zip(&names).map(|((write, life), names)| {
             let token = write.held.token.as_bytes();

@@ -237,6 +237,31 @@ async fn a_link_that_breaks_or_falls_silent_is_told_down_and_then_up() {
 }
 
 #[tokio::test]
+async fn a_wake_up_that_comes_together_with_the_answer_is_not_lost() {
+    let shared = Shared::start().await;
+    let (proxy, leases, _backplane) = behind_a_proxy(&shared).await;
+    for round in 0..40 {
+        let key = &format!("k{round}");
+        take(&shared, key, "t").await;
+        // In the first round the link comes up; in the others both answers are let go in one piece.
+        proxy.hold_replies(round > 0);
+        let is_free = AtomicBool::new(false);
+        let waiting = async {
+            while !is_free.load(Ordering::Relaxed) {
+                leases.wait(key, HOUR).await.unwrap();
+            }
+        };
+        let (waited, ()) = tokio::join!(timeout(PATIENCE, waiting), async {
+            shared.until_queued(key).await;
+            is_free.store(true, Ordering::Relaxed);
+            shared.leases.release(&[Held { key, token: "t" }]).await.unwrap();
+            proxy.hold_replies(false);
+        });
+        waited.expect("still waiting");
+    }
+}
+
+#[tokio::test]
 async fn who_waits_on_a_broken_link_looks_again_by_themselves() {
     let shared = Shared::start().await;
     let (proxy, leases, _backplane) = behind_a_proxy(&shared).await;
