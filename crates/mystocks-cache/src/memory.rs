@@ -121,8 +121,8 @@ impl Store for MemoryStore {
 
     async fn remove(&self, keys: &[&str]) -> Result<u64, Error> {
         let now = Instant::now();
-        let shelf = &mut self.state().shelf;
-        let removed = keys.iter().filter(|key| shelf.remove(key, now)).count();
+        let state = &mut *self.state();
+        let removed = keys.iter().filter(|key| state.shelf.remove(key, now) || state.book.strike(key, now)).count();
         Ok(removed as u64)
     }
 
@@ -141,7 +141,13 @@ impl Store for MemoryStore {
 
     async fn scan(&self, pattern: &str, cursor: Cursor) -> Result<Page, Error> {
         let matches = |key: &str| glob::matches(pattern.as_bytes(), key.as_bytes());
-        Ok(self.state().shelf.page(cursor, Instant::now(), matches))
+        let now = Instant::now();
+        let state = self.state();
+        let mut page = state.shelf.page(cursor, now, matches);
+        if page.next.is_none() {
+            page.keys.extend(state.book.names(now).filter(|name| matches(name)));
+        }
+        Ok(page)
     }
 
     fn now_ms(&self) -> u64 {

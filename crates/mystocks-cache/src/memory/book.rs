@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use std::time::Duration;
 
+use mystocks_keys::Sidecar;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -69,6 +70,19 @@ impl Book {
 
     pub(super) fn void(&mut self, key: &str) {
         self.leases.remove(key);
+    }
+
+    /// Returns the names that held leases have among the keys of a store: who walks over them finds them there.
+    pub(super) fn names(&self, now: Instant) -> impl Iterator<Item = String> {
+        let held = self.leases.iter().filter(move |(_, lease)| lease.deadline > now);
+        held.map(|(key, _)| Sidecar::lease_of(key).into())
+    }
+
+    /// Strikes out the lease with this name and returns whether it was held.
+    pub(super) fn strike(&mut self, name: &str, now: Instant) -> bool {
+        let key = name.strip_prefix('{').and_then(|rest| Some(rest.rsplit_once('}')?.0));
+        let Some(key) = key.filter(|key| Sidecar::lease_of(key).as_str() == name) else { return false };
+        self.leases.remove(key).is_some_and(|lease| lease.deadline > now)
     }
 
     #[cfg(test)]
