@@ -14,6 +14,8 @@ mod fetch;
 mod flight;
 mod found;
 mod hot;
+#[cfg(feature = "http")]
+pub mod http;
 mod hub;
 mod inner;
 mod keep;
