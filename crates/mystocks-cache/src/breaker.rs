@@ -1,6 +1,9 @@
 //! When L2 is left alone.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::envelope::millis;
 
 /// Opens after so many failures without a success between them.
 const LIMIT: u32 = 5;
@@ -13,6 +16,8 @@ const LIMIT: u32 = 5;
 pub(crate) struct Breaker {
     failures: AtomicU32,
     open: AtomicBool,
+    /// How long the request that opened it would have waited, in milliseconds.
+    patience_ms: AtomicU64,
 }
 
 impl Breaker {
@@ -28,10 +33,19 @@ impl Breaker {
         }
     }
 
-    /// Counts a failure and returns whether this one opened it.
-    pub(crate) fn failed(&self) -> bool {
+    /// Counts a failure of a request that waited at most `within`, and returns whether this one opened it.
+    pub(crate) fn failed(&self, within: Duration) -> bool {
         let failures = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-        failures >= LIMIT && !self.open.swap(true, Ordering::AcqRel)
+        if failures < LIMIT || self.open.swap(true, Ordering::AcqRel) {
+            return false;
+        }
+        self.patience_ms.store(millis(within), Ordering::Release);
+        true
+    }
+
+    /// Returns how soon it has to be answered to close: an answer that those who wait would not wait for is none.
+    pub(crate) fn patience(&self) -> Duration {
+        Duration::from_millis(self.patience_ms.load(Ordering::Acquire))
     }
 
     pub(crate) fn close(&self) {
@@ -48,12 +62,12 @@ mod tests {
     fn opens_after_failures_in_a_row_and_says_so_once() {
         let breaker = Breaker::default();
         for _ in 0..10 {
-            assert!((1..LIMIT).all(|_| !breaker.failed()));
+            assert!((1..LIMIT).all(|_| !breaker.failed(Duration::from_millis(20))));
             breaker.succeeded();
         }
-        let opened = (0..100).filter(|_| breaker.failed()).count();
-        assert_eq!((opened, breaker.admits()), (1, false));
+        let opened = (0..100).filter(|ms| breaker.failed(Duration::from_millis(20 + ms))).count();
+        assert_eq!((opened, breaker.admits(), breaker.patience()), (1, false, Duration::from_millis(24)));
         breaker.close();
-        assert!(breaker.admits() && !breaker.failed());
+        assert!(breaker.admits() && !breaker.failed(Duration::ZERO));
     }
 }

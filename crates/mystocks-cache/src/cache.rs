@@ -106,7 +106,8 @@ where
     {
         let inner = &self.inner;
         inner.hot.read(key);
-        let spare = match inner.look(key) {
+        let look = inner.l1.get(key).map_or(Look::Nothing, |slot| inner.weigh_for_reader(slot));
+        let spare = match look {
             Look::Fresh(slot) => {
                 let found = inner.found(&slot, Tier::L1);
                 inner.count(&found, false);
@@ -291,7 +292,7 @@ where
     {
         let inner = &self.inner;
         let load = |cx| async { load(cx).await.map(Loaded::Value) };
-        let spare = match slot.map_or(Look::Nothing, |slot| inner.weigh(slot)) {
+        let spare = match slot.map_or(Look::Nothing, |slot| inner.weigh_for_reader(slot)) {
             Look::Fresh(slot) if slot.value.is_some() => {
                 let found = inner.found(&slot, Tier::L1);
                 inner.count(&found, false);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 
 use crate::backplane::Invalidation;
 use crate::error::{Error, ErrorKind};
@@ -15,8 +16,8 @@ use crate::lease::{Held, Take, Want, Write};
 use crate::listening;
 use crate::load::token;
 use crate::load_ctx::Wishes;
-use crate::pending::{Change, Sealing};
-use crate::recovery;
+use crate::pending::{Change, Issued, Sealing};
+use crate::replay;
 use crate::shared::{Away, Shared};
 use crate::store::Cursor;
 
@@ -42,13 +43,21 @@ where
         self.forget(key, named.digest);
         let Some(spelled) = &named.key else { return Ok(Done::Applied) };
         let name = spelled.as_str();
-        let told = self.shared.write(WITHIN, recovery::invalidate(&self.shared, &[name])).await;
-        let done = match told {
+        let issued = self.issued();
+        let told = async {
+            // Behind a change that waits: told before it, it would be undone by it.
+            if self.shared.pending.concerns(name) {
+                return Err(Away::Known);
+            }
+            self.shared.write(WITHIN, replay::invalidate(&self.shared, &[name])).await
+        };
+        let done = match told.await {
             Ok(()) => Done::Applied,
             Err(away) => {
                 self.note(&away);
-                self.shared
-                    .postpone(name, Change::Invalidate { instead: Some(Arc::from(self.mark.as_str())) });
+                let grave = self.l2.as_ref().and_then(|l2| l2.grave(spelled));
+                let instead = Some(Arc::from(self.mark.as_str()));
+                self.shared.postpone(name, Change::Invalidate { issued, grave, instead });
                 Done::Queued
             }
         };
@@ -68,25 +77,33 @@ where
         let length = encoded.len() + named.key.as_ref().map_or(0, |key| key.as_str().len());
         self.forget(key, named.digest);
         let since = self.shared.order.now();
+        let issued = self.issued();
         let (stamp, done) = match (&self.l2, &named.key) {
             (Some(l2), Some(spelled)) => {
                 let name = spelled.as_str();
                 let (l2, spelled) = (l2.clone(), spelled.clone());
-                let seal: Sealing = Arc::new(move |stamp| l2.seal(&spelled, encoded.clone(), stamp, times).0);
+                let seal: Sealing = Arc::new(move |stamp| {
+                    // It may have waited for L2, and lives no longer for that.
+                    let left = Times { ttl: ttl.saturating_sub(issued.at.elapsed()), ..times };
+                    l2.seal(&spelled, encoded.clone(), stamp, left).0
+                });
                 let kept = ttl.saturating_add(stale);
-                match self
-                    .shared
-                    .write(WITHIN, write(&self.shared, name, &seal, kept, self.policy.lease))
-                    .await
-                {
+                let written = async {
+                    if self.shared.pending.concerns(name) {
+                        return Err(Away::Known);
+                    }
+                    let written = write(&self.shared, name, &seal, kept, self.policy.lease);
+                    self.shared.write(WITHIN, written).await
+                };
+                match written.await {
                     Ok(Some(stamp)) => (stamp, Done::Applied),
                     // Somebody else's later change came between: that one counts.
                     Ok(None) => return Ok(Done::Applied),
                     Err(away) => {
                         self.note(&away);
                         let instead = Some(Arc::from(self.mark.as_str()));
-                        self.shared.postpone(name, Change::Set { value: seal, ttl: kept, instead });
-                        (self.shared.now_us(), Done::Queued)
+                        self.shared.postpone(name, Change::Set { issued, value: seal, ttl: kept, instead });
+                        (issued.us, Done::Queued)
                     }
                 }
             }
@@ -95,6 +112,7 @@ where
         let stored = Stored {
             value: Some(value),
             stamp,
+            as_of: issued.at,
             fresh_for: ttl,
             stale_for: ttl.saturating_add(stale),
             took: Duration::ZERO,
@@ -102,6 +120,8 @@ where
             encoded: length,
         };
         let slot = self.slot(&stored, since, named.digest, done == Done::Applied);
+        // What began to fetch it in between may be answered with what was there before.
+        self.flights.void(named.digest);
         self.flights.fill(named.digest, || self.insert(key, slot, true));
         Ok(done)
     }
@@ -139,24 +159,28 @@ where
         for (walk, counts) in [(pattern.leases(), false), (pattern, true)] {
             let mut cursor = Some(Cursor::START);
             while let Some(at) = cursor {
-                let page = store.scan(walk.as_str(), at).await?;
+                let page = in_time(glob, store.scan(walk.as_str(), at)).await?;
                 let keys: Vec<&str> = page.keys.iter().map(String::as_str).collect();
                 let keys: Vec<&str> = match counts {
                     true => keys.into_iter().filter(|key| !l2.keyspace.is_foreign(key)).collect(),
                     false => keys,
                 };
                 if !keys.is_empty() {
-                    let count = store.remove(&keys).await?;
+                    let count = in_time(glob, store.remove(&keys)).await?;
                     removed += if counts { count } else { 0 };
                 }
                 cursor = page.next;
             }
         }
         if let Some(backplane) = &self.shared.backplane {
-            backplane.invalidate(Invalidation::Recheck(&self.name)).await?;
+            in_time(glob, backplane.invalidate(Invalidation::Recheck(&self.name))).await?;
         }
         self.drop_everything();
         Ok(removed)
+    }
+
+    fn issued(&self) -> Issued {
+        Issued::now(self.shared.now_us() / 1000)
     }
 
     /// Ends all that this process knows of the cache; L2 is not touched.
@@ -166,6 +190,14 @@ where
         self.flights.void_all();
         self.l1.clear();
     }
+}
+
+/// Gives one request of a walk up when it is not answered.
+async fn in_time<T>(glob: &str, request: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    timeout(WITHIN, request).await.unwrap_or_else(|_| {
+        let error = Error::new(ErrorKind::Unavailable, "invalidate pattern", glob);
+        Err(error.with_detail(format!("no answer within {WITHIN:?}")))
+    })
 }
 
 /// Takes the lease whoever has it, writes the entry, and returns its stamp, or `None` if somebody else came between.

@@ -17,6 +17,7 @@ use crate::flight::{Boarded, Flight, Landed};
 use crate::found::{Found, Spare, SpareKind};
 use crate::inner::{Inner, Look, Named};
 use crate::key::CacheKey;
+use crate::l1::Slot;
 use crate::l2::{Entry, Sight, Stored};
 use crate::load::{self, Job};
 use crate::load_ctx::{LoadCtx, Loaded};
@@ -71,7 +72,7 @@ where
             },
         };
         let since = inner.shared.order.now();
-        let read = inner.read_l2(&named, spare.as_ref()).await;
+        let read = inner.read_l2(&named, spare.as_ref(), inner.patience(spare.as_ref())).await;
         let there = !matches!(read, Read::Away);
         let mut seen = Bytes::new();
         let mut spare = spare;
@@ -80,8 +81,7 @@ where
                 let slot = inner.slot(&stored, since, named.digest, true);
                 let found = inner.found(&slot, Tier::L2);
                 inner.count(&found, false);
-                let early = slot.side.as_ref().and_then(|side| side.early.as_ref());
-                let due = early.is_some_and(|early| early.is_due(Instant::now())).then(|| slot.clone());
+                let due = slot.is_early().then(|| slot.clone());
                 lead.land_filling(Landed::Found(found.clone()), |strayed| inner.insert(&key, slot, strayed));
                 if let Some(slot) = due {
                     load::refresh(&inner, key, named.clone(), slot, load);
@@ -104,14 +104,7 @@ where
             Read::Fresh(_, bytes) => seen = load::head(&bytes),
             Read::Away => {}
         }
-        // Between the caller's look into L1 and its boarding another flight may have landed; and while L2 cannot be asked,
-        // what waits for its confirmation is as good as it was.
-        let held = match inner.look(&key) {
-            Look::Fresh(slot) | Look::Early(slot) => Some(slot),
-            Look::Spare(Spare { slot, kind: SpareKind::Unconfirmed, .. }) if !there => Some(slot),
-            Look::Spare(_) | Look::Nothing => None,
-        };
-        if let Some(slot) = held.filter(|slot| slot.value.is_some() || absence_answers) {
+        if let Some(slot) = inner.held(&key, there).filter(|slot| slot.value.is_some() || absence_answers) {
             let found = inner.found(&slot, Tier::L1);
             inner.count(&found, false);
             lead.land(Landed::Found(found.clone()));
@@ -145,7 +138,7 @@ where
 }
 
 /// How long one caller waits for what.
-struct Patience<'a, K, V> {
+pub(crate) struct Patience<'a, K, V> {
     inner: &'a Inner<K, V>,
     named: &'a Named,
     /// The beginning, when there is a time to be counted from it.
@@ -157,14 +150,14 @@ where
     K: CacheKey,
     V: Send + Sync + 'static,
 {
-    fn new(inner: &'a Inner<K, V>, named: &'a Named) -> Self {
+    pub(crate) fn new(inner: &'a Inner<K, V>, named: &'a Named) -> Self {
         let counts = inner.policy.soft_timeout.is_some() || inner.policy.hard_timeout.is_some();
         Self { inner, named, began: counts.then(Instant::now) }
     }
 
     /// Waits until the flight has landed or the caller's time is up, and makes do with a spare where it can.
-    async fn wait(&self, flight: &Flight<V>, own: Option<&Spare<V>>) -> Landed<V> {
-        if let Some(spare) = flight.spare().filter(|spare| spare.kind == SpareKind::Fresh)
+    pub(crate) async fn wait(&self, flight: &Flight<V>, own: Option<&Spare<V>>) -> Landed<V> {
+        if let Some(spare) = flight.spare().filter(|spare| spare.is_fresh(Instant::now()))
             && let Some(found) = self.serve(Some(spare), Staleness::LoadSlow)
         {
             return Landed::Found(found);
@@ -224,8 +217,15 @@ async fn until<V>(deadline: Instant, flight: &Flight<V>) -> Option<Landed<V>> {
 }
 
 impl<K: CacheKey, V: DeserializeOwned + Send + Sync + 'static> Inner<K, V> {
+    /// Returns how long a caller who has `spare` waits for L2: no longer than for the whole answer.
+    fn patience(&self, spare: Option<&Spare<V>>) -> Duration {
+        let policy = &self.policy;
+        let soft = policy.soft_timeout.filter(|_| spare.is_some());
+        [soft, policy.hard_timeout].into_iter().flatten().fold(policy.l2_timeout, Duration::min)
+    }
+
     /// Reads one key from L2. A failing store is away, and never an error.
-    pub(crate) async fn read_l2(&self, named: &Named, spare: Option<&Spare<V>>) -> Read<V> {
+    pub(crate) async fn read_l2(&self, named: &Named, spare: Option<&Spare<V>>, within: Duration) -> Read<V> {
         let (Some(l2), Some(key)) = (&self.l2, &named.key) else {
             return Read::Nothing(Bytes::new());
         };
@@ -233,12 +233,22 @@ impl<K: CacheKey, V: DeserializeOwned + Send + Sync + 'static> Inner<K, V> {
             return Read::Away;
         }
         let known = spare.map(|spare| &spare.slot);
-        match self.shared.read(self.policy.l2_timeout, l2.get(key, known)).await {
+        match self.shared.read(within, l2.get(key, known)).await {
             Ok(sight) => self.admit(sight).await,
             Err(away) => {
                 self.note(&away);
                 Read::Away
             }
+        }
+    }
+
+    /// Returns what L1 has for a key after L2 had nothing: between the caller's look into L1 and its boarding another flight
+    /// may have landed; and while L2 cannot be asked, what waits for its confirmation is as good as it was.
+    pub(crate) fn held(&self, key: &K, l2_is_there: bool) -> Option<Slot<V>> {
+        match self.look(key) {
+            Look::Fresh(slot) | Look::Early(slot) => Some(slot),
+            Look::Spare(Spare { slot, kind: SpareKind::Unconfirmed, .. }) if !l2_is_there => Some(slot),
+            Look::Spare(_) | Look::Nothing => None,
         }
     }
 
@@ -266,16 +276,32 @@ impl<K: CacheKey, V: DeserializeOwned + Send + Sync + 'static> Inner<K, V> {
 
     /// Returns whether a mark that the entry is subject to is not older than the entry.
     async fn outlived(&self, stored: &Stored<V>) -> Result<bool, Away> {
-        let (Some(backplane), Some(l2)) = (&self.shared.backplane, &self.l2) else {
+        match self.judge(stored) {
+            Ok(is_over) => Ok(is_over),
+            Err(unknown) => {
+                let stamps = self.learn(&unknown).await?;
+                Ok(stamps.into_iter().any(|stamp| stored.stamp <= stamp))
+            }
+        }
+    }
+
+    /// The same by what is known without asking; else the marks that have to be asked for.
+    pub(crate) fn judge(&self, stored: &Stored<V>) -> Result<bool, Vec<String>> {
+        let Some(l2) = self.l2.as_ref().filter(|_| self.shared.backplane.is_some()) else {
             return Ok(false);
         };
         if l2.format == crate::l2::Format::Shared {
             return Ok(false);
         }
         let (marks, trust) = (&self.shared.marks, self.shared.link.trust());
-        let generation = marks.generation();
+        let is_over = |mark: &str| {
+            // One that the store was not told of is later than anything in it.
+            if self.shared.pending.concerns(mark) {
+                return Some(true);
+            }
+            marks.stamp(mark, trust).map(|stamp| stored.stamp <= stamp)
+        };
         let mut unknown: Vec<String> = Vec::new();
-        let is_over = |mark: &str| marks.stamp(mark, trust).map(|stamp| stored.stamp <= stamp);
         match is_over(&self.mark) {
             Some(true) => return Ok(true),
             Some(false) => {}
@@ -289,15 +315,20 @@ impl<K: CacheKey, V: DeserializeOwned + Send + Sync + 'static> Inner<K, V> {
                 None => unknown.push(mark.into()),
             }
         }
-        if unknown.is_empty() {
-            return Ok(false);
-        }
+        if unknown.is_empty() { Ok(false) } else { Err(unknown) }
+    }
+
+    /// Asks the store for the stamps of marks.
+    pub(crate) async fn learn(&self, unknown: &[String]) -> Result<Vec<u64>, Away> {
+        let Some(backplane) = &self.shared.backplane else { return Ok(vec![0; unknown.len()]) };
+        let marks = &self.shared.marks;
+        let generation = marks.generation();
         let names: Vec<&str> = unknown.iter().map(String::as_str).collect();
         let stamps = self.shared.read(self.policy.l2_timeout, backplane.marks(&names)).await?;
         for (mark, stamp) in names.iter().zip(&stamps) {
             marks.learn(mark, *stamp, generation);
         }
-        Ok(stamps.into_iter().any(|stamp| stored.stamp <= stamp))
+        Ok(stamps)
     }
 }
 

@@ -47,6 +47,8 @@ pub(crate) enum SpareKind {
     Unconfirmed,
     /// Its time is up: good in want of a better one, until its side says.
     Over,
+    /// The same, but an invalidation of it may not have been heard: good unless L2 says that there is nothing.
+    Doubtful,
 }
 
 impl<V> Clone for Spare<V> {
@@ -56,11 +58,16 @@ impl<V> Clone for Spare<V> {
 }
 
 impl<V> Spare<V> {
+    /// Returns whether it is as good as ever, and only its replacement is on the way.
+    pub(crate) fn is_fresh(&self, now: Instant) -> bool {
+        self.kind == SpareKind::Fresh && self.slot.side.as_ref().is_none_or(|side| now < side.fresh_until)
+    }
+
     /// Returns the value if it may still be served although it is stale.
     pub(crate) fn stale(&self, now: Instant, why: Staleness, age: Duration) -> Option<Found<V>> {
-        let until = self.slot.side.as_ref().map(|side| side.stale_until)?;
-        let value = self.slot.value.clone().filter(|_| now < until)?;
-        let stale = (self.kind != SpareKind::Fresh).then_some(why);
+        let side = self.slot.side.as_ref()?;
+        let value = self.slot.value.clone().filter(|_| now < side.stale_until)?;
+        let stale = (!self.is_fresh(now)).then_some(why);
         Some(Found { value: Some(value), tier: self.tier, age, stale })
     }
 }

@@ -117,16 +117,20 @@ impl<K: CacheKey, V: Send + Sync + 'static> Inner<K, V> {
         };
         let now = Instant::now();
         if now >= side.fresh_until {
-            let kind = SpareKind::Over;
+            let kind = if recheck { SpareKind::Doubtful } else { SpareKind::Over };
             return Look::Spare(Spare { slot, tier: Tier::L1, kind });
         }
         if recheck {
             return unconfirmed(slot);
         }
-        if side.early.as_ref().is_some_and(|early| early.is_due(now)) {
-            Look::Early(slot)
-        } else {
-            Look::Fresh(slot)
+        Look::Fresh(slot)
+    }
+
+    /// The same for a reader who can see to the entry's successor: that one's turn is only drawn where it is taken.
+    pub(crate) fn weigh_for_reader(&self, slot: Slot<V>) -> Look<V> {
+        match self.weigh(slot) {
+            Look::Fresh(slot) if slot.is_early() => Look::Early(slot),
+            look => look,
         }
     }
 
@@ -159,7 +163,7 @@ impl<K: CacheKey, V: Send + Sync + 'static> Inner<K, V> {
         let short = if l2_is_there { self.shared.link.short() } else { None };
         let fresh_for = self.policy.l1_ttl.min(stored.fresh_for).min(short.unwrap_or(Duration::MAX));
         let stale_for = stored.stale_for.min(stored.fresh_for.saturating_add(self.policy.stale_if_error));
-        let early = self.early(stored, now, fresh_for);
+        let early = self.early(stored, stored.as_of, fresh_for);
         let notes = &stored.notes;
         let plain =
             fresh_for >= self.l1_keeps && early.is_none() && notes.tags.is_empty() && notes.etag.is_none();
@@ -167,8 +171,8 @@ impl<K: CacheKey, V: Send + Sync + 'static> Inner<K, V> {
             let keyspace = &self.shared.keyspace;
             let marks = notes.tags.iter().filter_map(|tag| keyspace.cache_tag(tag).ok());
             Arc::new(Side {
-                fresh_until: now + fresh_for,
-                stale_until: now + stale_for,
+                fresh_until: stored.as_of + fresh_for,
+                stale_until: stored.as_of + stale_for,
                 stale: None,
                 early,
                 marks: marks.map(|mark| Arc::from(mark.as_str())).collect(),
@@ -203,7 +207,7 @@ impl<K: CacheKey, V: Send + Sync + 'static> Inner<K, V> {
     /// Puts a slot into L1 unless a newer one is there, for who holds the lock of the flights.
     pub(crate) fn insert(&self, key: &K, slot: Slot<V>, others_may_have: bool) {
         if others_may_have
-            && let Look::Fresh(held) | Look::Early(held) = self.look(key)
+            && let Look::Fresh(held) = self.look(key)
             && held.stamp > slot.stamp
         {
             return;
@@ -264,6 +268,14 @@ impl<K: CacheKey, V: Send + Sync + 'static> Inner<K, V> {
 
 fn unconfirmed<V>(slot: Slot<V>) -> Look<V> {
     Look::Spare(Spare { slot, tier: Tier::L1, kind: SpareKind::Unconfirmed })
+}
+
+impl<V> Slot<V> {
+    /// Draws whether it is time to refresh the entry.
+    pub(crate) fn is_early(&self) -> bool {
+        let early = self.side.as_ref().and_then(|side| side.early.as_ref());
+        early.is_some_and(|early| early.is_due(Instant::now()))
+    }
 }
 
 impl Early {

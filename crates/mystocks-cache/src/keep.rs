@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
 use crate::error::Error;
 use crate::flight::{Landed, Lead};
@@ -32,6 +33,23 @@ pub(crate) struct Ready<V> {
     pub(crate) times: Times,
 }
 
+/// Where a value may be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// In L1, and it stands in L2.
+    Everywhere,
+    /// In L1: L2 was not told, so there is nothing there to compare it with.
+    HereOnly,
+    /// Nowhere: it was invalidated, or somebody else's came first.
+    Overtaken,
+}
+
+impl Kept {
+    pub(crate) fn in_l2(written: bool) -> Self {
+        if written { Self::Everywhere } else { Self::Overtaken }
+    }
+}
+
 impl<V> Made<V> {
     pub(crate) fn found(&self) -> Found<V> {
         Found { value: self.value.clone(), tier: Tier::L3, age: self.took, stale: None }
@@ -54,8 +72,9 @@ where
         let Ready { stored, encoded, times } = ready;
         let written =
             inner.closed.run_until_cancelled(self.write(&lead, lease, stored.stamp, encoded, times));
-        if written.await.unwrap_or(true) {
-            let slot = inner.slot(&stored, self.since, self.named.digest, self.there);
+        let kept = written.await.unwrap_or(Kept::HereOnly);
+        if kept != Kept::Overtaken {
+            let slot = inner.slot(&stored, self.since, self.named.digest, kept == Kept::Everywhere);
             lead.land_filling(landed, |strayed| inner.insert(&self.key, slot, strayed));
         } else {
             inner.overtaken();
@@ -63,7 +82,7 @@ where
         }
     }
 
-    /// Writes the entry; returns whether it may be kept in L1.
+    /// Writes the entry; returns where it may be kept.
     async fn write(
         &self,
         lead: &Lead<K, V>,
@@ -71,10 +90,10 @@ where
         stamp: u64,
         encoded: Encoded,
         times: Times,
-    ) -> bool {
+    ) -> Kept {
         let inner = &self.inner;
         let (Some(l2), Some(key), true) = (&inner.l2, &self.named.key, self.there) else {
-            return true;
+            return Kept::HereOnly;
         };
         let within = inner.policy.l2_timeout;
         let (value, ttl) = l2.seal(key, encoded, stamp, times);
@@ -83,21 +102,22 @@ where
                 let held = Held { key: lease.key.as_str(), token: &lease.token };
                 let write = [Write { held, value, ttl, announce: false }];
                 match inner.shared.write(within, leases.commit(&write)).await {
-                    Ok(written) => written.first().copied().unwrap_or(false),
+                    Ok(written) => Kept::in_l2(written.first().copied().unwrap_or(false)),
                     Err(away) => {
                         inner.note(&away);
-                        true
+                        Kept::HereOnly
                     }
                 }
             }
             // There should be a lease, and there was none to be had: what others do is not known, so L2 is left alone.
-            (Some(_), None) => true,
+            (Some(_), None) => Kept::HereOnly,
             (None, _) => {
                 if !lead.is_current() {
-                    return false;
+                    return Kept::Overtaken;
                 }
-                if let Err(away) = inner.shared.write(within, l2.put(key, value, ttl)).await {
-                    inner.note(&away);
+                let put = inner.shared.write(within, l2.put(key, value, ttl)).await;
+                if let Err(away) = &put {
+                    inner.note(away);
                 }
                 let current = lead.is_current();
                 if !current {
@@ -107,7 +127,10 @@ where
                         inner.note(&away);
                     }
                 }
-                current
+                match current {
+                    true if put.is_err() => Kept::HereOnly,
+                    current => Kept::in_l2(current),
+                }
             }
         }
     }
@@ -137,6 +160,7 @@ where
         let stored = Stored {
             value,
             stamp: lease.map_or_else(|| self.shared.now_us(), |lease| lease.stamp),
+            as_of: Instant::now(),
             fresh_for: ttl,
             stale_for: ttl.saturating_add(stale),
             took,

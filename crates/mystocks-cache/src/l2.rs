@@ -7,6 +7,7 @@ use bytes::Bytes;
 use mystocks_keys::{Key, Keyspace};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
 use crate::envelope::{self, Head, millis};
 use crate::error::{Error, ErrorKind};
@@ -14,6 +15,7 @@ use crate::key::CacheKey;
 use crate::l1::Slot;
 use crate::lease::SEEN;
 use crate::notes::Notes;
+use crate::pending::Sealing;
 use crate::policy::OLDEST;
 use crate::service::{decode_shared, encode_shared};
 use crate::store::{Lifetime, Put, Store};
@@ -52,6 +54,8 @@ pub(crate) enum Entry<V> {
 pub(crate) struct Stored<V> {
     pub(crate) value: Option<Arc<V>>,
     pub(crate) stamp: u64,
+    /// When the two times that follow were counted.
+    pub(crate) as_of: Instant,
     /// Zero when it is stale.
     pub(crate) fresh_for: Duration,
     pub(crate) stale_for: Duration,
@@ -193,7 +197,16 @@ impl L2 {
         };
         let took = Duration::from_millis(opened.head.took_ms.into());
         let encoded = bytes.len() + key.as_str().len();
-        Entry::Present(Stored { value, stamp, fresh_for, stale_for, took, notes, encoded })
+        Entry::Present(Stored {
+            value,
+            stamp,
+            as_of: Instant::now(),
+            fresh_for,
+            stale_for,
+            took,
+            notes,
+            encoded,
+        })
     }
 
     fn decode<V: DeserializeOwned>(&self, opened: &envelope::Opened<'_>) -> Option<V> {
@@ -214,6 +227,7 @@ impl L2 {
                 value: Some(Arc::new(value)),
                 // Nobody stamped it: it is taken for as old as this reading.
                 stamp: self.store.as_ref().now_ms().saturating_mul(1000),
+                as_of: Instant::now(),
                 fresh_for: lives,
                 stale_for: lives,
                 took: Duration::ZERO,
@@ -261,6 +275,21 @@ impl L2 {
         };
         envelope::seal(&mut encoded.bytes, key.as_str(), &head);
         (Bytes::from(encoded.bytes), ttl.saturating_add(stale))
+    }
+
+    /// Returns what says in place of an entry that it was invalidated at `stamp`, if the format can say so.
+    pub(crate) fn grave(&self, key: &Key) -> Option<Sealing> {
+        if self.format == Format::Shared {
+            return None;
+        }
+        let (schema, key) = (self.schema, key.clone());
+        Some(Arc::new(move |stamp| {
+            // Over before it began, whatever the reader's clock says.
+            let head = Head { schema, negative: true, stamp, ..Head::default() };
+            let mut bytes = vec![0; envelope::LENGTH];
+            envelope::seal(&mut bytes, key.as_str(), &head);
+            Bytes::from(bytes)
+        }))
     }
 
     pub(crate) async fn put(&self, key: &Key, bytes: Bytes, ttl: Duration) -> Result<(), Error> {

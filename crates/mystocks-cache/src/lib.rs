@@ -40,6 +40,7 @@ mod recovery;
 #[cfg(feature = "redis")]
 mod redis;
 mod relay;
+mod replay;
 mod service;
 mod shared;
 mod stats;

@@ -103,7 +103,7 @@ where
     {
         let inner = Arc::clone(&self.inner);
         let as_it_is = Landed::Found(inner.found(&slot, Tier::L1));
-        match inner.read_l2(&self.named, self.spare.as_ref()).await {
+        match inner.read_l2(&self.named, self.spare.as_ref(), inner.policy.l2_timeout).await {
             Read::Fresh(stored, _) if stored.stamp > slot.stamp => {
                 let slot = inner.slot(&stored, self.since, self.named.digest, true);
                 let found = inner.found(&slot, Tier::L2);
@@ -331,7 +331,10 @@ impl<K: CacheKey, V: Send + Sync + 'static> Inner<K, V> {
 
     /// Has a stale value served for a while before the loader is tried again.
     pub(crate) fn keep_for_a_retry(&self, key: &K, lead: &Lead<K, V>, spare: Option<&Spare<V>>) {
-        let Some(spare) = spare.filter(|spare| spare.kind == SpareKind::Over) else { return };
+        let Some(spare) = spare.filter(|spare| matches!(spare.kind, SpareKind::Over | SpareKind::Doubtful))
+        else {
+            return;
+        };
         let Some(slot) = self.as_retry(&spare.slot, Instant::now(), self.policy.retry_after) else { return };
         if lead.is_current() {
             self.l1.insert(key, slot);

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 /// How many entries are remembered one by one; for more, their whole caches are cleared.
 const MOST: usize = 10_000;
@@ -30,12 +31,39 @@ struct Queue {
 /// A change of one key.
 #[derive(Clone)]
 pub(crate) enum Change {
-    /// The entry is invalid; should there be too many, all under `instead` is.
-    Invalidate { instead: Option<Arc<str>> },
+    /// The entry is invalid, and `grave` says so in its place; should there be too many, all under `instead` is.
+    Invalidate { issued: Issued, grave: Option<Sealing>, instead: Option<Arc<str>> },
     /// The entry has this value.
-    Set { value: Sealing, ttl: Duration, instead: Option<Arc<str>> },
+    Set { issued: Issued, value: Sealing, ttl: Duration, instead: Option<Arc<str>> },
     /// The key is a mark, and was set.
     Mark,
+}
+
+/// When a change was asked for: the later one counts, whoever tells the store first.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Issued {
+    /// Microseconds since the Unix epoch on the store's clock.
+    pub(crate) us: u64,
+    pub(crate) at: Instant,
+}
+
+/// The stamps of changes end so; those that the store draws hardly ever do.
+const MARKED: u64 = 999;
+/// How far a process's reading of the store's clock may be off, and more.
+const UNSURE_US: u64 = 50_000;
+
+impl Issued {
+    /// `now_ms` is the store's time. The end of the millisecond: what was stamped in it counts as earlier.
+    pub(crate) fn now(now_ms: u64) -> Self {
+        Self { us: now_ms.saturating_mul(1000).saturating_add(MARKED), at: Instant::now() }
+    }
+
+    /// Returns whether an entry with this stamp is certainly later. Two changes are compared as they were asked for; what
+    /// was loaded, by a clock that this process does not read exactly.
+    pub(crate) fn is_before(self, stamp: u64) -> bool {
+        let unsure = if stamp % 1000 == MARKED { 0 } else { UNSURE_US };
+        stamp > self.us.saturating_add(unsure)
+    }
 }
 
 /// Makes the bytes of an entry, given its stamp.
@@ -67,7 +95,7 @@ impl Pending {
         while queue.changes.len() > MOST {
             let Some(victim) = queue.oldest_entry() else { break };
             queue.dropped += 1;
-            if let Some((_, Change::Invalidate { instead } | Change::Set { instead, .. })) =
+            if let Some((_, Change::Invalidate { instead, .. } | Change::Set { instead, .. })) =
                 queue.remove(&victim)
                 && let Some(mark) = instead
             {
@@ -148,8 +176,12 @@ impl fmt::Debug for Change {
 mod tests {
     use super::*;
 
+    fn issued() -> Issued {
+        Issued { us: 0, at: Instant::now() }
+    }
+
     fn invalidate() -> Change {
-        Change::Invalidate { instead: Some(Arc::from("clear:bars")) }
+        Change::Invalidate { issued: issued(), grave: None, instead: Some(Arc::from("clear:bars")) }
     }
 
     fn keys(pending: &Pending) -> Vec<String> {
@@ -163,7 +195,8 @@ mod tests {
         pending.push("b", invalidate());
         let (number, key, _) = pending.oldest(1).remove(0);
         let value: Sealing = Arc::new(|_| Bytes::new());
-        pending.push("a", Change::Set { value, ttl: Duration::from_secs(1), instead: None });
+        pending
+            .push("a", Change::Set { issued: issued(), value, ttl: Duration::from_secs(1), instead: None });
         assert_eq!(keys(&pending), ["b Invalidate", "a Set"]);
         pending.done(number, &key);
         assert_eq!(pending.len(), 2, "a later change of the same key is not done");

@@ -34,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) writes: Breaker,
     pub(crate) pending: Pending,
     pub(crate) recovering: AtomicBool,
+    /// When the last recovery ended.
+    pub(crate) recovered: Mutex<Option<Instant>>,
     pub(crate) tracker: TaskTracker,
     pub(crate) closed: CancellationToken,
     caches: Mutex<HashMap<String, Weak<dyn Member>>>,
@@ -87,6 +89,7 @@ impl Shared {
             writes: Breaker::default(),
             pending: Pending::default(),
             recovering: AtomicBool::new(false),
+            recovered: Mutex::default(),
             tracker: TaskTracker::new(),
             closed: CancellationToken::new(),
             caches: Mutex::default(),
@@ -136,7 +139,7 @@ impl Shared {
             return Err(Away::Known);
         }
         let answer = timeout(within, request).await.unwrap_or_else(|_| Err(slow("read", within)));
-        self.judge(&self.reads, answer, |error| error.kind() == ErrorKind::Unavailable)
+        self.judge(&self.reads, within, answer, |error| error.kind() == ErrorKind::Unavailable)
     }
 
     /// Asks L2 to change something, if it takes changes, for at most `within`.
@@ -150,12 +153,13 @@ impl Shared {
         }
         let answer = timeout(within, request).await.unwrap_or_else(|_| Err(slow("write", within)));
         // A server that is full or read-only answers, and takes nothing all the same.
-        self.judge(&self.writes, answer, |error| error.kind() != ErrorKind::InvalidArgument)
+        self.judge(&self.writes, within, answer, |error| error.kind() != ErrorKind::InvalidArgument)
     }
 
     fn judge<T>(
         self: &Arc<Self>,
         breaker: &Breaker,
+        within: Duration,
         answer: Result<T, Error>,
         fails: impl FnOnce(&Error) -> bool,
     ) -> Result<T, Away> {
@@ -167,7 +171,7 @@ impl Shared {
             Err(error) => {
                 if !fails(&error) {
                     breaker.succeeded();
-                } else if breaker.failed() {
+                } else if breaker.failed(within) {
                     tracing::warn!(%error, "going on without L2");
                     recovery::start(self);
                 }

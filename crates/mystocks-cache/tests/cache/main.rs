@@ -3,9 +3,12 @@
 #![expect(clippy::print_stdout, reason = "seeds and figures are for whoever reads the log")]
 #![expect(clippy::disallowed_methods, reason = "a test ends its own tasks")]
 
+mod calm;
+mod faulty;
 mod hostile;
 mod invalidation;
 mod nodes;
+mod recovery;
 mod scripted;
 mod stampede;
 mod tiers;
