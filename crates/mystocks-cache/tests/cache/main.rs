@@ -5,6 +5,7 @@
 
 mod batch;
 mod calm;
+mod early;
 mod faulty;
 mod hostile;
 mod invalidation;
