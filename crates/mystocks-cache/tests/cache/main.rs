@@ -9,6 +9,7 @@ mod early;
 mod faulty;
 mod hostile;
 mod invalidation;
+mod law;
 mod nodes;
 mod recovery;
 mod scripted;
