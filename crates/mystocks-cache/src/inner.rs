@@ -156,7 +156,6 @@ impl<K: CacheKey, V: Send + Sync + 'static> Inner<K, V> {
 
     /// Makes a slot of what stands in L2; `since` is from before it was read.
     pub(crate) fn slot(&self, stored: &Stored<V>, since: u64, digest: u64, l2_is_there: bool) -> Slot<V> {
-        let now = Instant::now();
         let us = i64::try_from(self.shared.now_us()).unwrap_or(i64::MAX);
         self.base_us.store(us.saturating_sub(uptime_us()), Ordering::Relaxed);
 
