@@ -61,12 +61,13 @@ where
     let named = named
         .collect::<Result<Vec<Named>, _>>()
         .inspect_err(|_| keys.iter().for_each(|_| inner.counters.errors()))?;
+    let sets: Vec<u64> = named.iter().map(|named| inner.flights.sets(named.digest)).collect();
     let reads = inner.read_many(&named).await;
-    for ((index, named), read) in missing.into_iter().zip(&named).zip(reads) {
+    for (((index, named), sets), read) in missing.into_iter().zip(&named).zip(sets).zip(reads) {
         let (Read::Fresh(stored, _), Some(key)) = (read, keys.get(index)) else { continue };
         let slot = inner.slot(&stored, since, named.digest, true);
         let found = inner.found(&slot, Tier::L2);
-        inner.flights.fill(named.digest, || inner.insert(key, slot, true));
+        inner.flights.fill(named.digest, sets, || inner.insert(key, slot, true));
         if let Some(answer) = answers.get_mut(index) {
             *answer = found.outcome();
         }

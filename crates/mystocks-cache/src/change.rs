@@ -32,6 +32,8 @@ pub enum Done {
 
 /// How long a change of the caller's may take before it is queued: it is worth more patience than a read.
 const WITHIN: Duration = Duration::from_secs(1);
+/// The lease under which a value is set outlasts that: one that is lost was taken away by a later change.
+const LEASE: Duration = Duration::from_secs(2);
 
 impl<K, V> Inner<K, V>
 where
@@ -92,13 +94,17 @@ where
                     if self.shared.pending.concerns(name) {
                         return Err(Away::Known);
                     }
-                    let written = write(&self.shared, name, &seal, kept, self.policy.lease);
+                    let written = write(&self.shared, name, &seal, kept);
                     self.shared.write(WITHIN, written).await
                 };
                 match written.await {
                     Ok(Some(stamp)) => (stamp, Done::Applied),
                     // Somebody else's later change came between: that one counts.
-                    Ok(None) => return Ok(Done::Applied),
+                    Ok(None) => {
+                        // What read L2 meanwhile may hold the value from before both.
+                        self.forget(key, named.digest);
+                        return Ok(Done::Applied);
+                    }
                     Err(away) => {
                         self.note(&away);
                         let instead = Some(Arc::from(self.mark.as_str()));
@@ -120,9 +126,11 @@ where
             encoded: length,
         };
         let slot = self.slot(&stored, since, named.digest, done == Done::Applied);
-        // What began to fetch it in between may be answered with what was there before.
-        self.flights.void(named.digest);
-        self.flights.fill(named.digest, || self.insert(key, slot, true));
+        self.flights.set(named.digest, || match done {
+            Done::Applied => self.insert(key, slot, true),
+            // Its stamp is not the store's, and says nothing beside one that is.
+            Done::Queued => self.l1.insert(key, slot),
+        });
         Ok(done)
     }
 
@@ -201,13 +209,7 @@ async fn in_time<T>(glob: &str, request: impl Future<Output = Result<T, Error>>)
 }
 
 /// Takes the lease whoever has it, writes the entry, and returns its stamp, or `None` if somebody else came between.
-async fn write(
-    shared: &Shared,
-    key: &str,
-    seal: &Sealing,
-    ttl: Duration,
-    lease: Duration,
-) -> Result<Option<u64>, Error> {
+async fn write(shared: &Shared, key: &str, seal: &Sealing, ttl: Duration) -> Result<Option<u64>, Error> {
     let Some(leases) = &shared.leases else {
         let stamp = shared.now_us();
         if let Some(store) = &shared.store {
@@ -217,7 +219,7 @@ async fn write(
     };
     let token = token();
     let want = [Want { key, token: &token, seen: &[], by_force: true }];
-    let Some(Take::Taken { stamp }) = leases.take(&want, lease).await?.pop() else {
+    let Some(Take::Taken { stamp }) = leases.take(&want, LEASE).await?.pop() else {
         return Ok(None);
     };
     let held = Held { key, token: &token };

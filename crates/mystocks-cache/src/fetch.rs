@@ -57,19 +57,21 @@ where
     loop {
         let mut lead = match inner.flights.board(named.digest, &key) {
             Boarded::Leader(lead) => lead,
-            Boarded::Waiter(flight) => match patience.wait(&flight, spare.as_ref()).await {
-                // Somebody else's "there is none" does not answer a caller whose loader always has one.
-                Landed::Found(Found { value: None, .. }) if !absence_answers => continue,
-                Landed::Abandoned => continue,
-                Landed::Found(found) => {
-                    inner.count(&found, true);
-                    return Ok(found);
+            Boarded::Waiter(flight) => {
+                match patience.wait(&flight, confirmed(&inner, spare.as_ref())).await {
+                    // Somebody else's "there is none" does not answer a caller whose loader always has one.
+                    Landed::Found(Found { value: None, .. }) if !absence_answers => continue,
+                    Landed::Abandoned => continue,
+                    Landed::Found(found) => {
+                        inner.count(&found, true);
+                        return Ok(found);
+                    }
+                    Landed::Failed(error) => {
+                        inner.counters.errors();
+                        return Err(error);
+                    }
                 }
-                Landed::Failed(error) => {
-                    inner.counters.errors();
-                    return Err(error);
-                }
-            },
+            }
         };
         let since = inner.shared.order.now();
         let read = inner.read_l2(&named, spare.as_ref(), inner.patience(spare.as_ref())).await;
@@ -98,10 +100,14 @@ where
             Read::Nothing(bytes) => {
                 seen = bytes;
                 // What was to be confirmed is not there any more, which is no reason to serve it.
-                spare = spare.filter(|spare| spare.kind == SpareKind::Over);
+                spare =
+                    spare.filter(|spare| spare.kind == SpareKind::Over && inner.is_confirmed(&spare.slot));
             }
             // A fresh "there is none" does not answer this caller; it is what its value will replace.
-            Read::Fresh(_, bytes) => seen = load::head(&bytes),
+            Read::Fresh(_, bytes) => {
+                seen = load::head(&bytes);
+                spare = spare.filter(|spare| inner.is_confirmed(&spare.slot));
+            }
             Read::Away => {}
         }
         if let Some(slot) = inner.held(&key, there).filter(|slot| slot.value.is_some() || absence_answers) {
@@ -135,6 +141,15 @@ where
             }
         };
     }
+}
+
+/// Returns what may be served before L2 was asked.
+fn confirmed<'s, K, V>(inner: &Inner<K, V>, spare: Option<&'s Spare<V>>) -> Option<&'s Spare<V>>
+where
+    K: CacheKey,
+    V: Send + Sync + 'static,
+{
+    spare.filter(|spare| inner.is_confirmed(&spare.slot))
 }
 
 /// How long one caller waits for what.

@@ -81,6 +81,8 @@ struct Shard<K, V> {
     flying: HashTable<Flying<K, V>>,
     /// Counts the fills that have no flight.
     strays: u64,
+    /// Counts those of them that are by the caller's own hand.
+    sets: u64,
 }
 
 #[derive(Debug)]
@@ -100,7 +102,7 @@ pub(crate) enum Boarded<K: CacheKey, V> {
 
 impl<K: CacheKey, V> Flights<K, V> {
     pub(crate) fn new() -> Self {
-        let shard = || Mutex::new(Shard { flying: HashTable::new(), strays: 0 });
+        let shard = || Mutex::new(Shard { flying: HashTable::new(), strays: 0, sets: 0 });
         Self { shards: std::array::from_fn(|_| shard()) }
     }
 
@@ -126,10 +128,7 @@ impl<K: CacheKey, V> Flights<K, V> {
 
     /// Makes those who come from now on fetch anew what has this digest.
     pub(crate) fn void(&self, digest: u64) {
-        let mut shard = self.shard(digest);
-        while let Ok(flying) = shard.flying.find_entry(digest, |flying| flying.digest == digest) {
-            flying.remove();
-        }
+        void(&mut self.shard(digest), digest);
     }
 
     /// Makes those who come from now on fetch anew, whatever it is.
@@ -139,10 +138,26 @@ impl<K: CacheKey, V> Flights<K, V> {
         }
     }
 
-    /// Runs `insert` alone among those who fill L1 with what has this digest.
-    pub(crate) fn fill(&self, digest: u64, insert: impl FnOnce()) {
+    /// Returns a number for [`Flights::fill`] that is to be taken before L2 is read.
+    pub(crate) fn sets(&self, digest: u64) -> u64 {
+        self.shard(digest).sets
+    }
+
+    /// Runs `insert` alone among those who fill L1 with what has this digest, unless a value was set since `sets` was taken.
+    pub(crate) fn fill(&self, digest: u64, sets: u64, insert: impl FnOnce()) {
+        let mut shard = self.shard(digest);
+        if shard.sets == sets {
+            shard.strays += 1;
+            insert();
+        }
+    }
+
+    /// Runs `insert` in the same way for a value that was set: who is fetching it may have read the one before.
+    pub(crate) fn set(&self, digest: u64, insert: impl FnOnce()) {
         let mut shard = self.shard(digest);
         shard.strays += 1;
+        shard.sets += 1;
+        void(&mut shard, digest);
         insert();
     }
 
@@ -217,6 +232,12 @@ impl<K: CacheKey, V> Drop for Lead<K, V> {
         if let Some(landed) = self.if_dropped.take() {
             self.end(landed, |_| ());
         }
+    }
+}
+
+fn void<K, V>(shard: &mut Shard<K, V>, digest: u64) {
+    while let Ok(flying) = shard.flying.find_entry(digest, |flying| flying.digest == digest) {
+        flying.remove();
     }
 }
 

@@ -111,7 +111,7 @@ impl<K: CacheKey, V: Send + Sync + 'static> Inner<K, V> {
         if self.is_gone(&slot, since) {
             return Look::Nothing;
         }
-        let recheck = self.recheck.load(Ordering::Acquire) > since && !self.shared.link.grants(slot.bucket);
+        let recheck = self.is_unconfirmed(&slot, since);
         let Some(side) = &slot.side else {
             return if recheck { unconfirmed(slot) } else { Look::Fresh(slot) };
         };
@@ -132,6 +132,16 @@ impl<K: CacheKey, V: Send + Sync + 'static> Inner<K, V> {
             Look::Fresh(slot) if slot.is_early() => Look::Early(slot),
             look => look,
         }
+    }
+
+    /// Returns whether L2 is to be asked if the entry, read at `since`, still holds.
+    pub(crate) fn is_unconfirmed(&self, slot: &Slot<V>, since: u64) -> bool {
+        self.recheck.load(Ordering::Acquire) > since && !self.shared.link.grants(slot.bucket)
+    }
+
+    /// Returns whether an entry whose time is up may be served before L2 was asked, or although L2 has nothing.
+    pub(crate) fn is_confirmed(&self, slot: &Slot<V>) -> bool {
+        !self.shared.link.is_deaf() && !self.is_unconfirmed(slot, self.shared.order.restore(slot.since))
     }
 
     /// Returns whether the entry was invalidated, in whatever way, after `since`.

@@ -29,6 +29,11 @@ impl Link {
         self.up.load(Ordering::Acquire)
     }
 
+    /// Returns whether there is a link, and it is lost.
+    pub(crate) fn is_deaf(&self) -> bool {
+        self.listens && !self.is_up()
+    }
+
     pub(crate) fn found(&self) {
         *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.up.store(true, Ordering::Release);
@@ -47,7 +52,7 @@ impl Link {
     /// Returns how long L1 may serve what it reads from L2 now, when that is less than usual: drawn, so that what was read
     /// together is not read again together.
     pub(crate) fn short(&self) -> Option<Duration> {
-        (self.listens && !self.is_up()).then(|| UNHEARD.mul_f64(0.7 + 0.3 * fastrand::f64()))
+        self.is_deaf().then(|| UNHEARD.mul_f64(0.7 + 0.3 * fastrand::f64()))
     }
 
     /// Returns whether an entry of `bucket` that has to be compared with L2 may wait a moment longer.

@@ -30,6 +30,8 @@ fn hear(shared: &Shared, signal: Signal) {
             shared.marks.forget();
             // First the step, then the news: what is read between them is compared once more and no less.
             recheck_all(shared);
+            // A load may run that was overtaken while nobody told us.
+            shared.members().iter().for_each(|member| member.void_all());
             shared.link.found();
             metrics::gauge!(metric::LINK_UP).set(1.0);
         }
@@ -65,8 +67,10 @@ fn hear(shared: &Shared, signal: Signal) {
 
 /// Takes in that `mark` was set, at `stamp` or not yet in the store.
 pub(crate) fn set_mark(shared: &Shared, mark: &str, stamp: Option<u64>) {
+    // First the stamp, then the step: who takes the step for the beginning of a read of L2 finds the stamp.
+    let overflows = shared.marks.set(mark, stamp, 0);
     let step = shared.order.step();
-    if shared.marks.set(mark, stamp, step) {
+    if shared.marks.set(mark, stamp, step) || overflows {
         recheck_all(shared);
     }
     let members = shared.members();

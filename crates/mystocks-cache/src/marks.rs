@@ -23,6 +23,8 @@ struct Table {
     marks: HashMap<Arc<str>, Mark>,
     /// Changes whenever the link was lost or found: what was asked for before may have been missed.
     generation: u64,
+    /// The latest step of the marks that are not in the table any more.
+    floor: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +34,8 @@ struct Mark {
     /// Of this process's [`Order`](crate::order::Order).
     step: u64,
     learned: Instant,
+    /// Whether nothing can have been missed since.
+    known: bool,
     /// The store could not be told yet: nothing in it is newer.
     pending: bool,
 }
@@ -52,7 +56,7 @@ impl Marks {
         if mark.pending {
             return Some(u64::MAX);
         }
-        lasts.is_none_or(|lasts| mark.learned.elapsed() < lasts).then_some(mark.stamp)
+        (mark.known && lasts.is_none_or(|lasts| mark.learned.elapsed() < lasts)).then_some(mark.stamp)
     }
 
     /// Takes in what the store said of `mark`, asked for in `generation`.
@@ -70,7 +74,7 @@ impl Marks {
         let mut table = self.write();
         let overflows = table.marks.len() >= MOST && !table.marks.contains_key(mark);
         if overflows {
-            table.forget();
+            table.make_room();
         }
         table.enter(mark, |known| {
             known.step = known.step.max(step);
@@ -85,10 +89,11 @@ impl Marks {
     /// Returns whether one of `marks` was set after `since`.
     pub(crate) fn is_outdated(&self, marks: &[Arc<str>], since: u64) -> bool {
         let table = self.read();
-        marks.iter().any(|mark| table.marks.get(mark).is_some_and(|mark| mark.step > since))
+        let step = |mark: &Arc<str>| table.marks.get(mark).map_or(0, |mark| mark.step).max(table.floor);
+        marks.iter().any(|mark| step(mark) > since)
     }
 
-    /// Forgets what the store said, since something may have been missed.
+    /// Forgets what the store said, since something may have been missed; what was invalidated stays so.
     pub(crate) fn forget(&self) {
         self.write().forget();
         self.version.fetch_add(1, Ordering::AcqRel);
@@ -112,14 +117,23 @@ impl Table {
                 stamp: 0,
                 step: 0,
                 learned: now,
+                known: true,
                 pending: false,
             }),
         };
         known.learned = now;
+        known.known = true;
         change(known);
     }
 
     fn forget(&mut self) {
+        self.marks.values_mut().for_each(|mark| mark.known = false);
+        self.generation += 1;
+    }
+
+    fn make_room(&mut self) {
+        let dropped = self.marks.values().filter(|mark| !mark.pending);
+        self.floor = dropped.map(|mark| mark.step).fold(self.floor, u64::max);
         self.marks.retain(|_, mark| mark.pending);
         self.generation += 1;
     }
@@ -156,11 +170,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_was_invalidated_stays_so_when_the_link_is_lost() {
+        let marks = Marks::default();
+        marks.set("tag", Some(5), 3);
+        marks.forget();
+        assert_eq!(marks.stamp("tag", None), None);
+        assert!(marks.is_outdated(&[Arc::from("tag")], 2));
+        assert!(!marks.is_outdated(&[Arc::from("tag")], 3));
+    }
+
+    #[tokio::test]
     async fn too_many_marks_are_forgotten_together() {
         let marks = Marks::default();
         assert!((0..MOST).all(|mark| !marks.set(&mark.to_string(), Some(1), 1)));
         assert!(marks.set("one more", Some(1), 1));
         assert_eq!(marks.stamp("0", None), None);
         assert_eq!(marks.stamp("one more", None), Some(1));
+        assert!(marks.is_outdated(&[Arc::from("0")], 0), "what it ended does not come back");
+        assert!(!marks.is_outdated(&[Arc::from("0")], 1));
     }
 }

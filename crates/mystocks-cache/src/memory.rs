@@ -122,7 +122,8 @@ impl Store for MemoryStore {
     async fn remove(&self, keys: &[&str]) -> Result<u64, Error> {
         let now = Instant::now();
         let state = &mut *self.state();
-        let removed = keys.iter().filter(|key| state.shelf.remove(key, now) || state.book.strike(key, now)).count();
+        let removed =
+            keys.iter().filter(|key| state.shelf.remove(key, now) || state.book.strike(key, now)).count();
         Ok(removed as u64)
     }
 

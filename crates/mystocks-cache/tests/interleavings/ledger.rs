@@ -142,7 +142,9 @@ impl Ledger {
         for change in history.changes.iter().filter(|change| history.is_known(change, node)) {
             match change.covers {
                 Covers::Tag(tag) => floor.tags[tag] = floor.tags[tag].max(change.began),
-                covers if covers.key().is_none_or(|only| only == key) => floor.any = floor.any.max(change.began),
+                covers if covers.key().is_none_or(|only| only == key) => {
+                    floor.any = floor.any.max(change.began)
+                }
                 _ => {}
             }
         }
@@ -161,7 +163,10 @@ impl Ledger {
             let change = history.changes.iter().find(|change| change.began == least);
             let cuts: Vec<_> = history.cuts.iter().filter(|(of, ..)| *of == floor.node).collect();
             let now = Instant::now();
-            let what = format!("at {now:?} node {} {how}: stale {datum:?} after {change:?}; its link: {cuts:?}", floor.node);
+            let what = format!(
+                "at {now:?} node {} {how}: stale {datum:?} after {change:?}; its link: {cuts:?}",
+                floor.node
+            );
             history.fail(what);
         }
     }
@@ -255,8 +260,15 @@ impl Figures {
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { checked, changes, loads, commits, stale, errors, abandoned, cuts, l1, l2, .. } = self;
-        write!(f, "{checked} reads judged ({l1} from L1, {l2} from L2, {stale} served stale), {changes} changes, ")?;
-        write!(f, "{loads} questions to the database, {commits} writes to L2, {} early refreshes, ", self.refreshes)?;
+        write!(
+            f,
+            "{checked} reads judged ({l1} from L1, {l2} from L2, {stale} served stale), {changes} changes, "
+        )?;
+        write!(
+            f,
+            "{loads} questions to the database, {commits} writes to L2, {} early refreshes, ",
+            self.refreshes
+        )?;
         write!(f, "{} loads overtaken, {errors} loads failed, ", self.overtaken)?;
         write!(f, "{abandoned} callers went away, {cuts} links cut")
     }

@@ -5,7 +5,10 @@
 //! `MYSTOCKS_SEED=… MYSTOCKS_WORLDS=1` runs that one again.
 #![expect(clippy::unwrap_used, reason = "what surrounds the tests may panic as they do")]
 #![expect(clippy::print_stdout, reason = "seeds and figures are for whoever reads the log")]
-#![expect(clippy::disallowed_methods, reason = "tasks end with the runtime of their world; figures are of real time")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tasks end with the runtime of their world; figures are of real time"
+)]
 
 mod ledger;
 mod port;
@@ -19,7 +22,7 @@ use port::Flaw;
 use world::BURSTS;
 
 /// So many interleavings run when nobody asks for more.
-const BOUNDED: u64 = 5_000;
+const BOUNDED: u64 = 2_000;
 
 fn number(name: &str) -> Option<u64> {
     let text = std::env::var_os(name)?;

@@ -50,7 +50,8 @@ impl std::error::Error for NoAnswer {}
 pub(crate) fn run(seed: u64, flaw: Flaw) -> Result<Figures, String> {
     // The engine draws from the thread's generator.
     fastrand::seed(seed);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(live(seed, flaw))
 }
 
@@ -209,7 +210,11 @@ impl Node {
 
     fn relink(&self, cut: bool) {
         // What is lost is lost from the moment the link is cut, and nothing is from the moment it is healed.
-        if cut { self.link.cut() } else { self.link.heal() }
+        if cut {
+            self.link.cut()
+        } else {
+            self.link.heal()
+        }
         self.ledger.link(self.id, cut);
         self.ledger.count(|figures| figures.cuts += u64::from(cut));
     }
@@ -329,7 +334,8 @@ impl Node {
 
     async fn pattern(&self, glob: &str) {
         let _locks = self.share().await;
-        let covered = (0..KEYS).filter(|key| glob == "*" || glob == "k4" && *key == 4 || glob == "k[012]" && *key < 3);
+        let covered =
+            (0..KEYS).filter(|key| glob == "*" || glob == "k4" && *key == 4 || glob == "k[012]" && *key < 3);
         let changes: Vec<_> = covered.map(|key| self.ledger.change(self.id, Covers::Match(key)).0).collect();
         self.cache.invalidate_pattern(glob).await.unwrap();
         changes.into_iter().for_each(|change| self.ledger.changed(change));
