@@ -35,7 +35,7 @@ const SCAN_COUNT: usize = 500;
 /// second `SET` could undo somebody else's newer one.
 ///
 /// # Many reads at once
-/// Up to 32 reads of single keys go out as they come, each a `GET`. Further ones are gathered into `MGET`s of up to 128
+/// Up to 32 reads of single keys go out as they come, each a `GET`. Further ones are gathered into `MGET`s of up to 256
 /// keys, fewer of large values, which serves them two to three times as fast. No read waits longer than 50 ms for others to be
 /// answered. Nothing is gathered on the connections for large values.
 #[derive(Debug, Clone)]
@@ -90,7 +90,7 @@ impl RedisStore {
         write(size, self.is_tracked)
     }
 
-    async fn get_alone(&self, key: &str) -> Result<Option<Bytes>, Error> {
+    async fn get_one(&self, key: &str) -> Result<Option<Bytes>, Error> {
         let reading = (self.reads == Lane::Small).then(|| self.gather.enter());
         if reading.as_ref().is_some_and(Reading::is_crowded)
             && let Some(answer) = self.gather.read(key, &self.manager, self.read()).await
@@ -100,21 +100,15 @@ impl RedisStore {
                 Err(cause) => Err(store_error("get", &[key], (*cause).clone())),
             };
         }
-        match self.manager.query(cmd("GET").arg(key), self.read()).await {
+        let ask = async { self.manager.query(cmd("GET").arg(key), self.read()).await };
+        // Boxed, so that the thousands who are gathered do not carry the room for it.
+        match Box::pin(ask).await {
             Ok(value) => bytes("get", &[key], value),
             Err(cause) => Err(store_error("get", &[key], cause)),
         }
     }
-}
 
-#[async_trait]
-impl Store for RedisStore {
-    async fn get(&self, keys: &[&str]) -> Result<Vec<Option<Bytes>>, Error> {
-        match keys {
-            [] => return Ok(Vec::new()),
-            [key] => return Ok(vec![self.get_alone(key).await?]),
-            _ => {}
-        }
+    async fn get_batch(&self, keys: &[&str]) -> Result<Vec<Option<Bytes>>, Error> {
         let answer = self
             .manager
             .query(cmd("MGET").arg(keys), self.read())
@@ -126,6 +120,17 @@ impl Store for RedisStore {
                 values.map(|value| bytes("get", keys, value)).collect()
             }
             _ => Err(unexpected("get", keys)),
+        }
+    }
+}
+
+#[async_trait]
+impl Store for RedisStore {
+    async fn get(&self, keys: &[&str]) -> Result<Vec<Option<Bytes>>, Error> {
+        match keys {
+            [] => Ok(Vec::new()),
+            [key] => Ok(vec![self.get_one(key).await?]),
+            _ => Box::pin(self.get_batch(keys)).await,
         }
     }
 

@@ -22,7 +22,7 @@ const COLLECTORS: usize = 2;
 const PATIENCE: Duration = Duration::from_millis(50);
 /// How many keys one `MGET` asks for: few enough of large values that a reply is about [`REPLY`].
 const FEWEST: usize = 8;
-const MOST: usize = 128;
+const MOST: usize = 256;
 const REPLY: usize = 256 * 1024;
 
 /// What one gathered read gets; the error is the whole batch's.
@@ -164,7 +164,7 @@ impl Shared {
             }
             if gone > 0 {
                 // A call dropped without an answer has its connection looked at. Theirs would have been dropped.
-                let _ = redis.query::<Value>(&cmd("PING"), call).now_or_never();
+                let _ = redis.query::<Value>(&cmd("PING"), Call::once()).now_or_never();
             }
         };
         match reply {
