@@ -52,11 +52,11 @@ fn read(store: &RedisStore, n: usize) -> impl Future<Output = Read> + Send + 'st
     async move { store.get(&[&key(n)]).await }
 }
 
-/// Waits until the server has executed `calls` of `command` and returns; the answers may be on their way.
+/// Waits until the server has executed at least `calls` of `command`; the answers may be on their way.
 async fn seen(direct: &PrivateRedis, command: &str, calls: usize) {
     let what = format!("{calls} {command}");
     eventually(&what, PATIENCE, async || {
-        direct.executed().await.get(command).copied().unwrap_or(0) == calls as u64
+        direct.executed().await.get(command).copied().unwrap_or(0) >= calls as u64
     })
     .await;
 }
@@ -234,7 +234,7 @@ async fn when_the_server_dies_every_reader_gets_an_error_about_its_own_key() {
     let _: () = direct.ask(&["CONFIG", "RESETSTAT"]).await;
     proxy.hold_replies(true);
     let readers: Vec<_> = (0..1_000).map(|n| tokio::spawn(read(&store, n))).collect();
-    seen(&direct, "mget", 8).await;
+    seen(&direct, "mget", 4).await;
     direct.server.kill().await;
     proxy.refuse(true);
     proxy.cut();
