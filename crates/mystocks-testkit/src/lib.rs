@@ -31,5 +31,6 @@ mod spec;
 
 pub use eventually::eventually;
 pub use proxy::FaultProxy;
+pub use pump::Line;
 pub use server::RedisServer;
 pub use spec::RedisServerBuilder;

@@ -11,7 +11,7 @@ use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::pump::{Direction, Faults, pump};
+use crate::pump::{Direction, Faults, Line, pump};
 
 /// A TCP proxy on loopback in front of one server, with faults to switch on and off.
 ///
@@ -106,6 +106,16 @@ impl FaultProxy {
         self.faults.send_modify(|now| now.delay = delay);
     }
 
+    /// Closes the connections that are used so, those that are open and those that come, while it is `Some`.
+    pub fn sever(&self, line: Option<Line>) {
+        self.faults.send_modify(|now| now.severed = line);
+    }
+
+    /// Freezes the connections that are used so, those that are open and those that come, while it is `Some`.
+    pub fn hush(&self, line: Option<Line>) {
+        self.faults.send_modify(|now| now.hushed = line);
+    }
+
     /// Ends every fault: frozen connections go on with what they held. Connections already closed stay closed.
     pub fn heal(&self) {
         self.faults.send_modify(|now| {
@@ -177,8 +187,11 @@ async fn carry(client: TcpStream, upstream: SocketAddr, number: u64, mut faults:
     let _ = server.set_nodelay(true);
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
+    let line = watch::Sender::new(None);
+    let mut watched = faults.clone();
     tokio::select! {
-        () = pump(from_client, to_server, number, Direction::Request, faults.clone()) => {}
-        () = pump(from_server, to_client, number, Direction::Reply, faults) => {}
+        _ = watched.wait_for(|now| now.severs(*line.borrow())) => {}
+        () = pump(from_client, to_server, number, Direction::Request, &line, faults.clone()) => {}
+        () = pump(from_server, to_client, number, Direction::Reply, &line, faults) => {}
     }
 }

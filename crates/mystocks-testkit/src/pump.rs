@@ -6,6 +6,27 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::watch;
 
+/// What a connection is used for, as far as its requests have shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Line {
+    /// It subscribes to channels.
+    Subscription,
+    /// It carries commands.
+    Commands,
+}
+
+impl Line {
+    /// Tells it by a request; what every connection says first shows nothing.
+    fn of(request: &[u8]) -> Option<Self> {
+        let says = |word: &[u8]| request.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word));
+        if says(b"\nSUBSCRIBE\r") {
+            return Some(Self::Subscription);
+        }
+        let commands: [&[u8]; 5] = [b"\nTIME\r", b"\nGET\r", b"\nMGET\r", b"\nSET\r", b"\nEVALSHA\r"];
+        commands.into_iter().any(says).then_some(Self::Commands)
+    }
+}
+
 /// What the proxy does to the connections; connections are numbered from 0 in the order they came.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Faults {
@@ -17,6 +38,16 @@ pub(crate) struct Faults {
     pub(crate) hang_new: bool,
     pub(crate) hold_replies: bool,
     pub(crate) delay: Duration,
+    /// Connections of this use are closed.
+    pub(crate) severed: Option<Line>,
+    /// Connections of this use are frozen.
+    pub(crate) hushed: Option<Line>,
+}
+
+impl Faults {
+    pub(crate) fn severs(&self, line: Option<Line>) -> bool {
+        line.is_some() && self.severed == line
+    }
 }
 
 /// Which way the bytes go.
@@ -32,16 +63,29 @@ pub(crate) async fn pump(
     mut to: OwnedWriteHalf,
     number: u64,
     direction: Direction,
+    line: &watch::Sender<Option<Line>>,
     mut faults: watch::Receiver<Faults>,
 ) {
-    let held =
-        move |now: &Faults| number < now.frozen_below || (now.hold_replies && direction == Direction::Reply);
+    let held = |now: &Faults| {
+        let hushed = now.hushed.is_some() && *line.borrow() == now.hushed;
+        number < now.frozen_below || hushed || (now.hold_replies && direction == Direction::Reply)
+    };
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let read = from.read(&mut buffer).await;
         let delay = faults.borrow().delay;
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
+        }
+        if direction == Direction::Request
+            && line.borrow().is_none()
+            && let Ok(length) = read
+            && let Some(shown) = Line::of(buffer.get(..length).unwrap_or_default())
+        {
+            line.send_replace(Some(shown));
+            if faults.borrow().severs(Some(shown)) {
+                return;
+            }
         }
         // A frozen connection passes nothing on, not even that the other side has closed.
         if faults.wait_for(|now| !held(now)).await.is_err() {

@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use mystocks_testkit::{FaultProxy, RedisServer, eventually};
+use mystocks_testkit::{FaultProxy, Line, RedisServer, eventually};
 use tokio::time::Instant;
 
 const LONG: Duration = Duration::from_secs(30);
@@ -127,4 +127,42 @@ async fn dropping_the_proxy_closes_its_connections() {
 #[should_panic(expected = "not within 30ms: pigs fly")]
 async fn eventually_gives_up_and_says_what_it_waited_for() {
     eventually("pigs fly", Duration::from_millis(30), async || false).await;
+}
+
+fn say(stream: &mut TcpStream, words: &[&str]) {
+    let words: String = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len())).collect();
+    let count = words.matches('$').count();
+    let _ = stream.write_all(format!("*{count}\r\n{words}").as_bytes());
+}
+
+#[tokio::test]
+async fn connections_are_severed_and_hushed_by_their_use() {
+    let server = RedisServer::start().await;
+    let proxy = FaultProxy::start(server.address()).await;
+    let answers = |stream: &mut TcpStream| stream.read(&mut [0; 256]).is_ok_and(|length| length > 0);
+    let (mut listens, mut commands) = (connect(&proxy), connect(&proxy));
+    say(&mut listens, &["SUBSCRIBE", "news"]);
+    say(&mut commands, &["TIME"]);
+    assert!(answers(&mut listens) && answers(&mut commands));
+
+    proxy.sever(Some(Line::Subscription));
+    assert!(!answers(&mut listens), "it is closed");
+    let mut again = connect(&proxy);
+    ping(&mut again).unwrap();
+    say(&mut again, &["SUBSCRIBE", "news"]);
+    assert!(!answers(&mut again), "one that comes meanwhile is closed as soon as it subscribes");
+    say(&mut commands, &["TIME"]);
+    assert!(answers(&mut commands), "the other one is spared");
+
+    proxy.sever(None);
+    proxy.hush(Some(Line::Commands));
+    let mut listens = connect(&proxy);
+    say(&mut listens, &["SUBSCRIBE", "news"]);
+    assert!(answers(&mut listens), "the other one is spared");
+    commands.set_read_timeout(Some(SHORT)).unwrap();
+    say(&mut commands, &["TIME"]);
+    assert!(!answers(&mut commands), "it is frozen");
+    proxy.hush(None);
+    commands.set_read_timeout(Some(LONG)).unwrap();
+    assert!(answers(&mut commands), "it goes on");
 }
