@@ -154,7 +154,7 @@ where
     }
     let mut failed = None;
     for ((key, flight, spare, joined), patience) in flights.into_iter().zip(patience) {
-        match patience.wait(&flight, spare.as_ref()).await {
+        match patience.wait(&flight, fetch::confirmed(inner, spare.as_ref())).await {
             Landed::Found(found) => {
                 inner.count(&found, joined);
                 answers.extend(found.outcome().map(|outcome| (key.clone(), outcome)));

@@ -144,7 +144,7 @@ where
 }
 
 /// Returns what may be served before L2 was asked.
-fn confirmed<'s, K, V>(inner: &Inner<K, V>, spare: Option<&'s Spare<V>>) -> Option<&'s Spare<V>>
+pub(crate) fn confirmed<'s, K, V>(inner: &Inner<K, V>, spare: Option<&'s Spare<V>>) -> Option<&'s Spare<V>>
 where
     K: CacheKey,
     V: Send + Sync + 'static,
@@ -235,7 +235,9 @@ impl<K: CacheKey, V: DeserializeOwned + Send + Sync + 'static> Inner<K, V> {
     /// Returns how long a caller who has `spare` waits for L2: no longer than for the whole answer.
     fn patience(&self, spare: Option<&Spare<V>>) -> Duration {
         let policy = &self.policy;
-        let soft = policy.soft_timeout.filter(|_| spare.is_some());
+        // What has to be confirmed is not served for impatience.
+        let over = spare.is_some_and(|spare| spare.kind == SpareKind::Over && self.is_confirmed(&spare.slot));
+        let soft = policy.soft_timeout.filter(|_| over);
         [soft, policy.hard_timeout].into_iter().flatten().fold(policy.l2_timeout, Duration::min)
     }
 

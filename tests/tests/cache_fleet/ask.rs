@@ -61,16 +61,39 @@ impl Setup {
 pub(crate) enum Ask {
     Open(Setup),
     /// So many callers ask for one key at the time `at_us`.
-    Herd { name: String, callers: usize, compute: Duration, at_us: u64 },
+    Herd {
+        name: String,
+        callers: usize,
+        compute: Duration,
+        at_us: u64,
+    },
     /// Starts a load that takes so long, and answers when its loader runs.
-    Lead { name: String, compute: Duration },
-    Read { names: Vec<String> },
-    Peek { names: Vec<String> },
-    Warm { names: Vec<String> },
-    Invalidate { names: Vec<String> },
-    Set { names: Vec<String>, version: u64 },
+    Lead {
+        name: String,
+        compute: Duration,
+    },
+    Read {
+        names: Vec<String>,
+    },
+    Peek {
+        names: Vec<String>,
+    },
+    Warm {
+        names: Vec<String>,
+    },
+    Invalidate {
+        names: Vec<String>,
+    },
+    Set {
+        names: Vec<String>,
+        version: u64,
+    },
     Tag(String),
-    Watch { names: Vec<String>, pause: Duration, compute: Duration },
+    Watch {
+        names: Vec<String>,
+        pause: Duration,
+        compute: Duration,
+    },
     Watched,
     Steady(Load),
     Figures,

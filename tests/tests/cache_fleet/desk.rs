@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use mystocks_cache::{Cache, CacheHub, Done, Keyspace, LoadCtx, Outcome, RedisStore};
 use mystocks_config::RedisSettings;
-use mystocks_redis_core::redis::RedisError;
 use mystocks_redis_core::RedisManager;
+use mystocks_redis_core::redis::RedisError;
 use mystocks_testkit::RedisServer;
 use serde_json::{Value, json, to_value};
 use tokio::task::JoinSet;
@@ -185,9 +185,8 @@ impl Desk {
                 let tag = tag.clone();
                 async move {
                     let _ = tag;
-                    let item = |name: String| {
-                        (name.clone(), Item { name, version: 1, maker: std::process::id() })
-                    };
+                    let item =
+                        |name: String| (name.clone(), Item { name, version: 1, maker: std::process::id() });
                     Ok::<_, RedisError>(names.into_iter().map(item).collect::<HashMap<_, _>>())
                 }
             },

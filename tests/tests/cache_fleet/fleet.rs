@@ -38,7 +38,8 @@ impl Fleet {
 
     pub(crate) async fn everybody_hears(&mut self) {
         for node in &mut self.nodes {
-            eventually("every process hears the others", HANG, async || node.stand().await.hears_others).await;
+            eventually("every process hears the others", HANG, async || node.stand().await.hears_others)
+                .await;
         }
     }
 
@@ -92,7 +93,10 @@ impl Raw {
 }
 
 /// What was called between two times.
-pub(crate) fn between(before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+pub(crate) fn between(
+    before: &BTreeMap<String, u64>,
+    after: &BTreeMap<String, u64>,
+) -> BTreeMap<String, u64> {
     let new = |name: &String, count: &u64| count - before.get(name).copied().unwrap_or(0);
     after.iter().map(|(name, count)| (name.clone(), new(name, count))).filter(|(_, new)| *new > 0).collect()
 }

@@ -67,5 +67,7 @@ async fn the_load_of_a_killed_process_is_taken_over() {
     assert!(loads.iter().all(|loads| *loads == 2), "the dead one's load and one more: {loads:?}");
     assert_eq!(fleet.raw().await.immortals().await, Vec::<String>::new(), "keys without a time to live");
     took.sort_unstable();
-    println!("A3: {rounds} kills under a 2 s lease: loads {loads:?}, taken over within {took:?} ms of the kill");
+    println!(
+        "A3: {rounds} kills under a 2 s lease: loads {loads:?}, taken over within {took:?} ms of the kill"
+    );
 }

@@ -30,7 +30,13 @@ impl Remote {
     }
 
     /// Breaks something by `fault` while a peer invalidates every key, and prints under `what` how it went.
-    async fn story(mut self, what: &str, worst: u64, fault: impl Fn(&FaultProxy), mend: impl Fn(&FaultProxy)) {
+    async fn story(
+        mut self,
+        what: &str,
+        worst: u64,
+        fault: impl Fn(&FaultProxy),
+        mend: impl Fn(&FaultProxy),
+    ) {
         let names = names("cut", KEYS);
         let peer = &mut self.fleet.nodes[0];
         let source = &self.fleet.source;
@@ -38,7 +44,8 @@ impl Remote {
         peer.read(&names).await;
         self.node.read(&names).await;
         self.node.watch(&names, PAUSE, Duration::ZERO).await;
-        eventually("everything is watched", HANG, async || self.node.watched().await.seen.len() == KEYS).await;
+        eventually("everything is watched", HANG, async || self.node.watched().await.seen.len() == KEYS)
+            .await;
         assert_eq!(source.all_loads().await, KEYS as u64, "{what}: loads before the cut");
 
         fault(&self.proxy);

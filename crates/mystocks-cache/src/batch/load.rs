@@ -51,7 +51,9 @@ where
             }
             Read::Nothing(seen) => {
                 mine.job.seen = seen;
-                mine.job.spare = mine.job.spare.filter(|spare| spare.kind == SpareKind::Over);
+                let held =
+                    |spare: &Spare<V>| spare.kind == SpareKind::Over && inner.is_confirmed(&spare.slot);
+                mine.job.spare = mine.job.spare.filter(held);
             }
             Read::Away => {}
         }
