@@ -293,6 +293,38 @@ async fn a_stale_value_that_was_invalidated_is_never_served() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stale_value_that_is_invalidated_while_its_reader_waits_is_not_served_either() {
+    for (fails, how) in
+        [false, true].into_iter().flat_map(|fails| [How::Key, How::Clear].map(|how| (fails, how)))
+    {
+        let fleet = Fleet::new();
+        let node = fleet.node(patient());
+        settle().await;
+        node.read("600519", 1).await;
+        advance(secs(11)).await;
+        let reading = tokio::spawn({
+            let cache = node.cache.clone();
+            async move {
+                let load = move |_| async move {
+                    // Ends before the soft timeout, or never.
+                    sleep(if fails { millis(30) } else { secs(60) }).await;
+                    Err::<u64, _>(std::fmt::Error)
+                };
+                cache.get_or_compute(&"600519".to_owned(), load).await
+            }
+        });
+        settle().await;
+        let done = match how {
+            How::Clear => node.cache.clear().await.unwrap(),
+            _ => node.cache.invalidate(&"600519".to_owned()).await.unwrap(),
+        };
+        assert_eq!(done, Done::Applied);
+        let expected = if fails { ErrorKind::Load } else { ErrorKind::Timeout };
+        assert_eq!(reading.await.unwrap().unwrap_err().kind(), expected, "{how:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stale_value_that_another_process_invalidated_unheard_is_not_served_when_l2_has_nothing() {
     let fleet = Fleet::new();
     let (deaf, other) = (fleet.node(patient()), fleet.node(patient()));
@@ -341,35 +373,4 @@ async fn refused_writes_leave_the_reading_of_l2_alone() {
     other.cache.drop_l1();
     assert_eq!(*other.read("7", 4).await.value, 4);
     assert_ledger(&other.cache, 62);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_pattern_in_an_outage_is_an_error_in_time_and_not_a_hang() {
-    let fleet = Fleet::new();
-    let node = fleet.node(plain());
-    settle().await;
-    node.read("600519", 1).await;
-    fleet.set(Mode::Hang);
-    let began = Instant::now();
-    let error = node.cache.invalidate_pattern("600*").await.unwrap_err();
-    assert_eq!((error.kind(), began.elapsed() <= secs(2)), (ErrorKind::Unavailable, true), "{error}");
-    assert_eq!(*node.read("600519", 2).await.value, 2);
-}
-
-#[tokio::test(start_paused = true)]
-async fn slow_but_alive_takes_what_it_missed_and_is_not_asked_by_readers() {
-    let fleet = Fleet::new();
-    let (node, other) = (fleet.node(plain()), fleet.node(Policy { l2_timeout: millis(500), ..plain() }));
-    settle().await;
-    node.read("600519", 1).await;
-    other.read("600519", 1).await;
-    fleet.set(Mode::Slow(millis(100)));
-    for key in 0..20 {
-        node.read(&format!("{key}"), 1).await;
-    }
-    assert!(!node.hub.state().reads, "too slow for readers");
-    let _done = node.cache.invalidate(&"600519".to_owned()).await.unwrap();
-    sleep(secs(5)).await;
-    assert_eq!(node.hub.state().queued, 0);
-    assert_eq!(*other.read("600519", 2).await.value, 2);
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use mystocks_cache::{Done, Policy, Tier};
+use mystocks_cache::{Done, ErrorKind, Policy, Tier};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::faulty::{Fleet, Mode, Node, assert_ledger, millis, plain, secs};
@@ -317,4 +317,35 @@ async fn a_value_set_in_an_outage_lives_no_longer_for_having_waited() {
         (nodes[0].read("long", 2).await.tier, nodes[0].read("short", 2).await.tier),
         (Tier::L3, Tier::L2)
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pattern_in_an_outage_is_an_error_in_time_and_not_a_hang() {
+    let fleet = Fleet::new();
+    let node = fleet.node(plain());
+    settle().await;
+    node.read("600519", 1).await;
+    fleet.set(Mode::Hang);
+    let began = Instant::now();
+    let error = node.cache.invalidate_pattern("600*").await.unwrap_err();
+    assert_eq!((error.kind(), began.elapsed() <= secs(2)), (ErrorKind::Unavailable, true), "{error}");
+    assert_eq!(*node.read("600519", 2).await.value, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn slow_but_alive_takes_what_it_missed_and_is_not_asked_by_readers() {
+    let fleet = Fleet::new();
+    let (node, other) = (fleet.node(plain()), fleet.node(Policy { l2_timeout: millis(500), ..plain() }));
+    settle().await;
+    node.read("600519", 1).await;
+    other.read("600519", 1).await;
+    fleet.set(Mode::Slow(millis(100)));
+    for key in 0..20 {
+        node.read(&format!("{key}"), 1).await;
+    }
+    assert!(!node.hub.state().reads, "too slow for readers");
+    let _done = node.cache.invalidate(&"600519".to_owned()).await.unwrap();
+    sleep(secs(5)).await;
+    assert_eq!(node.hub.state().queued, 0);
+    assert_eq!(*other.read("600519", 2).await.value, 2);
 }
