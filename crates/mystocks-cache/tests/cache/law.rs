@@ -104,7 +104,7 @@ async fn nothing_is_served_past_its_time_in_a_million_steps() {
     fleet.set(Mode::Answer);
     sleep(secs(1)).await;
     println!("{fresh} fresh, {stale} stale, {} values", book.next.load(Ordering::SeqCst));
-    assert!(stale > 1_000 && fresh > 500_000);
+    assert!(stale > 100 && fresh > 500_000);
     for (node, requests) in nodes.iter().zip(requests) {
         assert_ledger(&node.cache, requests);
     }
