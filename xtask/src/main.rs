@@ -13,6 +13,7 @@ mod process;
 mod redis;
 mod say;
 mod server;
+mod soak;
 mod test;
 mod throwaway;
 mod workspace;
@@ -36,6 +37,8 @@ cargo xtask …
         what needs more: the keys against a Python interpreter, a redis-py client on the shared keys; prints a matrix
   bench AREA
         side by side measurements against raw clients and peers: table, target/bench/AREA.json, exit code of the bounds
+  soak NAME [--minutes N] [--seed S]
+        long runs: fuzz (a million payloads), interleavings (100,000 on four nodes), cache (10 minutes of faults)
   redis up | down | cli [WORD]…
         a throw-away server under target/
   check [--only RULE]…
@@ -60,6 +63,7 @@ fn run(mut args: Args) -> Result<ExitCode> {
     match command.as_str() {
         "demo" => return demo::demo(args).context("failed to run the demo"),
         "bench" => return demo::bench(args).context("failed to measure"),
+        "soak" => return soak::run(args).context("failed to soak"),
         "redis" => return throwaway::run(args).context("failed at the throw-away server"),
         "check" => check::run(args).context("failed the check")?,
         "integration" => integration::run(args).context("failed to integrate")?,

@@ -45,6 +45,8 @@ fn test(crates: &[String]) -> Result<(Counts, Counts)> {
     let mut tests = cargo();
     tests.args(runner).args(packages(crates));
     let tests = count(with_server(&mut tests, &server, &binary), false).context("the tests")?;
+    let model = model(crates)?;
+    let tests = Counts { passed: tests.passed + model.passed, ..tests };
     let libraries = with_library(&metadata);
     let documented: Vec<String> =
         crates.iter().filter(|name| libraries.contains(&name.as_str())).cloned().collect();
@@ -55,6 +57,16 @@ fn test(crates: &[String]) -> Result<(Counts, Counts)> {
     docs.args(["test", "--doc", "--no-fail-fast"]).args(packages(&documented));
     let docs = count(with_server(&mut docs, &server, &binary), !crates.is_empty());
     Ok((tests, docs.context("the doc examples")?))
+}
+
+/// The model of L1 is built with loom's atomics: a build of its own, and a release, for it goes through every interleaving.
+fn model(crates: &[String]) -> Result<Counts> {
+    if !crates.is_empty() && !crates.iter().any(|name| name == "mystocks-cache") {
+        return Ok(Counts::default());
+    }
+    let mut model = cargo();
+    model.args(["test", "--release", "--package", "mystocks-cache", "--test", "model"]);
+    count(model.args(["--no-default-features", "--features", "model"]), false).context("the model of L1")
 }
 
 fn with_server<'a>(command: &'a mut Command, server: &Path, binary: &Path) -> &'a mut Command {

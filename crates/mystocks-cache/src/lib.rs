@@ -30,6 +30,8 @@ mod load_ctx;
 mod marks;
 mod memory;
 mod metric;
+#[cfg(feature = "model")]
+pub mod model;
 mod notes;
 mod order;
 mod outcome;

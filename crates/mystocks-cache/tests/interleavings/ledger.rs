@@ -222,6 +222,7 @@ impl History {
 /// How much was tried.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Figures {
+    pub(crate) worlds: u64,
     pub(crate) checked: u64,
     pub(crate) changes: u64,
     pub(crate) loads: u64,
@@ -239,6 +240,7 @@ pub(crate) struct Figures {
 impl Figures {
     pub(crate) fn add(&mut self, more: &Self) {
         for (sum, more) in [
+            (&mut self.worlds, more.worlds),
             (&mut self.checked, more.checked),
             (&mut self.changes, more.changes),
             (&mut self.loads, more.loads),

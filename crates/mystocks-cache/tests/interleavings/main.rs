@@ -15,7 +15,7 @@ mod port;
 mod world;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ledger::Figures;
 use port::Flaw;
@@ -35,12 +35,14 @@ fn no_read_is_older_than_an_invalidation_that_returned_before_it() {
     let worlds = number("MYSTOCKS_WORLDS").unwrap_or_else(|| {
         number("MYSTOCKS_INTERLEAVINGS").unwrap_or(BOUNDED).div_ceil(u64::from(BURSTS)).max(1)
     });
-    println!("seed {seed}, {worlds} worlds of {BURSTS} interleavings on 4 nodes");
+    println!("seed {seed}: worlds of {BURSTS} interleavings on 4 nodes");
     let began = Instant::now();
+    let ends = number("MYSTOCKS_MINUTES").map(|minutes| began + Duration::from_secs(60 * minutes));
+    let worlds = if ends.is_some() { u64::MAX } else { worlds };
     let next = AtomicU64::new(0);
     let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get().min(4));
     let results: Vec<Result<Figures, String>> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(|| work(seed, worlds, &next))).collect();
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(|| work(seed, worlds, ends, &next))).collect();
         workers.into_iter().map(|worker| worker.join().unwrap()).collect()
     });
     let mut all = Figures::default();
@@ -51,20 +53,23 @@ fn no_read_is_older_than_an_invalidation_that_returned_before_it() {
         }
     }
     let took = began.elapsed().as_secs_f64();
-    println!("{} interleavings in {took:.1} s, 0 stale reads: {all}", worlds * u64::from(BURSTS));
+    println!("{} interleavings in {took:.1} s, 0 stale reads: {all}", all.worlds * u64::from(BURSTS));
     assert!(all.checked > 0 && all.commits > 0 && all.loads > 0, "nothing was tried: {all}");
 }
 
-fn work(seed: u64, worlds: u64, next: &AtomicU64) -> Result<Figures, String> {
+fn work(seed: u64, worlds: u64, ends: Option<Instant>, next: &AtomicU64) -> Result<Figures, String> {
     let mut all = Figures::default();
     loop {
         let world = next.fetch_add(1, Ordering::Relaxed);
-        if world >= worlds {
+        if world >= worlds || ends.is_some_and(|ends| Instant::now() > ends) {
             return Ok(all);
         }
         let seed = seed.wrapping_add(world);
         match world::run(seed, Flaw::None) {
-            Ok(figures) => all.add(&figures),
+            Ok(figures) => {
+                all.worlds += 1;
+                all.add(&figures);
+            }
             Err(failure) => {
                 next.store(worlds, Ordering::Relaxed);
                 return Err(format!("MYSTOCKS_SEED={seed} MYSTOCKS_WORLDS=1: {failure}"));
