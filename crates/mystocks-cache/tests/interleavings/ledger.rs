@@ -143,7 +143,7 @@ impl Ledger {
             match change.covers {
                 Covers::Tag(tag) => floor.tags[tag] = floor.tags[tag].max(change.began),
                 covers if covers.key().is_none_or(|only| only == key) => {
-                    floor.any = floor.any.max(change.began)
+                    floor.any = floor.any.max(change.began);
                 }
                 _ => {}
             }

@@ -211,9 +211,9 @@ impl Node {
     fn relink(&self, cut: bool) {
         // What is lost is lost from the moment the link is cut, and nothing is from the moment it is healed.
         if cut {
-            self.link.cut()
+            self.link.cut();
         } else {
-            self.link.heal()
+            self.link.heal();
         }
         self.ledger.link(self.id, cut);
         self.ledger.count(|figures| figures.cuts += u64::from(cut));
@@ -224,7 +224,8 @@ impl Node {
         let fails = may_fail && self.fails && random.u8(..4) == 0;
         let load = move |cx: LoadCtx<Datum>| async move {
             port.pause().await;
-            let tags = [key % 2 == 0 && random.u8(..4) != 0, key % 3 == 0 && random.u8(..4) != 0];
+            let tags =
+                [key.is_multiple_of(2) && random.u8(..4) != 0, key.is_multiple_of(3) && random.u8(..4) != 0];
             for (tag, _) in tags.iter().enumerate().filter(|(_, has)| **has) {
                 cx.tag(format!("t{tag}"));
             }
