@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// How long L1 serves what it read from L2 while the link is lost.
@@ -18,11 +19,13 @@ pub(crate) struct Link {
     listens: bool,
     up: AtomicBool,
     lost: Mutex<Option<Instant>>,
+    /// Told to whoever waits for L2.
+    pub(crate) is_back: Notify,
 }
 
 impl Link {
     pub(crate) fn new(listens: bool) -> Self {
-        Self { listens, up: AtomicBool::new(false), lost: Mutex::new(None) }
+        Self { listens, up: AtomicBool::new(false), lost: Mutex::new(None), is_back: Notify::new() }
     }
 
     pub(crate) fn is_up(&self) -> bool {
@@ -37,6 +40,7 @@ impl Link {
     pub(crate) fn found(&self) {
         *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.up.store(true, Ordering::Release);
+        self.is_back.notify_one();
     }
 
     pub(crate) fn lost(&self) {

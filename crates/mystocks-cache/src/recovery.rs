@@ -41,10 +41,18 @@ async fn recover(shared: &Arc<Shared>) {
     let last = *shared.recovered.lock().unwrap_or_else(PoisonError::into_inner);
     let mut pause = if last.is_some_and(|last| last.elapsed() < SETTLED) { PAUSE } else { SOON };
     let mut asked = Instant::now();
+    // Of the pause, from question to question.
+    let mut growth = u32::MAX;
     loop {
-        // From question to question, however long the answer was waited for.
-        sleep_until(asked + pause.mul_f64(1.0 + 0.25 * fastrand::f64())).await;
-        (pause, asked) = (PAUSE, Instant::now());
+        tokio::select! {
+            // From question to question, however long the answer was waited for.
+            () = sleep_until(asked + pause.mul_f64(1.0 + 0.25 * fastrand::f64())) => {
+                pause = pause.saturating_mul(growth).min(PAUSE);
+            }
+            // The link to the others goes through L2: where it stands, L2 will answer too, at the latest in a moment.
+            () = shared.link.is_back.notified() => (pause, growth) = (SOON, 2),
+        }
+        asked = Instant::now();
         if !shared.reads.admits() {
             match answers(shared).await {
                 Some(took) if took <= shared.reads.patience() => {

@@ -10,6 +10,7 @@ mod fleet;
 mod herd;
 mod links;
 mod node;
+mod outages;
 mod source;
 mod steady;
 mod watch;
