@@ -25,7 +25,7 @@ struct Soak {
     redis: bool,
 }
 
-const SOAKS: [Soak; 3] = [
+const SOAKS: [Soak; 4] = [
     Soak {
         name: "fuzz",
         package: "mystocks-cache",
@@ -42,6 +42,15 @@ const SOAKS: [Soak; 3] = [
         feature: None,
         only: "no_read_is_older_",
         length: ("MYSTOCKS_INTERLEAVINGS", 100_000),
+        redis: false,
+    },
+    Soak {
+        name: "law",
+        package: "mystocks-cache",
+        test: "cache",
+        feature: None,
+        only: "law::nothing_is_served_past_its_time",
+        length: ("MYSTOCKS_STEPS", 1_000_000),
         redis: false,
     },
     Soak {

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use mystocks_keys::Keyspace;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tracing::field::Empty;
+use tracing::{Instrument, debug_span, instrument};
 
 use crate::batch;
 use crate::builder::CacheBuilder;
@@ -98,6 +100,7 @@ where
     ///
     /// # Cancel safety
     /// As [`get_or_compute`](Self::get_or_compute).
+    #[instrument(name = "cache.get_or_load", level = "debug", skip_all, fields(namespace = self.inner.name))]
     pub async fn get_or_load<F, Fut, E>(&self, key: &K, load: F) -> Result<Option<Outcome<V>>, Error>
     where
         F: FnOnce(LoadCtx<V>) -> Fut + Send + 'static,
@@ -132,6 +135,7 @@ where
     ///
     /// # Cancel safety
     /// Dropping the future only takes this caller away.
+    #[instrument(name = "cache.get_or_compute_many", level = "debug", skip_all, fields(namespace = self.inner.name))]
     pub async fn get_or_compute_many<F, Fut, E>(
         &self,
         keys: &[K],
@@ -182,6 +186,7 @@ where
     ///
     /// # Cancel safety
     /// Dropping the future has no effect but that L1 may not be filled.
+    #[instrument(name = "cache.get_many", level = "debug", skip_all, fields(namespace = self.inner.name))]
     pub async fn get_many(&self, keys: &[K]) -> Result<Vec<Option<Outcome<V>>>, Error> {
         batch::get_many(&self.inner, keys).await
     }
@@ -205,6 +210,7 @@ where
     ///
     /// # Cancel safety
     /// Dropping the future leaves it open whether L2 still holds the entry.
+    #[instrument(name = "cache.invalidate", level = "debug", skip_all, fields(namespace = self.inner.name))]
     pub async fn invalidate(&self, key: &K) -> Result<Done, Error> {
         self.inner.invalidate(key).await
     }
@@ -216,6 +222,7 @@ where
     ///
     /// # Cancel safety
     /// As [`invalidate`](Self::invalidate).
+    #[instrument(name = "cache.clear", level = "debug", skip_all, fields(namespace = self.inner.name))]
     pub async fn clear(&self) -> Result<Done, Error> {
         self.inner.clear().await
     }
@@ -231,6 +238,7 @@ where
     ///
     /// # Cancel safety
     /// Dropping the future leaves a part of the entries in L2.
+    #[instrument(name = "cache.invalidate_pattern", level = "debug", skip_all, fields(namespace = self.inner.name))]
     pub async fn invalidate_pattern(&self, glob: &str) -> Result<u64, Error> {
         self.inner.invalidate_pattern(glob).await
     }
@@ -245,6 +253,7 @@ where
     ///
     /// # Cancel safety
     /// Dropping the future leaves it open whether the value was set.
+    #[instrument(name = "cache.set", level = "debug", skip_all, fields(namespace = self.inner.name))]
     pub async fn set(&self, key: &K, value: V) -> Result<Done, Error> {
         self.inner.set(key, value).await
     }
@@ -254,11 +263,13 @@ where
         self.inner.l1.clear();
     }
 
-    /// Returns what the cache counted so far.
+    /// Returns what the cache counted so far, and publishes it as metrics: ask as often as those are to be new.
     pub fn stats(&self) -> CacheStats {
         let (l1_entries, l1_bytes) = self.inner.l1.size();
         let in_flight = self.inner.flights.len() as u64;
-        CacheStats { l1_entries, l1_bytes, in_flight, ..self.inner.counters.snapshot() }
+        let stats = CacheStats { l1_entries, l1_bytes, in_flight, ..self.inner.counters.snapshot() };
+        stats.publish(&self.inner.name);
+        stats
     }
 
     /// Returns the name of the cache.
@@ -303,12 +314,17 @@ where
             Look::Fresh(_) | Look::Nothing => None,
         };
         let (inner, key) = (Arc::clone(inner), key.clone());
-        GetOrCompute::pending(async move {
+        let span = debug_span!("cache.get_or_compute", namespace = inner.name, tier = Empty, outcome = Empty);
+        let fetching = async move {
             match fetch::fetch(inner, key, spare, false, load).await?.outcome() {
                 Some(outcome) => Ok(outcome),
                 None => Err(fetch::absent_in_spite_of_a_value()),
             }
-        })
+        };
+        if span.is_disabled() {
+            return GetOrCompute::pending(fetching);
+        }
+        GetOrCompute::pending(fetching.instrument(span))
     }
 
     fn hit_and_refresh<F, Fut, E>(&self, key: &K, slot: Slot<V>, load: F) -> GetOrCompute<V>

@@ -9,6 +9,7 @@ use mystocks_redis_core::{RedisManager, Tracking};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::DropGuard;
+use tracing::instrument;
 
 use crate::backplane::Backplane;
 use crate::builder::CacheBuilder;
@@ -147,6 +148,7 @@ impl CacheHub {
     ///
     /// # Cancel safety
     /// Dropping the future leaves it open whether L2 was told; this process knows.
+    #[instrument(name = "cache.invalidate_tag", level = "debug", skip_all)]
     pub async fn invalidate_tag(&self, tag: &str) -> Result<Done, Error> {
         let mark = self.shared.keyspace.cache_tag(tag).map_err(|error| {
             let subject: String = tag.chars().take(128).collect();

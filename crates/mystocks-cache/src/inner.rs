@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
+use tracing::Span;
 
 use std::hash::BuildHasher;
 
@@ -237,6 +238,12 @@ impl<K: CacheKey, V: Send + Sync + 'static> Inner<K, V> {
     /// Counts an answered request by where its answer came from; `joined` when another request fetched it.
     pub(crate) fn count(&self, found: &Found<V>, joined: bool) {
         let counters = &self.counters;
+        let outcome = match (found.stale, &found.value) {
+            (Some(_), _) => "stale",
+            (None, Some(_)) => "value",
+            (None, None) => "absent",
+        };
+        Span::current().record("tier", found.tier.name()).record("outcome", outcome);
         match (found.stale, &found.value, found.tier) {
             (Some(why), ..) => {
                 counters.stale();

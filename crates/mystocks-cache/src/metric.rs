@@ -28,3 +28,11 @@ pub(crate) const LOAD_SECONDS: &str = "mystocks_cache_load_seconds";
 /// Messages on the backplane's channels that could not be understood and were ignored.
 #[cfg(feature = "redis")]
 pub(crate) const MESSAGES_IGNORED: &str = "mystocks_cache_messages_ignored_total";
+/// Requests of typed caches, as of the last call of `Cache::stats`; labels `cache` and `outcome`.
+pub(crate) const REQUESTS: &str = "mystocks_cache_requests_total";
+/// Entries in L1, as of the last call of `Cache::stats`; label `cache`.
+pub(crate) const L1_ENTRIES: &str = "mystocks_cache_l1_entries";
+/// The weight of L1 in bytes, as of the last call of `Cache::stats`; label `cache`.
+pub(crate) const L1_BYTES: &str = "mystocks_cache_l1_bytes";
+/// Fetches under way, as of the last call of `Cache::stats`; label `cache`.
+pub(crate) const IN_FLIGHT: &str = "mystocks_cache_in_flight";

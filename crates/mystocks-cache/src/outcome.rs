@@ -24,13 +24,19 @@ pub enum Tier {
     L3,
 }
 
-impl fmt::Display for Tier {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Tier {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
             Self::L1 => "L1",
             Self::L2 => "L2",
             Self::L3 => "L3",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Tier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use crate::metric;
+
 /// What a [`Cache`](crate::Cache) did since it was built.
 ///
 /// Every finished request is in exactly one of `l1_hits`, `l2_hits`, `loaded`, `joined`, `stale`, `negative` and `errors`;
@@ -43,6 +45,31 @@ pub struct CacheStats {
     pub l1_bytes: u64,
     /// Fetches under way.
     pub in_flight: u64,
+}
+
+impl CacheStats {
+    /// Hands the figures to the metrics recorder: a hit itself stays free of that.
+    pub(crate) fn publish(&self, cache: &str) {
+        for (outcome, count) in [
+            ("l1_hit", self.l1_hits),
+            ("l2_hit", self.l2_hits),
+            ("loaded", self.loaded),
+            ("joined", self.joined),
+            ("stale", self.stale),
+            ("negative", self.negative),
+            ("error", self.errors),
+        ] {
+            metrics::counter!(metric::REQUESTS, "cache" => cache.to_owned(), "outcome" => outcome)
+                .absolute(count);
+        }
+        for (name, value) in [
+            (metric::L1_ENTRIES, self.l1_entries),
+            (metric::L1_BYTES, self.l1_bytes),
+            (metric::IN_FLIGHT, self.in_flight),
+        ] {
+            metrics::gauge!(name, "cache" => cache.to_owned()).set(value as f64);
+        }
+    }
 }
 
 macro_rules! counters {

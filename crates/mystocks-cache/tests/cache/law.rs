@@ -12,7 +12,8 @@ use tokio::time::{Instant, advance, sleep};
 use crate::faulty::{Fleet, Mode, Node, assert_ledger, millis, plain, secs};
 use crate::nodes::settle;
 
-const STEPS: usize = 1_000_000;
+/// How many steps are tried; `cargo xtask soak law` tries a million.
+const STEPS: u64 = 100_000;
 const TTL: Duration = secs(60);
 const STALE: Duration = secs(30);
 /// How far a process's reading of the store's clock is off, either way, and the rounding of its milliseconds.
@@ -43,7 +44,7 @@ impl Book {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_served_past_its_time_in_a_million_steps() {
+async fn nothing_is_served_past_its_time_in_random_steps() {
     let seed = fastrand::u64(..);
     println!("seed {seed}");
     let mut random = fastrand::Rng::with_seed(seed);
@@ -54,7 +55,8 @@ async fn nothing_is_served_past_its_time_in_a_million_steps() {
     }
     settle().await;
     let (mut requests, mut stale, mut fresh) = ([0_u64; 3], 0_u64, 0_u64);
-    for step in 0..STEPS {
+    let steps = std::env::var("MYSTOCKS_STEPS").ok().map_or(STEPS, |steps| steps.parse().unwrap());
+    for step in 0..steps {
         let at = random.usize(..3);
         let (node, key) = (&nodes[at], format!("{}", random.u8(..40)));
         match random.u8(..100) {
@@ -104,7 +106,7 @@ async fn nothing_is_served_past_its_time_in_a_million_steps() {
     fleet.set(Mode::Answer);
     sleep(secs(1)).await;
     println!("{fresh} fresh, {stale} stale, {} values", book.next.load(Ordering::SeqCst));
-    assert!(stale > 100 && fresh > 500_000);
+    assert!(stale > steps / 10_000 && fresh > steps / 2);
     for (node, requests) in nodes.iter().zip(requests) {
         assert_ledger(&node.cache, requests);
     }
