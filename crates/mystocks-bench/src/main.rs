@@ -1,5 +1,6 @@
 //! `bench AREA --redis URL`: what ours costs against raw code and peers doing the same work in the same run.
 
+mod cache;
 mod read_path;
 mod report;
 mod rounds;
@@ -15,7 +16,8 @@ fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse(std::env::args().skip(1))?;
     let report = match arguments.area.as_str() {
         "read-path" => read_path::run(&arguments.redis, arguments.rounds)?,
-        other => bail!("unknown area \"{other}\"; known: read-path\n{USAGE}"),
+        "cache" => cache::run(&arguments.redis, arguments.rounds)?,
+        other => bail!("unknown area \"{other}\"; known: read-path, cache\n{USAGE}"),
     };
     report.print();
     report.write(&arguments.out, &arguments.area)?;

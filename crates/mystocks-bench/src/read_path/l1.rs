@@ -6,11 +6,11 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use mystocks_cache::{Cache, MemoryStore};
+use mystocks_cache::{Cache, CacheHub, Coherence, MemoryStore};
 use mystocks_keys::Keyspace;
 use tokio::time::Instant;
 
-use super::value::{self, Value};
+use super::value::{self, Sample, Value};
 use crate::report::Row;
 use crate::rounds::interleave;
 
@@ -25,10 +25,14 @@ struct Sides {
 }
 
 impl Sides {
-    async fn warm() -> Result<Self> {
-        let cache = Cache::builder("bench", &Keyspace::default()).store(MemoryStore::new()).build()?;
+    async fn warm(coherence: Coherence) -> Result<Self> {
+        let (keyspace, store) = (Keyspace::default(), MemoryStore::new());
+        let cache = match coherence {
+            Coherence::Off => Cache::builder("bench", &keyspace).store(store).build()?,
+            Coherence::Backplane => CacheHub::memory(&store, &keyspace).cache("bench").build()?,
+        };
         let moka = moka::sync::Cache::builder().max_capacity(1 << 30).weigher(|_, _| 4096).build();
-        let keys = Arc::new(value::keys());
+        let keys = Arc::new(value::keys(value::KEYS));
         // In random order, so that neither side lies better in memory: filled one after the other, the ratio is
         // anything from 0.9 to 1.3, whichever side is the first.
         let mut fills: Vec<(usize, bool)> =
@@ -38,12 +42,14 @@ impl Sides {
             let key = keys.get(seed).context("a seed has a key")?;
             if is_ours {
                 cache
-                    .get_or_compute(key, move |_| async move { Ok::<_, Infallible>(value::value(seed)) })
+                    .get_or_compute(key, move |_| async move { Ok::<_, Infallible>(Value::sample(seed)) })
                     .await?;
             } else {
                 // As ours does: in a task. Where a value lies depends on the thread that made it.
                 let (moka, key) = (moka.clone(), key.clone());
-                tokio::spawn(async move { moka.insert(key, Arc::new(value::value(seed))) }).await?;
+                let mut task = tokio::task::JoinSet::new();
+                task.spawn(async move { moka.insert(key, Arc::new(Value::sample(seed))) });
+                task.join_all().await;
             }
         }
         Ok(Self { cache, moka, keys })
@@ -64,10 +70,10 @@ impl Sides {
     }
 }
 
-pub(crate) async fn run(rounds: usize) -> Result<Vec<Row>> {
-    let sides = Sides::warm().await?;
+pub(crate) async fn run(rounds: usize, tasks: &[usize], coherence: Coherence) -> Result<Vec<Row>> {
+    let sides = Sides::warm(coherence).await?;
     let mut rows = Vec::new();
-    for tasks in [1, 2] {
+    for &tasks in tasks {
         let [raw, ours] = interleave(rounds, |side| {
             let sides = sides.clone();
             async move {
@@ -109,9 +115,9 @@ async fn on_tasks<Fut: Future<Output = ()> + Send + 'static>(
 }
 
 /// Counts what a hundred thousand hits allocate, on one thread.
-pub(crate) fn allocations() -> Result<Option<Row>> {
+pub(crate) fn allocations(coherence: Coherence) -> Result<Option<Row>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-    let sides = runtime.block_on(Sides::warm())?;
+    let sides = runtime.block_on(Sides::warm(coherence))?;
     // moka buffers reads and settles them every so often; that is its own allocating, not the hit's.
     let raw = allocation_counter::measure(|| sides.raw()).count_total;
     let mut outcome = Ok(());

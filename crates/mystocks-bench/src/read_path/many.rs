@@ -7,8 +7,8 @@ use anyhow::{Context, Result};
 use mystocks_cache::Cache;
 use tokio::time::Instant;
 
-use super::l2::{L1_TTL, Sides, raw_key};
-use super::value::Value;
+use super::sides::{Coherence, L1_TTL, Sides, raw_key};
+use super::value::{self, KEYS, Value};
 use crate::report::Row;
 use crate::rounds::interleave;
 
@@ -16,14 +16,14 @@ const BATCH: usize = 100;
 const BOUND: f64 = 1.15;
 const PASSES: usize = 5;
 
-async fn raw(sides: &Sides, keys: &[String]) -> Result<Vec<Arc<Value>>> {
+async fn raw(sides: &Sides<Value>, keys: &[String]) -> Result<Vec<Arc<Value>>> {
     let names: Vec<String> = keys.iter().map(|key| raw_key(key)).collect();
     let values: Vec<Vec<u8>> = redis::cmd("MGET").arg(names).query_async(&mut sides.raw.clone()).await?;
     values.iter().map(|bytes| Ok(Arc::new(rmp_serde::from_slice(bytes)?))).collect()
 }
 
 /// What whoever keeps an L1 by hand does besides.
-async fn raw_with_moka(sides: &Sides, keys: &[String]) -> Result<Vec<Arc<Value>>> {
+async fn raw_with_moka(sides: &Sides<Value>, keys: &[String]) -> Result<Vec<Arc<Value>>> {
     let held = keys.iter().filter(|key| sides.moka.get(*key).is_some()).count();
     anyhow::ensure!(held == 0, "{held} keys were to be past their time");
     let values = raw(sides, keys).await?;
@@ -39,7 +39,7 @@ async fn ours(cache: &Cache<String, Value>, keys: &[String]) -> Result<Vec<Arc<V
 }
 
 pub(crate) async fn run(redis: &str, rounds: usize) -> Result<Vec<Row>> {
-    let sides = Sides::warm(redis).await?;
+    let sides = Sides::<Value>::warm(redis, value::keys(KEYS), Coherence::Off).await?;
     let [raw_times, without_l1, raw_with_moka_times, with_l1] = interleave(rounds, |side| {
         let sides = sides.clone();
         async move {
@@ -81,7 +81,7 @@ pub(crate) async fn run(redis: &str, rounds: usize) -> Result<Vec<Row>> {
 }
 
 /// Asks the server how many GETs and MGETs it got for one batch.
-async fn requests_of_one_batch(sides: &Sides) -> Result<f64> {
+async fn requests_of_one_batch(sides: &Sides<Value>) -> Result<f64> {
     redis::cmd("CONFIG").arg("RESETSTAT").exec_async(&mut sides.raw.clone()).await?;
     ours(&sides.without_l1, sides.keys.get(..BATCH).context("too few keys")?).await?;
     let info: String = redis::cmd("INFO").arg("commandstats").query_async(&mut sides.raw.clone()).await?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use multi_tier_cache::{CacheManager, CacheStrategy, L1Cache, L2Cache, MokaCacheConfig};
 
-use super::value::Value;
+use super::value::Sample;
 
 pub(super) struct Peer {
     manager: CacheManager,
@@ -28,14 +28,14 @@ impl Peer {
         Self::assemble(Arc::clone(&self.l2))
     }
 
-    pub(super) async fn write(&self, key: &str, value: &Value) -> Result<()> {
+    pub(super) async fn write<V: Sample>(&self, key: &str, value: &V) -> Result<()> {
         let value = value.clone();
         let load = || async move { Ok(value) };
         self.manager.get_or_compute_typed(&peer_key(key), CacheStrategy::MediumTerm, load).await?;
         Ok(())
     }
 
-    pub(super) async fn read(&self, key: &str) -> Result<Value> {
+    pub(super) async fn read<V: Sample>(&self, key: &str) -> Result<V> {
         let load = || async {
             Err(multi_tier_cache::error::CacheError::InternalError("not to be loaded".to_owned()))
         };

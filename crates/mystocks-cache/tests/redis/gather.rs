@@ -172,6 +172,11 @@ fn readers_whose_collector_ends_read_by_themselves() {
     for (n, value) in (50..100).zip(ours.block_on(within_patience(reads))) {
         assert_eq!(value.unwrap(), [expected(n)], "reader {n}");
     }
+    // The seats are free again.
+    let later = ours.block_on(within_patience(join_all((0..100).map(|n| read(&store, n)))));
+    for (n, value) in later.into_iter().enumerate() {
+        assert_eq!(value.unwrap(), [expected(n)], "reader {n}");
+    }
 }
 
 #[tokio::test]
