@@ -137,7 +137,8 @@ impl<K: CacheKey, V: Send + Sync + 'static> Inner<K, V> {
 
     /// Returns whether L2 is to be asked if the entry, read at `since`, still holds.
     pub(crate) fn is_unconfirmed(&self, slot: &Slot<V>, since: u64) -> bool {
-        self.recheck.load(Ordering::Acquire) > since && !self.shared.link.grants(slot.bucket)
+        slot.side.as_ref().is_some_and(|side| side.is_unasked)
+            || self.recheck.load(Ordering::Acquire) > since && !self.shared.link.grants(slot.bucket)
     }
 
     /// Returns whether an entry whose time is up may be served before L2 was asked, or although L2 has nothing.
@@ -175,8 +176,11 @@ impl<K: CacheKey, V: Send + Sync + 'static> Inner<K, V> {
         let stale_for = stored.stale_for.min(stored.fresh_for.saturating_add(self.policy.stale_if_error));
         let early = self.early(stored, stored.as_of, fresh_for);
         let notes = &stored.notes;
-        let plain =
-            fresh_for >= self.l1_keeps && early.is_none() && notes.tags.is_empty() && notes.etag.is_none();
+        let plain = fresh_for >= self.l1_keeps
+            && early.is_none()
+            && notes.tags.is_empty()
+            && notes.etag.is_none()
+            && l2_is_there;
         let side = (!plain).then(|| {
             let keyspace = &self.shared.keyspace;
             let marks = notes.tags.iter().filter_map(|tag| keyspace.cache_tag(tag).ok());
@@ -188,6 +192,7 @@ impl<K: CacheKey, V: Send + Sync + 'static> Inner<K, V> {
                 marks: marks.map(|mark| Arc::from(mark.as_str())).collect(),
                 compared: AtomicU64::new(u64::MAX),
                 etag: notes.etag.as_deref().map(Box::from),
+                is_unasked: !l2_is_there,
             })
         });
         Slot {

@@ -45,6 +45,8 @@ pub(crate) struct Side {
     /// The version of the marks it was last compared with.
     pub(crate) compared: AtomicU64,
     pub(crate) etag: Option<Box<str>>,
+    /// Made while L2 could not be asked: L2 may hold another.
+    pub(crate) is_unasked: bool,
 }
 
 /// When and how an entry is refreshed before its end.

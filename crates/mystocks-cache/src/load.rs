@@ -353,6 +353,7 @@ impl<K: CacheKey, V: Send + Sync + 'static> Inner<K, V> {
                 marks: side.marks.clone(),
                 compared: std::sync::atomic::AtomicU64::new(u64::MAX),
                 etag: side.etag.clone(),
+                is_unasked: side.is_unasked,
             };
             Slot { side: Some(Arc::new(side)), ..slot.clone() }
         })
