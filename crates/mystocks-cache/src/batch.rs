@@ -64,7 +64,18 @@ where
     let sets: Vec<u64> = named.iter().map(|named| inner.flights.sets(named.digest)).collect();
     let reads = inner.read_many(&named).await;
     for (((index, named), sets), read) in missing.into_iter().zip(&named).zip(sets).zip(reads) {
-        let (Read::Fresh(stored, _), Some(key)) = (read, keys.get(index)) else { continue };
+        let Some(key) = keys.get(index) else { continue };
+        let Read::Fresh(stored, _) = read else {
+            // What L2 was never told of, or cannot be asked about, L1 still has.
+            if let (Read::Nothing(_), Look::Spare(spare)) = (&read, inner.look(key)) {
+                inner.settle(&spare.slot);
+            }
+            let held = inner.held(key, !matches!(read, Read::Away));
+            if let (Some(slot), Some(answer)) = (held, answers.get_mut(index)) {
+                *answer = inner.found(&slot, Tier::L1).outcome();
+            }
+            continue;
+        };
         let slot = inner.slot(&stored, since, named.digest, true);
         let found = inner.found(&slot, Tier::L2);
         inner.flights.fill(named.digest, sets, || inner.insert(key, slot, true));
@@ -143,7 +154,16 @@ where
                     Error::new(ErrorKind::Panicked, "load", named.key.as_ref().map_or("", Key::as_str));
                 lead.begin_load(died.with_detail("the task of the load ended without an answer"));
                 let (inner, key, named) = (Arc::clone(inner), key.clone(), named.clone());
-                let job = Job { inner, key, named, since, seen: Bytes::new(), spare, there: true };
+                let job = Job {
+                    inner,
+                    key,
+                    named,
+                    since,
+                    seen: Bytes::new(),
+                    spare,
+                    there: true,
+                    absence_answers: true,
+                };
                 mine.push(Mine { job, lead });
             }
         }

@@ -26,6 +26,11 @@ impl Breaker {
         !self.open.load(Ordering::Acquire)
     }
 
+    /// Returns whether the last request was answered.
+    pub(crate) fn is_well(&self) -> bool {
+        self.admits() && self.failures.load(Ordering::Relaxed) == 0
+    }
+
     #[inline]
     pub(crate) fn succeeded(&self) {
         if self.failures.load(Ordering::Relaxed) > 0 {

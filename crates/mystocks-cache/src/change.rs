@@ -108,7 +108,10 @@ where
                     Err(away) => {
                         self.note(&away);
                         let instead = Some(Arc::from(self.mark.as_str()));
-                        self.shared.postpone(name, Change::Set { issued, value: seal, ttl: kept, instead });
+                        self.shared.postpone(
+                            name,
+                            Change::Set { issued, size: length, value: seal, ttl: kept, instead },
+                        );
                         (issued.us, Done::Queued)
                     }
                 }
@@ -228,6 +231,27 @@ async fn write(shared: &Shared, key: &str, seal: &Sealing, ttl: Duration) -> Res
     Ok(written.then_some(stamp))
 }
 
+/// A mark that L2 is being told of; dropped before the end, recovery tells it.
+struct Telling<'a> {
+    shared: &'a Arc<Shared>,
+    mark: &'a str,
+    is_over: bool,
+}
+
+impl Telling<'_> {
+    fn is_over(mut self) {
+        self.is_over = true;
+    }
+}
+
+impl Drop for Telling<'_> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.shared.postpone(self.mark, Change::Mark);
+        }
+    }
+}
+
 /// Sets a mark in this process, in the store and in the others.
 pub(crate) async fn set_mark(shared: &Arc<Shared>, mark: &str) -> Done {
     listening::set_mark(shared, mark, None);
@@ -236,7 +260,11 @@ pub(crate) async fn set_mark(shared: &Arc<Shared>, mark: &str) -> Done {
         listening::set_mark(shared, mark, Some(0));
         return Done::Applied;
     };
-    match shared.write(WITHIN, backplane.invalidate(Invalidation::Mark(mark))).await {
+    // A caller that goes away in between leaves a mark that outdates all of L2 here, until somebody tells L2 of it.
+    let told = Telling { shared, mark, is_over: false };
+    let answer = shared.write(WITHIN, backplane.invalidate(Invalidation::Mark(mark))).await;
+    told.is_over();
+    match answer {
         Ok(stamp) => {
             listening::set_mark(shared, mark, Some(stamp));
             Done::Applied

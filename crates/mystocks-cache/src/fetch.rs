@@ -99,6 +99,7 @@ where
             }
             Read::Nothing(bytes) => {
                 seen = bytes;
+                spare.iter().for_each(|spare| inner.settle(&spare.slot));
                 // What was to be confirmed is not there any more, which is no reason to serve it.
                 spare =
                     spare.filter(|spare| spare.kind == SpareKind::Over && inner.is_confirmed(&spare.slot));
@@ -123,7 +124,16 @@ where
         let subject = named.key.as_ref().map_or(inner.name.as_str(), Key::as_str);
         let died = Error::new(ErrorKind::Panicked, "load", subject);
         lead.begin_load(died.with_detail("the task of the load ended without an answer"));
-        let job = Job { inner: Arc::clone(&inner), key, named: named.clone(), since, seen, spare, there };
+        let job = Job {
+            inner: Arc::clone(&inner),
+            key,
+            named: named.clone(),
+            since,
+            seen,
+            spare,
+            there,
+            absence_answers,
+        };
         inner.tracker.spawn(job.run(lead, load));
         return match patience.wait(&flight, None).await {
             Landed::Found(found) => {

@@ -1,7 +1,7 @@
 //! One cache, and what it makes of what its L1 holds.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use mystocks_keys::Key;
@@ -137,8 +137,20 @@ impl<K: CacheKey, V: Send + Sync + 'static> Inner<K, V> {
 
     /// Returns whether L2 is to be asked if the entry, read at `since`, still holds.
     pub(crate) fn is_unconfirmed(&self, slot: &Slot<V>, since: u64) -> bool {
-        slot.side.as_ref().is_some_and(|side| side.is_unasked)
+        // While nobody can be asked, asking costs every reader the way to it.
+        let unasked = slot.side.as_ref().is_some_and(|side| side.unasked.load(Ordering::Acquire));
+        unasked && self.shared.reads.is_well()
             || self.recheck.load(Ordering::Acquire) > since && !self.shared.link.grants(slot.bucket)
+    }
+
+    /// Takes in that L2 was asked and has nothing: no reason to give up what it was never told of.
+    pub(crate) fn settle(&self, slot: &Slot<V>) {
+        let since = self.shared.order.restore(slot.since);
+        if let Some(side) = &slot.side
+            && self.recheck.load(Ordering::Acquire) <= since
+        {
+            side.unasked.store(false, Ordering::Release);
+        }
     }
 
     /// Returns whether an entry whose time is up may be served before L2 was asked, or although L2 has nothing.
@@ -171,16 +183,19 @@ impl<K: CacheKey, V: Send + Sync + 'static> Inner<K, V> {
         let us = i64::try_from(self.shared.now_us()).unwrap_or(i64::MAX);
         self.base_us.store(us.saturating_sub(uptime_us()), Ordering::Relaxed);
 
+        let unasked = !l2_is_there && self.l2.is_some();
         let short = if l2_is_there { self.shared.link.short() } else { None };
         let fresh_for = self.policy.l1_ttl.min(stored.fresh_for).min(short.unwrap_or(Duration::MAX));
         let stale_for = stored.stale_for.min(stored.fresh_for.saturating_add(self.policy.stale_if_error));
         let early = self.early(stored, stored.as_of, fresh_for);
         let notes = &stored.notes;
+        // From when it was read: what is plain lives from when it is put into L1.
         let plain = fresh_for >= self.l1_keeps
+            && stored.fresh_for >= self.l1_keeps.saturating_add(stored.as_of.elapsed())
             && early.is_none()
             && notes.tags.is_empty()
             && notes.etag.is_none()
-            && l2_is_there;
+            && !unasked;
         let side = (!plain).then(|| {
             let keyspace = &self.shared.keyspace;
             let marks = notes.tags.iter().filter_map(|tag| keyspace.cache_tag(tag).ok());
@@ -192,7 +207,7 @@ impl<K: CacheKey, V: Send + Sync + 'static> Inner<K, V> {
                 marks: marks.map(|mark| Arc::from(mark.as_str())).collect(),
                 compared: AtomicU64::new(u64::MAX),
                 etag: notes.etag.as_deref().map(Box::from),
-                is_unasked: !l2_is_there,
+                unasked: AtomicBool::new(unasked),
             })
         });
         Slot {

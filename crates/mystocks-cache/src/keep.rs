@@ -92,7 +92,12 @@ where
         times: Times,
     ) -> Kept {
         let inner = &self.inner;
-        let (Some(l2), Some(key), true) = (&inner.l2, &self.named.key, self.there) else {
+        let Some(l2) = &inner.l2 else { return Kept::Everywhere };
+        if !l2.holds(&encoded) {
+            inner.give_back(lease).await;
+            return Kept::Everywhere;
+        }
+        let (Some(key), true) = (&self.named.key, self.there) else {
             return Kept::HereOnly;
         };
         let within = inner.policy.l2_timeout;
@@ -197,7 +202,8 @@ where
         let held: Vec<Held<'_>> =
             leases.iter().map(|lease| Held { key: lease.key.as_str(), token: &lease.token }).collect();
         let released = self.shared.write(self.policy.l2_timeout, port.release(&held));
-        if let Some(Err(away)) = self.closed.run_until_cancelled(released).await {
+        // Also when the cache is shut down: others would wait until the leases end.
+        if let Err(away) = released.await {
             self.note(&away);
         }
     }

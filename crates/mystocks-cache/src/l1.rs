@@ -1,7 +1,7 @@
 //! L1: decoded values in the process, bounded in bytes.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use moka::sync::Cache as Moka;
@@ -46,7 +46,23 @@ pub(crate) struct Side {
     pub(crate) compared: AtomicU64,
     pub(crate) etag: Option<Box<str>>,
     /// Made while L2 could not be asked: L2 may hold another.
-    pub(crate) is_unasked: bool,
+    pub(crate) unasked: AtomicBool,
+}
+
+impl Side {
+    /// Returns the same, to be served for a failed load's sake until `fresh_until`.
+    pub(crate) fn for_retry(&self, fresh_until: Instant) -> Self {
+        Self {
+            fresh_until,
+            stale_until: self.stale_until,
+            stale: Some(Staleness::LoadFailed),
+            early: None,
+            marks: self.marks.clone(),
+            compared: AtomicU64::new(u64::MAX),
+            etag: self.etag.clone(),
+            unasked: AtomicBool::new(self.unasked.load(Ordering::Acquire)),
+        }
+    }
 }
 
 /// When and how an entry is refreshed before its end.

@@ -292,6 +292,11 @@ impl L2 {
         }))
     }
 
+    /// Returns whether such an entry stands in L2: JSON has no word for "there is no such thing" that the Python side knows.
+    pub(crate) fn holds(&self, encoded: &Encoded) -> bool {
+        self.format == Format::Own || !encoded.negative
+    }
+
     pub(crate) async fn put(&self, key: &Key, bytes: Bytes, ttl: Duration) -> Result<(), Error> {
         self.store.as_ref().put(&[Put { key: key.as_str(), value: bytes, ttl }]).await
     }

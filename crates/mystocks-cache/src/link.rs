@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// How long L1 serves what it read from L2 while the link is lost.
-const UNHEARD: Duration = Duration::from_secs(1);
+pub(crate) const UNHEARD: Duration = Duration::from_secs(1);
 /// Over what time the entries of L1 are compared with L2 after the link was lost, so that not all are at once.
 const SPREAD: Duration = Duration::from_millis(100);
 

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use crate::backplane::Signal;
+use crate::link::UNHEARD;
 use crate::metric;
 use crate::shared::Shared;
 
@@ -13,14 +15,24 @@ pub(crate) fn start(shared: &Arc<Shared>, mut signals: mpsc::Receiver<Signal>) {
     let listening = Arc::clone(shared);
     shared.tracker.spawn(async move {
         let closed = listening.closed.clone();
-        while let Some(Some(signal)) = closed.run_until_cancelled(signals.recv()).await {
-            hear(&listening, signal);
+        loop {
+            let next = async {
+                if !listening.link.is_deaf() {
+                    return Some(signals.recv().await);
+                }
+                timeout(UNHEARD, signals.recv()).await.ok()
+            };
+            match closed.run_until_cancelled(next).await {
+                Some(Some(Some(signal))) => hear(&listening, signal),
+                // Deaf: what is being fetched for so long may have been invalidated, and nobody is to join it any more.
+                Some(None) => void_all(&listening),
+                Some(Some(None)) | None => break,
+            }
         }
-        if !closed.is_cancelled() {
-            // Nobody will tell us anything any more.
-            listening.link.lost();
-            recheck_all(&listening);
-        }
+        // Nobody will tell us anything any more.
+        listening.link.lost();
+        recheck_all(&listening);
+        void_all(&listening);
     });
 }
 
@@ -31,7 +43,7 @@ fn hear(shared: &Shared, signal: Signal) {
             // First the step, then the news: what is read between them is compared once more and no less.
             recheck_all(shared);
             // A load may run that was overtaken while nobody told us.
-            shared.members().iter().for_each(|member| member.void_all());
+            void_all(shared);
             shared.link.found();
             metrics::gauge!(metric::LINK_UP).set(1.0);
         }
@@ -39,6 +51,8 @@ fn hear(shared: &Shared, signal: Signal) {
             shared.marks.forget();
             shared.link.lost();
             recheck_all(shared);
+            // What began before may be overtaken from now on without our hearing of it.
+            void_all(shared);
             metrics::gauge!(metric::LINK_UP).set(0.0);
             metrics::counter!(metric::LINK_LOSSES).increment(1);
         }
@@ -90,6 +104,10 @@ pub(crate) fn set_mark(shared: &Shared, mark: &str, stamp: Option<u64>) {
 fn recheck_all(shared: &Shared) {
     let step = shared.order.step();
     shared.members().iter().for_each(|member| member.recheck(step));
+}
+
+fn void_all(shared: &Shared) {
+    shared.members().iter().for_each(|member| member.void_all());
 }
 
 fn heard(shared: &Shared) {

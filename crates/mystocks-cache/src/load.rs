@@ -23,6 +23,7 @@ use crate::inner::{Inner, Named};
 use crate::keep::Made;
 use crate::key::CacheKey;
 use crate::l1::Slot;
+use crate::l2::Format;
 use crate::lease::{Held, SEEN, Take, Want};
 use crate::load_ctx::{LoadCtx, Loaded};
 use crate::metric;
@@ -41,6 +42,8 @@ pub(crate) struct Job<K, V> {
     pub(crate) spare: Option<Spare<V>>,
     /// Whether L2 answered.
     pub(crate) there: bool,
+    /// Whether somebody else's "there is none" is an answer.
+    pub(crate) absence_answers: bool,
 }
 
 /// A lease that was taken.
@@ -198,12 +201,17 @@ where
         let inner = &self.inner;
         let Some(l2) = &inner.l2 else { return Err(bytes) };
         let head = head(&bytes);
-        match inner.admit(l2.sight(key, Some(bytes), None, OLDEST)).await {
-            Read::Fresh(stored, _) => {
+        // How long a shared entry has left stands beside it, not in it.
+        let read = match l2.format {
+            Format::Own => inner.admit(l2.sight(key, Some(bytes), None, OLDEST)).await,
+            Format::Shared => inner.read_l2(&self.named, None, inner.policy.l2_timeout).await,
+        };
+        match read {
+            Read::Fresh(stored, _) if stored.value.is_some() || self.absence_answers => {
                 let slot = inner.slot(&stored, since, self.named.digest, true);
                 Ok(Turn::Theirs(inner.found(&slot, Tier::L2), slot))
             }
-            Read::Stale(..) | Read::Nothing(_) | Read::Away => Err(head),
+            Read::Fresh(..) | Read::Stale(..) | Read::Nothing(_) | Read::Away => Err(head),
         }
     }
 
@@ -254,7 +262,10 @@ where
         let value = match (loaded, spare) {
             (Loaded::Value(value), _) => Some(Arc::new(value)),
             (Loaded::Absent, _) => None,
-            (Loaded::NotModified, Some(value)) => Some(value),
+            (Loaded::NotModified, Some(value)) => {
+                self.keep_notes(&wishes);
+                Some(value)
+            }
             (Loaded::NotModified, None) => {
                 return Err(self
                     .failed(ErrorKind::Load)
@@ -262,6 +273,17 @@ where
             }
         };
         Ok(Made { value, took, wishes: wishes.wishes() })
+    }
+
+    /// Carries over to another life what the entry was subject to, and its entity tag if no new one was given.
+    fn keep_notes(&self, ctx: &LoadCtx<V>) {
+        let Some(side) = self.spare.as_ref().and_then(|spare| spare.slot.side.as_ref()) else { return };
+        let keyspace = &self.inner.shared.keyspace;
+        let prefix = keyspace.cache_tag("t").map_or(0, |mark| mark.as_str().len() - 1);
+        side.marks.iter().filter_map(|mark| mark.get(prefix..)).for_each(|tag| ctx.tag(tag));
+        if let (None, Some(etag)) = (ctx.wishes().notes.etag, side.etag.as_deref()) {
+            ctx.set_etag(etag);
+        }
     }
 
     fn etag(&self) -> Option<Arc<str>> {
@@ -307,6 +329,7 @@ where
         seen: Bytes::new(),
         spare: Some(spare),
         there: true,
+        absence_answers: true,
     };
     inner.tracker.spawn(job.run_early(lead, slot, load));
 }
@@ -344,19 +367,8 @@ impl<K: CacheKey, V: Send + Sync + 'static> Inner<K, V> {
     fn as_retry(&self, slot: &Slot<V>, now: Instant, pause: Duration) -> Option<Slot<V>> {
         let side = slot.side.as_ref()?;
         let fresh_until = (now + pause).min(side.stale_until);
-        (now < fresh_until).then(|| {
-            let side = crate::l1::Side {
-                fresh_until,
-                stale_until: side.stale_until,
-                stale: Some(crate::outcome::Staleness::LoadFailed),
-                early: None,
-                marks: side.marks.clone(),
-                compared: std::sync::atomic::AtomicU64::new(u64::MAX),
-                etag: side.etag.clone(),
-                is_unasked: side.is_unasked,
-            };
-            Slot { side: Some(Arc::new(side)), ..slot.clone() }
-        })
+        (now < fresh_until)
+            .then(|| Slot { side: Some(Arc::new(side.for_retry(fresh_until))), ..slot.clone() })
     }
 }
 

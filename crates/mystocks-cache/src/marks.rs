@@ -62,7 +62,11 @@ impl Marks {
     /// Takes in what the store said of `mark`, asked for in `generation`.
     pub(crate) fn learn(&self, mark: &str, stamp: u64, generation: u64) {
         let mut table = self.write();
-        if table.generation == generation {
+        if table.marks.len() >= MOST && !table.marks.contains_key(mark) {
+            // What was only read about and never heard of since can be asked for again.
+            table.marks.retain(|_, mark| mark.step > 0 || mark.pending);
+        }
+        if table.generation == generation && table.marks.len() < 2 * MOST {
             table.enter(mark, |known| known.stamp = known.stamp.max(stamp));
         }
     }

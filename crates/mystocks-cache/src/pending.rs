@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +11,10 @@ use tokio::time::Instant;
 
 /// How many entries are remembered one by one; for more, their whole caches are cleared.
 const MOST: usize = 10_000;
+/// The same for the bytes of the values among them.
+const MOST_BYTES: usize = 64 * 1024 * 1024;
+/// How many bytes of values are told at a time.
+const BATCH_BYTES: usize = 1024 * 1024;
 
 /// Changes that wait until the store is back: the last one of every key, oldest first.
 #[derive(Debug, Default)]
@@ -18,6 +22,8 @@ pub(crate) struct Pending {
     queue: Mutex<Queue>,
     /// How many there are, for the many who only ask whether there are any.
     count: AtomicUsize,
+    /// A stamp that is greater than those of the marks that were told late.
+    told: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -26,6 +32,9 @@ struct Queue {
     order: BTreeMap<u64, Arc<str>>,
     last: u64,
     dropped: u64,
+    /// What the values to be set weigh, in bytes.
+    bytes: usize,
+    marks: usize,
 }
 
 /// A change of one key.
@@ -34,7 +43,7 @@ pub(crate) enum Change {
     /// The entry is invalid, and `grave` says so in its place; should there be too many, all under `instead` is.
     Invalidate { issued: Issued, grave: Option<Sealing>, instead: Option<Arc<str>> },
     /// The entry has this value.
-    Set { issued: Issued, value: Sealing, ttl: Duration, instead: Option<Arc<str>> },
+    Set { issued: Issued, size: usize, value: Sealing, ttl: Duration, instead: Option<Arc<str>> },
     /// The key is a mark, and was set.
     Mark,
 }
@@ -78,6 +87,18 @@ impl Pending {
         self.count.load(Ordering::Acquire)
     }
 
+    /// Takes in that a mark was told late, and got this stamp.
+    pub(crate) fn tell(&self, stamp: u64) {
+        // Marked as what was told late is, see `Issued::is_before`.
+        let after = (stamp / 1000).saturating_add(1).saturating_mul(1000).saturating_add(MARKED);
+        self.told.fetch_max(after, Ordering::AcqRel);
+    }
+
+    /// Returns a stamp that is greater than those of the marks that were told late.
+    pub(crate) fn told(&self) -> u64 {
+        self.told.load(Ordering::Acquire)
+    }
+
     /// Returns how many changes were given up for clearing their caches.
     pub(crate) fn dropped(&self) -> u64 {
         self.lock().dropped
@@ -92,7 +113,7 @@ impl Pending {
     pub(crate) fn push(&self, key: &str, change: Change) {
         let mut queue = self.lock();
         queue.enter(Arc::from(key), change);
-        while queue.changes.len() > MOST {
+        while queue.changes.len() - queue.marks > MOST || queue.bytes > MOST_BYTES {
             let Some(victim) = queue.oldest_entry() else { break };
             queue.dropped += 1;
             if let Some((_, Change::Invalidate { instead, .. } | Change::Set { instead, .. })) =
@@ -108,13 +129,17 @@ impl Pending {
     /// Returns the oldest changes, at most so many, with the numbers that [`Pending::done`] compares.
     pub(crate) fn oldest(&self, most: usize) -> Vec<(u64, Arc<str>, Change)> {
         let queue = self.lock();
-        let oldest = queue.order.iter().take(most);
+        let mut bytes = 0;
+        let mut oldest = Vec::new();
+        for (number, key) in queue.order.iter().take(most) {
+            let Some((_, change)) = queue.changes.get(key) else { continue };
+            bytes += change.size();
+            if bytes > BATCH_BYTES && !oldest.is_empty() {
+                break;
+            }
+            oldest.push((*number, Arc::clone(key), change.clone()));
+        }
         oldest
-            .filter_map(|(number, key)| {
-                let (_, change) = queue.changes.get(key)?;
-                Some((*number, Arc::clone(key), change.clone()))
-            })
-            .collect()
     }
 
     /// Forgets a change that the store was told of, unless a later one of the same key came meanwhile.
@@ -145,6 +170,8 @@ impl Queue {
     fn enter(&mut self, key: Arc<str>, change: Change) {
         self.remove(&key);
         self.last += 1;
+        self.bytes += change.size();
+        self.marks += usize::from(matches!(change, Change::Mark));
         self.order.insert(self.last, Arc::clone(&key));
         self.changes.insert(key, (self.last, change));
     }
@@ -152,6 +179,8 @@ impl Queue {
     fn remove(&mut self, key: &Arc<str>) -> Option<(u64, Change)> {
         let removed = self.changes.remove(key)?;
         self.order.remove(&removed.0);
+        self.bytes -= removed.1.size();
+        self.marks -= usize::from(matches!(removed.1, Change::Mark));
         Some(removed)
     }
 
@@ -159,6 +188,15 @@ impl Queue {
     fn oldest_entry(&self) -> Option<Arc<str>> {
         let is_entry = |key: &Arc<str>| !matches!(self.changes.get(key), Some((_, Change::Mark)));
         self.order.values().find(|key| is_entry(key)).cloned()
+    }
+}
+
+impl Change {
+    fn size(&self) -> usize {
+        match self {
+            Self::Set { size, .. } => *size,
+            Self::Invalidate { .. } | Self::Mark => 0,
+        }
     }
 }
 
@@ -195,8 +233,10 @@ mod tests {
         pending.push("b", invalidate());
         let (number, key, _) = pending.oldest(1).remove(0);
         let value: Sealing = Arc::new(|_| Bytes::new());
-        pending
-            .push("a", Change::Set { issued: issued(), value, ttl: Duration::from_secs(1), instead: None });
+        pending.push(
+            "a",
+            Change::Set { issued: issued(), size: 0, value, ttl: Duration::from_secs(1), instead: None },
+        );
         assert_eq!(keys(&pending), ["b Invalidate", "a Set"]);
         pending.done(number, &key);
         assert_eq!(pending.len(), 2, "a later change of the same key is not done");

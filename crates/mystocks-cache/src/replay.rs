@@ -74,6 +74,7 @@ async fn tell_marks(shared: &Shared, batch: &[Told]) -> Result<bool, Error> {
         let set = batch.iter().map(async |(_, mark, _)| backplane.invalidate(Invalidation::Mark(mark)).await);
         for ((_, mark, _), stamp) in batch.iter().zip(try_join_all(set).await?) {
             listening::set_mark(shared, mark, Some(stamp));
+            shared.pending.tell(stamp);
         }
     }
     batch.iter().for_each(|(number, mark, _)| shared.pending.done(*number, mark));
@@ -114,7 +115,8 @@ async fn tell(shared: &Shared, batch: &[Told]) -> Result<bool, Error> {
                 Some((value, Duration::from_millis(until_ms - now_ms)))
             }
             _ if is_later => None,
-            (Some((seal, ttl)), ..) => Some((seal(entry.issued.us), ttl)),
+            // Asked for after the marks that this process told before it, whose stamps are of when they were told.
+            (Some((seal, ttl)), ..) => Some((seal(entry.issued.us.max(shared.pending.told())), ttl)),
             (None, ..) => {
                 gone.push(place);
                 continue;

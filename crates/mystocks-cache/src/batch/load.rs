@@ -51,6 +51,7 @@ where
             }
             Read::Nothing(seen) => {
                 mine.job.seen = seen;
+                mine.job.spare.iter().for_each(|spare| inner.settle(&spare.slot));
                 let held =
                     |spare: &Spare<V>| spare.kind == SpareKind::Over && inner.is_confirmed(&spare.slot);
                 mine.job.spare = mine.job.spare.filter(held);
@@ -194,7 +195,7 @@ async fn load_all<K, V>(
             }
         }
     }
-    let written = write(inner, &mut landing).await;
+    let written = write(inner, &mut landing, &mut unwritten).await;
     for ((job, lead, _, found, Ready { stored, .. }), kept) in landing.into_iter().zip(written) {
         if kept == Kept::Overtaken {
             inner.overtaken();
@@ -210,13 +211,17 @@ async fn load_all<K, V>(
 type Landing<K, V> = (Job<K, V>, Lead<K, V>, Option<Lease>, Found<V>, Ready<V>);
 
 /// Writes with one request all entries that may be written; returns where each may be kept.
-async fn write<K, V>(inner: &Arc<Inner<K, V>>, landing: &mut [Landing<K, V>]) -> Vec<Kept>
+async fn write<K, V>(
+    inner: &Arc<Inner<K, V>>,
+    landing: &mut [Landing<K, V>],
+    unwritten: &mut Vec<Lease>,
+) -> Vec<Kept>
 where
     K: CacheKey,
     V: Serialize + DeserializeOwned + Send + Sync + 'static,
 {
     let mut kept = vec![Kept::HereOnly; landing.len()];
-    let Some(l2) = &inner.l2 else { return kept };
+    let Some(l2) = &inner.l2 else { return vec![Kept::Everywhere; landing.len()] };
     let within = inner.policy.l2_timeout;
     let leases = inner.shared.leases.as_ref();
     let mut sealed = Vec::with_capacity(landing.len());
@@ -227,6 +232,11 @@ where
             continue;
         }
         if leases.is_some() && lease.is_none() {
+            continue;
+        }
+        if !l2.holds(&ready.encoded) {
+            *kept = Kept::Everywhere;
+            unwritten.extend(lease.clone());
             continue;
         }
         let (value, ttl) = l2.seal(key, ready.encoded.clone(), ready.stored.stamp, ready.times);

@@ -6,7 +6,9 @@ local token, life = ARGV[1], ARGV[2]
 if ARGV[5] == '1' then
   redis.call('SET', lease, token, 'PX', life)
 else
-  local head = redis.call('GETRANGE', entry, 0, ARGV[3])
+  local head = redis.pcall('GETRANGE', entry, 0, ARGV[3])
+  -- A key of another type is no entry: it is as if there were nothing.
+  if type(head) ~= 'string' then head = '' end
   if head ~= '' and head ~= ARGV[4] then
     return {1, redis.call('GET', entry)}
   end

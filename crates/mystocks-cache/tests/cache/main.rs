@@ -12,6 +12,7 @@ mod invalidation;
 mod law;
 mod nodes;
 mod recovery;
+mod regressions;
 mod scripted;
 mod stampede;
 mod tiers;
