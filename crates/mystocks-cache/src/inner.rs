@@ -52,6 +52,8 @@ pub(crate) struct Inner<K, V> {
     pub(crate) cleared: AtomicU64,
     /// What is from before this step is to be compared with L2.
     pub(crate) recheck: AtomicU64,
+    /// The same, but not all of it at once: the link was lost then.
+    pub(crate) doubted: AtomicU64,
     pub(crate) hasher: RandomState,
     /// The store's time at this process's beginning, in microseconds since the Unix epoch.
     pub(crate) base_us: AtomicI64,
@@ -99,6 +101,7 @@ impl<K: CacheKey, V: Send + Sync + 'static> Inner<K, V> {
         let since = self.shared.order.restore(since);
         self.cleared.load(Ordering::Acquire) <= since
             && self.recheck.load(Ordering::Acquire) <= since
+            && self.doubted.load(Ordering::Acquire) <= since
             && !self.shared.order.is_outdated(bucket, since)
     }
 
@@ -140,15 +143,15 @@ impl<K: CacheKey, V: Send + Sync + 'static> Inner<K, V> {
         // While nobody can be asked, asking costs every reader the way to it.
         let unasked = slot.side.as_ref().is_some_and(|side| side.unasked.load(Ordering::Acquire));
         unasked && self.shared.reads.is_well()
-            || self.recheck.load(Ordering::Acquire) > since && !self.shared.link.grants(slot.bucket)
+            || self.recheck.load(Ordering::Acquire) > since
+            || self.doubted.load(Ordering::Acquire) > since && !self.shared.link.grants(slot.bucket)
     }
 
     /// Takes in that L2 was asked and has nothing: no reason to give up what it was never told of.
     pub(crate) fn settle(&self, slot: &Slot<V>) {
         let since = self.shared.order.restore(slot.since);
-        if let Some(side) = &slot.side
-            && self.recheck.load(Ordering::Acquire) <= since
-        {
+        let doubted = self.doubted.load(Ordering::Acquire).max(self.recheck.load(Ordering::Acquire));
+        if let Some(side) = slot.side.as_ref().filter(|_| doubted <= since) {
             side.unasked.store(false, Ordering::Release);
         }
     }
@@ -183,7 +186,8 @@ impl<K: CacheKey, V: Send + Sync + 'static> Inner<K, V> {
         let us = i64::try_from(self.shared.now_us()).unwrap_or(i64::MAX);
         self.base_us.store(us.saturating_sub(uptime_us()), Ordering::Relaxed);
 
-        let unasked = !l2_is_there && self.l2.is_some();
+        // Where there are leases, others may have put something there meanwhile.
+        let unasked = !l2_is_there && self.l2.is_some() && self.shared.leases.is_some();
         let short = if l2_is_there { self.shared.link.short() } else { None };
         let fresh_for = self.policy.l1_ttl.min(stored.fresh_for).min(short.unwrap_or(Duration::MAX));
         let stale_for = stored.stale_for.min(stored.fresh_for.saturating_add(self.policy.stale_if_error));
@@ -346,6 +350,10 @@ impl<K: CacheKey, V: Send + Sync + 'static> Member for Inner<K, V> {
 
     fn recheck(&self, step: u64) {
         self.recheck.fetch_max(step, Ordering::AcqRel);
+    }
+
+    fn doubt(&self, step: u64) {
+        self.doubted.fetch_max(step, Ordering::AcqRel);
     }
 
     fn cleared(&self, mark: &str, step: u64) -> bool {

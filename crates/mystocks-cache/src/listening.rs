@@ -31,7 +31,7 @@ pub(crate) fn start(shared: &Arc<Shared>, mut signals: mpsc::Receiver<Signal>) {
         }
         // Nobody will tell us anything any more.
         listening.link.lost();
-        recheck_all(&listening);
+        doubt_all(&listening);
         void_all(&listening);
     });
 }
@@ -50,7 +50,7 @@ fn hear(shared: &Shared, signal: Signal) {
         Signal::Down => {
             shared.marks.forget();
             shared.link.lost();
-            recheck_all(shared);
+            doubt_all(shared);
             // What began before may be overtaken from now on without our hearing of it.
             void_all(shared);
             metrics::gauge!(metric::LINK_UP).set(0.0);

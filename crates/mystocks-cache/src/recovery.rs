@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::FutureExt;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::replay::replay;
@@ -41,6 +42,8 @@ async fn recover(shared: &Arc<Shared>) {
     let last = *shared.recovered.lock().unwrap_or_else(PoisonError::into_inner);
     let mut pause = if last.is_some_and(|last| last.elapsed() < SETTLED) { PAUSE } else { SOON };
     let mut asked = Instant::now();
+    // That it came back before says nothing of now.
+    let _ = shared.link.is_back.notified().now_or_never();
     // Of the pause, from question to question.
     let mut growth = u32::MAX;
     loop {
