@@ -63,9 +63,10 @@ async fn live(seed: u64, flaw: Flaw) -> Result<Figures, String> {
     sleep(Duration::from_millis(60)).await;
     for burst in 0..BURSTS {
         let mut tasks = JoinSet::new();
+        let within = [60, 60, 400][random.usize(..3)];
         for _ in 0..random.u32(12..40) {
             let node = nodes[random.usize(..NODES)].clone();
-            tasks.spawn(node.act(random.fork(), cuts));
+            tasks.spawn(node.act(random.fork(), within, cuts));
         }
         let done = timeout(HANGS, async {
             while let Some(done) = tasks.join_next().await {
@@ -186,8 +187,8 @@ fn name(key: usize) -> String {
 }
 
 impl Node {
-    async fn act(self, mut random: fastrand::Rng, cuts: bool) {
-        sleep(Duration::from_millis(random.u64(..60))).await;
+    async fn act(self, mut random: fastrand::Rng, within: u64, cuts: bool) {
+        sleep(Duration::from_millis(random.u64(..within))).await;
         let key = random.usize(..KEYS);
         match random.u8(..100) {
             0..40 => self.read(key, random).await,
