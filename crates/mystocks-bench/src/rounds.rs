@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::time::Duration;
 
+use anyhow::Result;
+
 /// What one side needed in each round, in nanoseconds per operation.
 #[derive(Debug, Clone)]
 pub(crate) struct Times(Vec<f64>);
@@ -29,22 +31,26 @@ pub(crate) struct Ratio {
 /// Runs `sides` in every round, each first in turn, after one round that does not count.
 ///
 /// A side does its work and answers how long an operation took.
-pub(crate) async fn interleave<const N: usize, F, Fut>(rounds: usize, side: F) -> [Times; N]
+///
+/// # Errors
+///
+/// The first of a side: work that failed would only make its side look fast.
+pub(crate) async fn interleave<const N: usize, F, Fut>(rounds: usize, side: F) -> Result<[Times; N]>
 where
     F: Fn(usize) -> Fut,
-    Fut: Future<Output = Duration>,
+    Fut: Future<Output = Result<Duration>>,
 {
     let mut times = [const { Vec::new() }; N];
     for round in 0..=rounds {
         for turn in 0..N {
             let index = (round + turn) % N;
-            let per_operation = side(index).await;
+            let per_operation = side(index).await?;
             if round > 0 {
                 times[index].push(per_operation.as_secs_f64() * 1e9);
             }
         }
     }
-    times.map(Times)
+    Ok(times.map(Times))
 }
 
 fn quantile(values: &[f64], at: f64) -> f64 {

@@ -35,8 +35,8 @@ async fn hits<V: Sample>(redis: &str, rounds: usize, size: &str, bounded: bool) 
         // Enough that starting and ending the callers does not count.
         let times = if callers < 256 { 1 } else { 4 };
         let [raw, ours, hitbox] =
-            interleave(rounds, |side| measure(&sides, callers, times, ALONE[side])).await;
-        let [peer, filled] = interleave(rounds, |side| measure(&sides, callers, 1, FILLED[side])).await;
+            interleave(rounds, |side| measure(&sides, callers, times, ALONE[side])).await?;
+        let [peer, filled] = interleave(rounds, |side| measure(&sides, callers, 1, FILLED[side])).await?;
         let what = |l1: &str| format!("L2 hit of {size}, L1 {l1}, {callers} callers");
         rows.push(Row::times(&what("off"), &ours, "raw GET, decode", &raw, bounded.then_some(bound)));
         rows.push(Row::times(&what("off"), &ours, "hitbox 0.2, Redis alone", &hitbox, None));
@@ -54,11 +54,11 @@ async fn hits<V: Sample>(redis: &str, rounds: usize, size: &str, bounded: bool) 
     Ok(rows)
 }
 
-async fn measure<V: Sample>(sides: &Sides<V>, callers: usize, times: usize, side: Side) -> Duration {
+async fn measure<V: Sample>(sides: &Sides<V>, callers: usize, times: usize, side: Side) -> Result<Duration> {
     let mut sides = sides.clone();
     sides.empty_l1(side);
     tokio::time::sleep(2 * L1_TTL).await;
     let began = Instant::now();
-    sides.pass(callers, times, side).await;
-    began.elapsed() / u32::try_from(times * KEYS).unwrap_or(u32::MAX)
+    sides.pass(callers, times, side).await?;
+    Ok(began.elapsed() / u32::try_from(times * KEYS)?)
 }

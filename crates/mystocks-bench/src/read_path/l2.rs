@@ -33,13 +33,13 @@ pub(crate) async fn run(redis: &str, rounds: usize) -> Result<Vec<Row>> {
                     sides.empty_l1(side);
                     tokio::time::sleep(2 * L1_TTL).await;
                     let began = Instant::now();
-                    sides.pass(callers, 1, side).await;
+                    sides.pass(callers, 1, side).await?;
                     spent += began.elapsed();
                 }
-                spent / u32::try_from(PASSES * sides.keys.len()).unwrap_or(u32::MAX)
+                Ok(spent / u32::try_from(PASSES * sides.keys.len())?)
             }
         });
-        let [raw, without_l1, raw_with_moka, with_l1, peer] = times.await;
+        let [raw, without_l1, raw_with_moka, with_l1, peer] = times.await?;
         let what = |l1: &str| format!("L2 hit, L1 {l1}, {callers} callers");
         rows.push(Row::times(&what("off"), &without_l1, "raw GET, decode", &raw, Some(BOUND)));
         rows.push(Row::times(

@@ -54,17 +54,14 @@ pub(crate) async fn run(redis: &str, rounds: usize) -> Result<Vec<Row>> {
                         2 => raw_with_moka(&sides, keys).await,
                         _ => ours(&sides.with_l1, keys).await,
                     };
-                    match read {
-                        Ok(values) => drop(black_box(values)),
-                        Err(error) => std::panic::resume_unwind(Box::new(format!("{error:#}"))),
-                    }
+                    drop(black_box(read?));
                 }
                 spent += began.elapsed();
             }
-            spent / u32::try_from(PASSES * sides.keys.len() / BATCH).unwrap_or(u32::MAX)
+            Ok(spent / u32::try_from(PASSES * sides.keys.len() / BATCH)?)
         }
     })
-    .await;
+    .await?;
     let requests = requests_of_one_batch(&sides).await?;
     Ok(vec![
         Row::times("get_many of 100, L1 off", &without_l1, "raw MGET, decode", &raw_times, Some(BOUND)),
