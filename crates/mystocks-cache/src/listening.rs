@@ -106,6 +106,11 @@ fn recheck_all(shared: &Shared) {
     shared.members().iter().for_each(|member| member.recheck(step));
 }
 
+fn doubt_all(shared: &Shared) {
+    let step = shared.order.step();
+    shared.members().iter().for_each(|member| member.doubt(step));
+}
+
 fn void_all(shared: &Shared) {
     shared.members().iter().for_each(|member| member.void_all());
 }
