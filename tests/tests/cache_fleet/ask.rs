@@ -148,7 +148,8 @@ pub(crate) struct Figures {
     pub(crate) errors: Vec<String>,
     /// What a request took beyond the compute it waited for, in microseconds, sorted.
     pub(crate) added_us: Vec<u64>,
-    pub(crate) most_loads_of_a_key: u64,
+    /// The keys that were loaded more than once, and when.
+    pub(crate) loaded_again: Vec<String>,
     pub(crate) most_loads_at_once: u64,
     pub(crate) loader_waits: u64,
 }

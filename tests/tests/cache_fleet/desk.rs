@@ -1,8 +1,9 @@
 //! A process of the fleet from within: this test binary, started again with one test that then does what it is asked.
 
-use std::collections::HashMap;
+use std::convert::Infallible;
 use std::io::{self, BufRead, Write as _};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use mystocks_cache::{Cache, CacheHub, Done, Keyspace, LoadCtx, Outcome, RedisStore};
@@ -176,23 +177,30 @@ impl Desk {
         got.collect()
     }
 
+    /// Fills the cache without asking the source; returns how many were loaded.
     async fn warm(&self, names: Vec<String>) -> u64 {
-        let tag = self.shop().tag.clone();
-        let warmed = self.shop().cache.warm(
-            names,
-            4,
-            move |names: Vec<String>| {
-                let tag = tag.clone();
-                async move {
-                    let _ = tag;
-                    let item =
-                        |name: String| (name.clone(), Item { name, version: 1, maker: std::process::id() });
-                    Ok::<_, RedisError>(names.into_iter().map(item).collect::<HashMap<_, _>>())
+        let before = self.shop().cache.stats().loads;
+        let (names, shop) = (Arc::new(names), self.shop().clone());
+        let next = Arc::new(AtomicUsize::new(0));
+        let mut fillers = JoinSet::new();
+        for _ in 0..64 {
+            let (names, shop, next) = (Arc::clone(&names), shop.clone(), Arc::clone(&next));
+            fillers.spawn(async move {
+                while let Some(name) = names.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let tag = shop.tag.clone();
+                    let item = Item { name: name.clone(), version: 1, maker: std::process::id() };
+                    let load = |cx: LoadCtx<Item>| async move {
+                        tag.iter().for_each(|tag| cx.tag(&**tag));
+                        Ok::<_, Infallible>(item)
+                    };
+                    shop.cache.get_or_compute(name, load).await.unwrap();
                 }
-            },
-            |_| (),
-        );
-        warmed.await.loaded
+            });
+        }
+        while let Some(done) = fillers.join_next().await {
+            done.unwrap();
+        }
+        self.shop().cache.stats().loads - before
     }
 
     fn stand(&self) -> Stand {

@@ -8,7 +8,7 @@ use mystocks_cache::{LoadCtx, Tier};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use crate::ask::{Figures, Load};
+use crate::ask::{Figures, Load, now_us};
 use crate::desk::Shop;
 
 const TICK: Duration = Duration::from_millis(4);
@@ -22,7 +22,8 @@ pub(crate) struct Steady {
 #[derive(Default)]
 struct Book {
     figures: Figures,
-    loads: HashMap<String, u64>,
+    /// When each key was loaded.
+    loads: HashMap<String, Vec<u64>>,
     now: u64,
 }
 
@@ -38,7 +39,8 @@ impl Steady {
     pub(crate) fn figures(&self) -> Figures {
         let mut book = self.book.lock().unwrap();
         let mut figures = std::mem::take(&mut book.figures);
-        figures.most_loads_of_a_key = book.loads.values().copied().max().unwrap_or(0);
+        let again = book.loads.iter().filter(|(_, times)| times.len() > 1);
+        figures.loaded_again = again.map(|(name, times)| format!("{name} at {times:?}")).collect();
         book.loads.clear();
         figures.added_us.sort_unstable();
         figures
@@ -74,7 +76,7 @@ async fn request(shop: Shop, name: String, compute: Duration, book: Arc<Mutex<Bo
     let load = move |cx: LoadCtx<_>| async move {
         {
             let mut book = counted.lock().unwrap();
-            *book.loads.entry(own.clone()).or_default() += 1;
+            book.loads.entry(own.clone()).or_default().push(now_us());
             book.now += 1;
             book.figures.most_loads_at_once = book.figures.most_loads_at_once.max(book.now);
         }

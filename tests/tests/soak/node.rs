@@ -31,7 +31,7 @@ struct Shop {
     sequence: Arc<AtomicU64>,
 }
 
-pub(crate) async fn run(order: Order) {
+pub(crate) async fn run(order: Order) -> Report {
     let mut random = fastrand::Rng::with_seed(order.seed);
     let settings = RedisSettings::from_url(&order.url).unwrap();
     let manager = RedisManager::start(&settings).await.unwrap();
@@ -102,7 +102,7 @@ pub(crate) async fn run(order: Order) {
     sleep(Duration::from_secs(1)).await;
     // What drives the plain connection to the source ended with the last handle to it.
     report.tasks_left = tokio::runtime::Handle::current().metrics().num_alive_tasks() as u64;
-    println!("{}", serde_json::to_string(&report).unwrap());
+    report
 }
 
 fn panicked(error: tokio::task::JoinError) {
