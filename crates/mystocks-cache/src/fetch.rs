@@ -93,6 +93,9 @@ where
             Read::Stale(stored, bytes) => {
                 let slot = inner.slot(&stored, since, named.digest, true);
                 seen = bytes;
+                if let Some(spare) = spare.as_ref().filter(|spare| spare.slot.stamp > slot.stamp) {
+                    inner.settle(&spare.slot);
+                }
                 if spare.as_ref().is_none_or(|spare| spare.slot.stamp <= slot.stamp) {
                     spare = Some(Spare { slot, tier: Tier::L2, kind: SpareKind::Over });
                 }

@@ -183,11 +183,26 @@ impl<K: CacheKey, V: Send + Sync + 'static> Inner<K, V> {
 
     /// Makes a slot of what stands in L2; `since` is from before it was read.
     pub(crate) fn slot(&self, stored: &Stored<V>, since: u64, digest: u64, l2_is_there: bool) -> Slot<V> {
+        self.slot_as(stored, since, digest, l2_is_there, false)
+    }
+
+    /// The same of what was loaded when L2 could not be asked, where others may have put something there.
+    pub(crate) fn slot_unasked(&self, stored: &Stored<V>, since: u64, digest: u64) -> Slot<V> {
+        let unasked = self.l2.is_some() && self.shared.leases.is_some();
+        self.slot_as(stored, since, digest, false, unasked)
+    }
+
+    fn slot_as(
+        &self,
+        stored: &Stored<V>,
+        since: u64,
+        digest: u64,
+        l2_is_there: bool,
+        unasked: bool,
+    ) -> Slot<V> {
         let us = i64::try_from(self.shared.now_us()).unwrap_or(i64::MAX);
         self.base_us.store(us.saturating_sub(uptime_us()), Ordering::Relaxed);
 
-        // Where there are leases, others may have put something there meanwhile.
-        let unasked = !l2_is_there && self.l2.is_some() && self.shared.leases.is_some();
         let short = if l2_is_there { self.shared.link.short() } else { None };
         let fresh_for = self.policy.l1_ttl.min(stored.fresh_for).min(short.unwrap_or(Duration::MAX));
         let stale_for = stored.stale_for.min(stored.fresh_for.saturating_add(self.policy.stale_if_error));

@@ -12,6 +12,7 @@ use crate::flight::{Landed, Lead};
 use crate::found::Found;
 use crate::inner::{Inner, Named};
 use crate::key::CacheKey;
+use crate::l1::Slot;
 use crate::l2::{Encoded, Stored, Times};
 use crate::lease::{Held, Write};
 use crate::load::{Job, Lease};
@@ -74,11 +75,20 @@ where
             inner.closed.run_until_cancelled(self.write(&lead, lease, stored.stamp, encoded, times));
         let kept = written.await.unwrap_or(Kept::HereOnly);
         if kept != Kept::Overtaken {
-            let slot = inner.slot(&stored, self.since, self.named.digest, kept == Kept::Everywhere);
+            let slot = self.slot(&stored, self.since, kept);
             lead.land_filling(landed, |strayed| inner.insert(&self.key, slot, strayed));
         } else {
             inner.overtaken();
             lead.land(landed);
+        }
+    }
+
+    /// Makes what L1 keeps of what was loaded.
+    pub(crate) fn slot(&self, stored: &Stored<V>, since: u64, kept: Kept) -> Slot<V> {
+        let digest = self.named.digest;
+        match self.there {
+            true => self.inner.slot(stored, since, digest, kept == Kept::Everywhere),
+            false => self.inner.slot_unasked(stored, since, digest),
         }
     }
 

@@ -201,7 +201,7 @@ async fn load_all<K, V>(
             inner.overtaken();
             lead.land(Landed::Found(found));
         } else {
-            let slot = inner.slot(&stored, since, job.named.digest, kept == Kept::Everywhere);
+            let slot = job.slot(&stored, since, kept);
             lead.land_filling(Landed::Found(found), |strayed| inner.insert(&job.key, slot, strayed));
         }
     }
