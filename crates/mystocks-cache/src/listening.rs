@@ -24,8 +24,10 @@ pub(crate) fn start(shared: &Arc<Shared>, mut signals: mpsc::Receiver<Signal>) {
             };
             match closed.run_until_cancelled(next).await {
                 Some(Some(Some(signal))) => hear(&listening, signal),
-                // Deaf: what is being fetched for so long may have been invalidated, and nobody is to join it any more.
-                Some(None) => void_all(&listening),
+                // Deaf: what is being fetched for so long may have been invalidated, and nobody is to join it any more. Where L2
+                // cannot be asked either, fetching it anew would make it no newer.
+                Some(None) if listening.reads.is_well() => void_all(&listening),
+                Some(None) => {}
                 Some(Some(None)) | None => break,
             }
         }
@@ -51,8 +53,6 @@ fn hear(shared: &Shared, signal: Signal) {
             shared.marks.forget();
             shared.link.lost();
             doubt_all(shared);
-            // What began before may be overtaken from now on without our hearing of it.
-            void_all(shared);
             metrics::gauge!(metric::LINK_UP).set(0.0);
             metrics::counter!(metric::LINK_LOSSES).increment(1);
         }

@@ -118,7 +118,7 @@ impl Desk {
                 return json!((began.elapsed().as_micros(), done == Done::Applied));
             }
             Ask::Watch { names, pause, compute } => {
-                self.watch = Some(Watch::start(self.shop().clone(), names, pause, compute));
+                self.watch = Some(Watch::start(self.shop(), &names, pause, compute));
             }
             Ask::Watched => return to_value(self.watch.as_ref().expect("it watches").so_far()).unwrap(),
             Ask::Steady(load) => self.steady = Some(Steady::start(self.shop().clone(), load)),

@@ -49,6 +49,11 @@ async fn the_load_of_a_killed_process_is_taken_over() {
     for name in &names {
         let mut leader = crate::node::Node::start(&fleet.setup).await;
         leader.lead(name, Duration::from_secs(60)).await;
+        assert_eq!(
+            fleet.raw().await.immortals().await,
+            Vec::<String>::new(),
+            "a lease without a time to live"
+        );
         let one = [name.clone()];
         let reads = fleet.nodes.iter_mut().map(|node| node.read(&one));
         let reads = async { (futures::future::join_all(reads).await, Instant::now()) };

@@ -45,7 +45,7 @@ impl Node {
     }
 
     pub(crate) async fn lead(&mut self, name: &str, compute: Duration) {
-        self.ask(&Ask::Lead { name: name.to_owned(), compute }).await
+        self.ask::<()>(&Ask::Lead { name: name.to_owned(), compute }).await;
     }
 
     pub(crate) async fn read(&mut self, names: &[String]) -> Vec<Got> {
@@ -78,7 +78,7 @@ impl Node {
 
     /// Has the process read `names` over and over, with a pause after each round.
     pub(crate) async fn watch(&mut self, names: &[String], pause: Duration, compute: Duration) {
-        self.ask(&Ask::Watch { names: names.to_vec(), pause, compute }).await
+        self.ask::<()>(&Ask::Watch { names: names.to_vec(), pause, compute }).await;
     }
 
     /// Returns what it saw so far and goes on watching.
@@ -87,7 +87,7 @@ impl Node {
     }
 
     pub(crate) async fn steady(&mut self, load: &Load) {
-        self.ask(&Ask::Steady(load.clone())).await
+        self.ask::<()>(&Ask::Steady(load.clone())).await;
     }
 
     pub(crate) async fn figures(&mut self) -> Figures {
@@ -96,7 +96,7 @@ impl Node {
 
     /// Ends watching and the steady load.
     pub(crate) async fn rest(&mut self) {
-        self.ask(&Ask::Rest).await
+        self.ask::<()>(&Ask::Rest).await;
     }
 
     pub(crate) async fn stand(&mut self) -> Stand {

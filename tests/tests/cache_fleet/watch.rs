@@ -19,7 +19,7 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    pub(crate) fn start(shop: Shop, names: Vec<String>, pause: Duration, compute: Duration) -> Self {
+    pub(crate) fn start(shop: &Shop, names: &[String], pause: Duration, compute: Duration) -> Self {
         let watched = Arc::new(Mutex::new(Watched::default()));
         let mut readers = JoinSet::new();
         for part in names.chunks(names.len().div_ceil(READERS).max(1)) {

@@ -97,10 +97,13 @@ impl Report {
     }
 }
 
+/// One figure of a process.
+type Figure = fn(&Report) -> u64;
+
 /// Prints one row a process and one of all.
 pub(crate) fn print(reports: &[Report], lasts: Duration) {
-    let all = |what: fn(&Report) -> u64| reports.iter().map(what).sum::<u64>();
-    let rows: [(&str, fn(&Report) -> u64); 22] = [
+    let all = |what: Figure| reports.iter().map(what).sum::<u64>();
+    let rows: [(&str, Figure); 22] = [
         ("requests begun", |of| of.begun),
         ("answered", |of| of.answered),
         ("cancelled", |of| of.cancelled),

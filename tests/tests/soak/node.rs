@@ -142,9 +142,9 @@ async fn request(shop: Shop, mut random: fastrand::Rng) {
         None => Ok(reading.await),
     };
     let mut book = shop.book.lock().unwrap();
-    let read = match read {
-        Ok(read) => read,
-        Err(_) => return book.cancelled += 1,
+    let Ok(read) = read else {
+        book.cancelled += 1;
+        return;
     };
     book.answered += 1;
     match read {
