@@ -36,7 +36,7 @@ use crate::warm::{self, Warmed};
 /// - A load belongs to the cache: a caller that goes away ends neither the load nor the others' waiting.
 /// - A failing store is never a caller's error on a read: the loader answers.
 /// - What L2 holds damaged, under a wrong key or in an unknown format is a counted miss.
-/// - L1 serves an entry no longer than L2 holds it, by the store's clock (see [`Store::now_ms`]).
+/// - L1 serves an entry no longer than L2 holds it, by the store's clock (see [`Store::now_ms`](crate::Store::now_ms)).
 pub struct Cache<K, V> {
     pub(crate) inner: Arc<Inner<K, V>>,
 }
@@ -59,7 +59,7 @@ where
     /// When the future is ready, L2 has been offered the value.
     ///
     /// # Concurrent calls on the same key
-    /// One caller's `load` runs, as a task of the cache and under [`Policy::load_deadline`]; the others wait and get the
+    /// One caller's `load` runs, as a task of the cache and under [`Policy::load_deadline`](crate::Policy::load_deadline); the others wait and get the
     /// same `Arc`, or the same error. A load that fails is not remembered: the next call tries again.
     ///
     /// # Errors

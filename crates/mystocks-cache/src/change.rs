@@ -239,7 +239,7 @@ struct Telling<'a> {
 }
 
 impl Telling<'_> {
-    fn is_over(mut self) {
+    fn end(mut self) {
         self.is_over = true;
     }
 }
@@ -263,7 +263,7 @@ pub(crate) async fn set_mark(shared: &Arc<Shared>, mark: &str) -> Done {
     // A caller that goes away in between leaves a mark that outdates all of L2 here, until somebody tells L2 of it.
     let told = Telling { shared, mark, is_over: false };
     let answer = shared.write(WITHIN, backplane.invalidate(Invalidation::Mark(mark))).await;
-    told.is_over();
+    told.end();
     match answer {
         Ok(stamp) => {
             listening::set_mark(shared, mark, Some(stamp));

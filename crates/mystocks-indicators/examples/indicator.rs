@@ -9,7 +9,7 @@ use mystocks_indicators::{CsvBars, DateRange, IndicatorService, Symbol};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let bars = CsvBars::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/sample"))?;
+    let bars = CsvBars::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/sample"))?;
     // With Redis each process would have `CacheHub::redis(&RedisStore::new(manager), …)`.
     let store = MemoryStore::new();
     let process = || {
