@@ -1,12 +1,15 @@
 //! When L2 is left alone.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::envelope::millis;
+use crate::outcome::uptime_us;
 
 /// Opens after so many failures without a success between them.
 const LIMIT: u32 = 5;
+/// So long after a failure what can do without L2 does.
+const LATELY_US: i64 = 100_000;
 
 /// Says whether requests of one kind (reads, or writes) go to L2 at all.
 ///
@@ -15,6 +18,8 @@ const LIMIT: u32 = 5;
 #[derive(Debug, Default)]
 pub(crate) struct Breaker {
     failures: AtomicU32,
+    /// When the last one was, in microseconds of the process's uptime.
+    failed_us: AtomicI64,
     open: AtomicBool,
     /// How long the request that opened it would have waited, in milliseconds.
     patience_ms: AtomicU64,
@@ -26,9 +31,10 @@ impl Breaker {
         !self.open.load(Ordering::Acquire)
     }
 
-    /// Returns whether the last request was answered.
+    /// Returns whether the last request was answered, or failed a while ago.
     pub(crate) fn is_well(&self) -> bool {
-        self.admits() && self.failures.load(Ordering::Relaxed) == 0
+        let lately = || uptime_us().saturating_sub(self.failed_us.load(Ordering::Relaxed)) < LATELY_US;
+        self.admits() && (self.failures.load(Ordering::Relaxed) == 0 || !lately())
     }
 
     #[inline]
@@ -40,6 +46,7 @@ impl Breaker {
 
     /// Counts a failure of a request that waited at most `within`, and returns whether this one opened it.
     pub(crate) fn failed(&self, within: Duration) -> bool {
+        self.failed_us.store(uptime_us(), Ordering::Relaxed);
         let failures = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         if failures < LIMIT || self.open.swap(true, Ordering::AcqRel) {
             return false;

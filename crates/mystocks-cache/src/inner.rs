@@ -151,7 +151,7 @@ impl<K: CacheKey, V: Send + Sync + 'static> Inner<K, V> {
     pub(crate) fn settle(&self, slot: &Slot<V>) {
         let since = self.shared.order.restore(slot.since);
         let doubted = self.doubted.load(Ordering::Acquire).max(self.recheck.load(Ordering::Acquire));
-        if let Some(side) = slot.side.as_ref().filter(|_| doubted <= since) {
+        if let Some(side) = slot.side.as_ref().filter(|_| doubted <= since && !self.shared.link.is_deaf()) {
             side.unasked.store(false, Ordering::Release);
         }
     }

@@ -160,7 +160,8 @@ async fn a_redis_that_refuses_to_store_is_no_success() {
     );
     let second = &report["second_process"];
     assert_eq!((&second["recomputed"], &second["equal"]), (&9.into(), &9.into()), "{report}");
-    assert!(report["store_errors"].as_u64() >= Some(9), "{report}");
+    // After five refusals in a row it is left alone.
+    assert!(report["store_errors"].as_u64() >= Some(5), "{report}");
 }
 
 #[tokio::test]

@@ -1,9 +1,10 @@
 //! The parts of the demo, put together as a service would.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use mystocks_cache::{CacheHub, CacheService, MemoryStore, RedisStore};
+use mystocks_cache::{CacheService, MemoryStore, RedisStore};
 use mystocks_config::{CacheSettings, RedisSettings};
 use mystocks_indicators::{CsvBars, IndicatorService};
 use mystocks_keys::{Keyspace, Prefixes};
@@ -13,7 +14,6 @@ pub(crate) struct Setup {
     pub(crate) bars: CsvBars,
     pub(crate) indicators: IndicatorService,
     pub(crate) l2: L2,
-    hub: CacheHub,
     shared: CacheService,
 }
 
@@ -39,22 +39,20 @@ impl Setup {
         let keyspace = Keyspace::new(prefixes)?;
         let settings = CacheSettings { prefix: prefix.to_owned(), ..CacheSettings::default() };
         let builder = IndicatorService::builder(bars.clone()).keyspace(&keyspace);
-        let (builder, hub, shared, l2) = match redis {
+        let (builder, shared, l2) = match redis {
             None => {
-                let store = MemoryStore::new();
-                let hub = CacheHub::memory(&store, &keyspace);
-                let shared = CacheService::new(store, keyspace, &settings);
-                (builder.hub(&hub), hub, shared, L2::Memory)
+                let store = Arc::new(MemoryStore::new());
+                let shared = CacheService::new(Arc::clone(&store), keyspace, &settings);
+                (builder.store(store), shared, L2::Memory)
             }
             Some(url) => {
                 let manager = connect(url).await?;
                 let store = RedisStore::new(manager.clone());
-                let hub = CacheHub::redis(&store.clone().bulk(), &keyspace)?;
-                let shared = CacheService::new(store, keyspace, &settings);
-                (builder.hub(&hub), hub, shared, L2::Redis(manager))
+                let shared = CacheService::new(store.clone(), keyspace, &settings);
+                (builder.store(store.bulk()), shared, L2::Redis(manager))
             }
         };
-        Ok(Self { bars, indicators: builder.build()?, l2, hub, shared })
+        Ok(Self { bars, indicators: builder.build()?, l2, shared })
     }
 
     /// Removes what the demo stored and ends every task; what is left behind if that fails expires within the hour.
@@ -67,7 +65,6 @@ impl Setup {
     /// Ends every task and leaves the entries to others.
     pub(crate) async fn leave(self) {
         self.indicators.shutdown().await;
-        self.hub.shutdown().await;
         if let L2::Redis(manager) = &self.l2 {
             manager.shutdown().await;
         }
