@@ -6,6 +6,7 @@ use std::time::Duration;
 use mystocks_redis_core::redis::aio::MultiplexedConnection;
 use mystocks_redis_core::redis::{Client, Cmd, FromRedisValue};
 use mystocks_testkit::{RedisServer, eventually};
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::ask::Setup;
 use crate::node::Node;
@@ -20,18 +21,29 @@ pub(crate) struct Fleet {
     pub(crate) nodes: Vec<Node>,
     pub(crate) setup: Setup,
     _source: RedisServer,
+    _turn: MutexGuard<'static, ()>,
 }
+
+/// One fleet at a time: several would measure each other.
+static TURN: Mutex<()> = Mutex::const_new(());
 
 impl Fleet {
     /// Starts so many processes; `change` sets what is not the default of [`Setup::new`].
     pub(crate) async fn start(nodes: usize, change: impl FnOnce(&mut Setup)) -> Self {
+        let turn = TURN.lock().await;
         let (server, source) = (RedisServer::start().await, RedisServer::start().await);
         let mut setup = Setup::new(&server.url(), &source.url());
         change(&mut setup);
         let started = (0..nodes).map(|_| Node::start(&setup));
         let nodes = futures::future::join_all(started).await;
-        let mut fleet =
-            Self { server, source: Source::connect(&source.url()).await, nodes, setup, _source: source };
+        let mut fleet = Self {
+            server,
+            source: Source::connect(&source.url()).await,
+            nodes,
+            setup,
+            _source: source,
+            _turn: turn,
+        };
         fleet.everybody_hears().await;
         fleet
     }

@@ -13,7 +13,7 @@ fn called(calls: &BTreeMap<String, u64>, name: &str) -> u64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tag_ends_however_many_entries_with_a_handful_of_commands() {
-    let entries = if full() { 1_000_000 } else { 20_000 };
+    let entries = if full() { 1_000_000 } else { 10_000 };
     let mut fleet = Fleet::start(4, |setup| setup.tag = Some("market-sh".to_owned())).await;
     let keys = names("tagged", entries);
     let mut raw = fleet.raw().await;
