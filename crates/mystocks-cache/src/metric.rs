@@ -31,8 +31,8 @@ pub(crate) const MESSAGES_IGNORED: &str = "mystocks_cache_messages_ignored_total
 /// Requests of typed caches, as of the last call of `Cache::stats`; labels `cache` and `outcome`.
 pub(crate) const REQUESTS: &str = "mystocks_cache_requests_total";
 /// Entries in L1, as of the last call of `Cache::stats`; label `cache`.
-pub(crate) const L1_ENTRIES: &str = "mystocks_cache_l1_entries";
+pub(crate) const L1_ENTRIES: &str = "mystocks_cache_held_entries";
 /// The weight of L1 in bytes, as of the last call of `Cache::stats`; label `cache`.
-pub(crate) const L1_BYTES: &str = "mystocks_cache_l1_bytes";
+pub(crate) const L1_BYTES: &str = "mystocks_cache_held_bytes";
 /// Fetches under way, as of the last call of `Cache::stats`; label `cache`.
 pub(crate) const IN_FLIGHT: &str = "mystocks_cache_in_flight";
