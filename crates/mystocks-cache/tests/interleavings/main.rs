@@ -31,7 +31,8 @@ fn number(name: &str) -> Option<u64> {
 
 #[test]
 fn no_read_is_older_than_an_invalidation_that_returned_before_it() {
-    let seed = number("MYSTOCKS_SEED").unwrap_or_else(|| fastrand::u64(..1 << 40));
+    // Always the same worlds here, so that a change is judged by what it changed; the soak draws new ones.
+    let seed = number("MYSTOCKS_SEED").unwrap_or(20_000);
     let worlds = number("MYSTOCKS_WORLDS").unwrap_or_else(|| {
         number("MYSTOCKS_INTERLEAVINGS").unwrap_or(BOUNDED).div_ceil(u64::from(BURSTS)).max(1)
     });
