@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 
 use self::load::run;
 use crate::error::{Error, ErrorKind};
-use crate::fetch::{self, Patience, Read};
+use crate::fetch::{self, Ask, Patience, Read};
 use crate::flight::{Boarded, Landed, Lead};
 use crate::found::Spare;
 use crate::inner::{Inner, Look, Named};
@@ -168,12 +168,13 @@ where
             }
         }
     }
-    let patience: Vec<Patience<'_, K, V>> = named.iter().map(|named| Patience::new(inner, named)).collect();
+    let began = inner.begin();
     if !mine.is_empty() {
         inner.tracker.spawn(run(Arc::clone(inner), mine, Arc::clone(&load)));
     }
     let mut failed = None;
-    for ((key, flight, spare, joined), patience) in flights.into_iter().zip(patience) {
+    for ((key, flight, spare, joined), named) in flights.into_iter().zip(&named) {
+        let patience = Patience { inner, named, began };
         match patience.wait(&flight, fetch::confirmed(inner, spare.as_ref())).await {
             Landed::Found(found) => {
                 inner.count(&found, joined);
@@ -186,7 +187,8 @@ where
             // The caller that was fetching it went away.
             Landed::Abandoned => {
                 let single = single(Arc::clone(&load), key.clone());
-                match fetch::fetch(Arc::clone(inner), key.clone(), spare, true, single).await {
+                let ask = Ask::new(Arc::clone(inner), key.clone(), spare, true, single);
+                match fetch::fetch(ask).await {
                     Ok(found) => answers.extend(found.outcome().map(|outcome| (key.clone(), outcome))),
                     Err(error) => failed = failed.or(Some(error)),
                 }

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::envelope::millis;
 use crate::outcome::uptime_us;
 
@@ -33,7 +35,8 @@ impl Breaker {
 
     /// Returns whether the last request was answered, or failed a while ago.
     pub(crate) fn is_well(&self) -> bool {
-        let lately = || uptime_us().saturating_sub(self.failed_us.load(Ordering::Relaxed)) < LATELY_US;
+        let lately =
+            || uptime_us(Instant::now()).saturating_sub(self.failed_us.load(Ordering::Relaxed)) < LATELY_US;
         self.admits() && (self.failures.load(Ordering::Relaxed) == 0 || !lately())
     }
 
@@ -46,7 +49,7 @@ impl Breaker {
 
     /// Counts a failure of a request that waited at most `within`, and returns whether this one opened it.
     pub(crate) fn failed(&self, within: Duration) -> bool {
-        self.failed_us.store(uptime_us(), Ordering::Relaxed);
+        self.failed_us.store(uptime_us(Instant::now()), Ordering::Relaxed);
         let failures = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         if failures < LIMIT || self.open.swap(true, Ordering::AcqRel) {
             return false;

@@ -121,7 +121,9 @@ where
             max_entry: policy.max_entry,
             compress_from: policy.compress_from,
         });
-        let base_us = i64::try_from(shared.now_us()).unwrap_or(i64::MAX).saturating_sub(uptime_us());
+        let base_us = i64::try_from(shared.now_us())
+            .unwrap_or(i64::MAX)
+            .saturating_sub(uptime_us(tokio::time::Instant::now()));
         let inner = Arc::new(Inner {
             l1: L1::new(policy.l1_capacity, policy.l1_keeps()),
             l1_keeps: policy.l1_keeps(),

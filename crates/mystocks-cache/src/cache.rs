@@ -16,7 +16,7 @@ use crate::batch;
 use crate::builder::CacheBuilder;
 use crate::change::Done;
 use crate::error::Error;
-use crate::fetch;
+use crate::fetch::{self, Ask};
 use crate::inner::{Inner, Look};
 use crate::key::CacheKey;
 use crate::l1::Slot;
@@ -120,7 +120,8 @@ where
             Look::Spare(spare) => Some(spare),
             Look::Nothing => None,
         };
-        Ok(fetch::fetch(Arc::clone(inner), key.clone(), spare, true, load).await?.outcome())
+        let ask = Ask::new(Arc::clone(inner), key.clone(), spare, true, load);
+        Ok(Box::pin(fetch::fetch(ask)).await?.outcome())
     }
 
     /// Returns the values of `keys`, where those that are in no tier are loaded with as few calls of `load` as can be.
@@ -313,14 +314,8 @@ where
             Look::Spare(spare) => Some(spare),
             Look::Fresh(_) | Look::Nothing => None,
         };
-        let (inner, key) = (Arc::clone(inner), key.clone());
         let span = debug_span!("cache.get_or_compute", namespace = inner.name, tier = Empty, outcome = Empty);
-        let fetching = async move {
-            match fetch::fetch(inner, key, spare, false, load).await?.outcome() {
-                Some(outcome) => Ok(outcome),
-                None => Err(fetch::absent_in_spite_of_a_value()),
-            }
-        };
+        let fetching = fetch::fetch(Ask::new(Arc::clone(inner), key.clone(), spare, false, load));
         if span.is_disabled() {
             return GetOrCompute::pending(fetching);
         }

@@ -122,6 +122,7 @@ where
             value: Some(value),
             stamp,
             as_of: issued.at,
+            read_us: issued.us,
             fresh_for: ttl,
             stale_for: ttl.saturating_add(stale),
             took: Duration::ZERO,

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::future::{Either, select};
+use futures::future::{self, BoxFuture, Either, select};
 use mystocks_keys::Key;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::error::{Error, ErrorKind};
-use crate::flight::{Boarded, Flight, Landed};
+use crate::flight::{Boarded, Flight, Landed, Lead};
 use crate::found::{Found, Spare, SpareKind};
 use crate::inner::{Inner, Look, Named};
 use crate::key::CacheKey;
@@ -35,16 +35,24 @@ pub(crate) enum Read<V> {
     Away,
 }
 
-/// Reads `key` from L2 or loads it; joins whoever does so already.
-///
-/// The L2 read is the caller's own: if the caller goes away, another waiter takes the flight over. The load is a task.
-pub(crate) async fn fetch<K, V, F, Fut, E>(
+/// What L1 could not answer.
+pub(crate) struct Ask<K, V, F> {
     inner: Arc<Inner<K, V>>,
     key: K,
     spare: Option<Spare<V>>,
+    /// Whether "there is none" is an answer.
     absence_answers: bool,
     load: F,
-) -> Result<Found<V>, Error>
+    /// When the caller came, when there is a time to be counted from it.
+    began: Option<Instant>,
+}
+
+type Answer<V> = Result<Found<V>, Error>;
+
+/// Reads a key from L2 or loads it; joins whoever does so already.
+///
+/// The L2 read is the caller's own: if the caller goes away, another waiter takes the flight over. The load is a task.
+pub(crate) fn fetch<K, V, F, Fut, E>(ask: Ask<K, V, F>) -> impl Future<Output = Answer<V>> + Send + 'static
 where
     K: CacheKey,
     V: Serialize + DeserializeOwned + Send + Sync + 'static,
@@ -52,44 +60,97 @@ where
     Fut: Future<Output = Result<Loaded<V>, E>> + Send + 'static,
     E: StdError + Send + Sync + 'static,
 {
-    let named = inner.named(&key).inspect_err(|_| inner.counters.errors())?;
-    let patience = Patience::new(&inner, &named);
-    loop {
-        let mut lead = match inner.flights.board(named.digest, &key) {
-            Boarded::Leader(lead) => lead,
-            Boarded::Waiter(flight) => {
-                match patience.wait(&flight, confirmed(&inner, spare.as_ref())).await {
-                    // Somebody else's "there is none" does not answer a caller whose loader always has one.
-                    Landed::Found(Found { value: None, .. }) if !absence_answers => continue,
-                    Landed::Abandoned => continue,
-                    Landed::Found(found) => {
-                        inner.count(&found, true);
-                        return Ok(found);
-                    }
-                    Landed::Failed(error) => {
-                        inner.counters.errors();
-                        return Err(error);
+    // No `async fn`, which would keep what it is given twice; and nothing but the read of L2 is waited for with anything at
+    // hand. Thousands of these may wait.
+    async move {
+        let rest = {
+            let inner = &ask.inner;
+            let named = inner.named(&ask.key).inspect_err(|_| inner.counters.errors())?;
+            match inner.flights.board(named.digest, &ask.key) {
+                Boarded::Leader(lead) => {
+                    let since = inner.shared.order.now();
+                    let within = inner.patience(ask.spare.as_ref());
+                    match inner.read_l2(&named, ask.spare.as_ref(), within).await {
+                        Read::Fresh(stored, _) if stored.value.is_some() || ask.absence_answers => {
+                            return Ok(ask.serve(named, lead, since, &stored));
+                        }
+                        read => ask.go_on(named, lead, since, read),
                     }
                 }
+                Boarded::Waiter(flight) => ask.join(named, flight),
             }
         };
-        let since = inner.shared.order.now();
-        let read = inner.read_l2(&named, spare.as_ref(), inner.patience(spare.as_ref())).await;
+        rest.await
+    }
+}
+
+impl<K, V, F, Fut, E> Ask<K, V, F>
+where
+    K: CacheKey,
+    V: Serialize + DeserializeOwned + Send + Sync + 'static,
+    F: FnOnce(LoadCtx<V>) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<Loaded<V>, E>> + Send + 'static,
+    E: StdError + Send + Sync + 'static,
+{
+    pub(crate) fn new(
+        inner: Arc<Inner<K, V>>,
+        key: K,
+        spare: Option<Spare<V>>,
+        absence_answers: bool,
+        load: F,
+    ) -> Self {
+        let began = inner.begin();
+        Self { inner, key, spare, absence_answers, load, began }
+    }
+
+    /// Waits for who is fetching the key.
+    fn join(self, named: Named, flight: Arc<Flight<V>>) -> BoxFuture<'static, Answer<V>> {
+        Box::pin(async move {
+            let inner = &self.inner;
+            let patience = Patience { inner, named: &named, began: self.began };
+            match patience.wait(&flight, confirmed(inner, self.spare.as_ref())).await {
+                // Somebody else's "there is none" does not answer a caller whose loader always has one.
+                Landed::Found(Found { value: None, .. }) if !self.absence_answers => {}
+                Landed::Abandoned => {}
+                Landed::Found(found) => {
+                    inner.count(&found, true);
+                    return Ok(found);
+                }
+                Landed::Failed(error) => {
+                    inner.counters.errors();
+                    return Err(error);
+                }
+            }
+            fetch(self).await
+        })
+    }
+
+    /// Answers what L2 has.
+    fn serve(self, named: Named, lead: Lead<K, V>, since: u64, stored: &Stored<V>) -> Found<V> {
+        let Self { inner, key, load, .. } = self;
+        let slot = inner.slot(stored, since, named.digest, true);
+        let found = inner.found_at(&slot, Tier::L2, stored.as_of);
+        inner.count(&found, false);
+        let due = slot.is_early().then(|| slot.clone());
+        lead.land_filling(Landed::Found(found.clone()), |strayed| inner.insert(&key, slot, strayed));
+        if let Some(slot) = due {
+            load::refresh(&inner, key, named, slot, load);
+        }
+        found
+    }
+
+    /// Loads what L2 does not have, or not any more.
+    fn go_on(
+        self,
+        named: Named,
+        mut lead: Lead<K, V>,
+        since: u64,
+        read: Read<V>,
+    ) -> BoxFuture<'static, Answer<V>> {
+        let Self { inner, key, mut spare, absence_answers, load, began } = self;
         let there = !matches!(read, Read::Away);
         let mut seen = Bytes::new();
-        let mut spare = spare;
         match read {
-            Read::Fresh(stored, _) if stored.value.is_some() || absence_answers => {
-                let slot = inner.slot(&stored, since, named.digest, true);
-                let found = inner.found(&slot, Tier::L2);
-                inner.count(&found, false);
-                let due = slot.is_early().then(|| slot.clone());
-                lead.land_filling(Landed::Found(found.clone()), |strayed| inner.insert(&key, slot, strayed));
-                if let Some(slot) = due {
-                    load::refresh(&inner, key, named.clone(), slot, load);
-                }
-                return Ok(found);
-            }
             Read::Stale(stored, bytes) => {
                 let slot = inner.slot(&stored, since, named.digest, true);
                 seen = bytes;
@@ -118,7 +179,7 @@ where
             let found = inner.found(&slot, Tier::L1);
             inner.count(&found, false);
             lead.land(Landed::Found(found.clone()));
-            return Ok(found);
+            return Box::pin(future::ok(found));
         }
         let flight = lead.flight();
         if let Some(spare) = &spare {
@@ -138,21 +199,24 @@ where
             absence_answers,
         };
         inner.tracker.spawn(job.run(lead, load));
-        return match patience.wait(&flight, None).await {
-            Landed::Found(found) => {
-                inner.count(&found, false);
-                Ok(found)
+        Box::pin(async move {
+            let patience = Patience { inner: &inner, named: &named, began };
+            match patience.wait(&flight, None).await {
+                Landed::Found(found) => {
+                    inner.count(&found, false);
+                    Ok(found)
+                }
+                Landed::Failed(error) => {
+                    inner.counters.errors();
+                    Err(error)
+                }
+                Landed::Abandoned => {
+                    inner.counters.errors();
+                    Err(Error::new(ErrorKind::Panicked, "load", &inner.name)
+                        .with_detail("nobody leads it any more"))
+                }
             }
-            Landed::Failed(error) => {
-                inner.counters.errors();
-                Err(error)
-            }
-            Landed::Abandoned => {
-                inner.counters.errors();
-                Err(Error::new(ErrorKind::Panicked, "load", &inner.name)
-                    .with_detail("nobody leads it any more"))
-            }
-        };
+        })
     }
 }
 
@@ -167,22 +231,17 @@ where
 
 /// How long one caller waits for what.
 pub(crate) struct Patience<'a, K, V> {
-    inner: &'a Inner<K, V>,
-    named: &'a Named,
-    /// The beginning, when there is a time to be counted from it.
-    began: Option<Instant>,
+    pub(crate) inner: &'a Inner<K, V>,
+    pub(crate) named: &'a Named,
+    /// When the caller came, when there is a time to be counted from it.
+    pub(crate) began: Option<Instant>,
 }
 
-impl<'a, K, V> Patience<'a, K, V>
+impl<K, V> Patience<'_, K, V>
 where
     K: CacheKey,
     V: Send + Sync + 'static,
 {
-    pub(crate) fn new(inner: &'a Inner<K, V>, named: &'a Named) -> Self {
-        let counts = inner.policy.soft_timeout.is_some() || inner.policy.hard_timeout.is_some();
-        Self { inner, named, began: counts.then(Instant::now) }
-    }
-
     /// Waits until the flight has landed or the caller's time is up, and makes do with a spare where it can.
     pub(crate) async fn wait(&self, flight: &Flight<V>, own: Option<&Spare<V>>) -> Landed<V> {
         if let Some(spare) = flight.spare().filter(|spare| spare.is_fresh(Instant::now()))
@@ -245,6 +304,12 @@ async fn until<V>(deadline: Instant, flight: &Flight<V>) -> Option<Landed<V>> {
 }
 
 impl<K: CacheKey, V: DeserializeOwned + Send + Sync + 'static> Inner<K, V> {
+    /// Returns the caller's beginning, when there is a time to be counted from it.
+    pub(crate) fn begin(&self) -> Option<Instant> {
+        let counts = self.policy.soft_timeout.is_some() || self.policy.hard_timeout.is_some();
+        counts.then(Instant::now)
+    }
+
     /// Returns how long a caller who has `spare` waits for L2: no longer than for the whole answer.
     fn patience(&self, spare: Option<&Spare<V>>) -> Duration {
         let policy = &self.policy;
@@ -262,14 +327,23 @@ impl<K: CacheKey, V: DeserializeOwned + Send + Sync + 'static> Inner<K, V> {
         if self.shared.pending.concerns(key.as_str()) {
             return Read::Away;
         }
-        let known = spare.map(|spare| &spare.slot);
-        match self.shared.read(within, l2.get(key, known)).await {
-            Ok(sight) => self.admit(sight).await,
-            Err(away) => {
-                self.note(&away);
-                Read::Away
-            }
+        if !self.shared.reads.admits() {
+            return Read::Away;
         }
+        let known = spare.map(|spare| &spare.slot);
+        let asking = {
+            // As `Shared::read` does, without room for the request beside that of its timer.
+            let answer = timeout(within, l2.get(key, known)).await;
+            match self.shared.read_answered(within, answer).map(|sight| self.sort(sight)) {
+                Ok(Ok(read)) => return read,
+                Ok(Err(unjudged)) => Box::pin(self.ask_and_sort(unjudged)),
+                Err(away) => {
+                    self.note(&away);
+                    return Read::Away;
+                }
+            }
+        };
+        asking.await
     }
 
     /// Returns what L1 has for a key after L2 had nothing: between the caller's look into L1 and its boarding another flight
@@ -284,38 +358,46 @@ impl<K: CacheKey, V: DeserializeOwned + Send + Sync + 'static> Inner<K, V> {
 
     /// Judges what was read by the marks it is subject to.
     pub(crate) async fn admit(&self, sight: Sight<V>) -> Read<V> {
+        match self.sort(sight) {
+            Ok(read) => read,
+            Err(unjudged) => Box::pin(self.ask_and_sort(unjudged)).await,
+        }
+    }
+
+    /// The same by what is known without asking.
+    fn sort(&self, sight: Sight<V>) -> Result<Read<V>, Unjudged<V>> {
         let Sight { entry, seen } = sight;
-        match entry {
-            Entry::Absent => Read::Nothing(seen),
+        let stored = match entry {
+            Entry::Absent => return Ok(Read::Nothing(seen)),
             Entry::Unreadable => {
                 self.counters.unreadable();
                 self.meter(metric::UNREADABLE);
-                Read::Nothing(seen)
+                return Ok(Read::Nothing(seen));
             }
-            Entry::Present(stored) => match self.outlived(&stored).await {
-                Ok(true) => Read::Nothing(load::head(&seen)),
-                Ok(false) if stored.fresh_for.is_zero() => Read::Stale(stored, seen),
-                Ok(false) => Read::Fresh(stored, seen),
-                Err(away) => {
-                    self.note(&away);
-                    Read::Away
-                }
-            },
+            Entry::Present(stored) => stored,
+        };
+        match self.judge(&stored) {
+            Ok(is_over) => Ok(judged(stored, seen, is_over)),
+            Err(unknown) => Err(Unjudged { stored, seen, unknown }),
         }
     }
 
-    /// Returns whether a mark that the entry is subject to is not older than the entry.
-    async fn outlived(&self, stored: &Stored<V>) -> Result<bool, Away> {
-        match self.judge(stored) {
-            Ok(is_over) => Ok(is_over),
-            Err(unknown) => {
-                let stamps = self.learn(&unknown).await?;
-                Ok(stamps.into_iter().any(|stamp| stored.stamp <= stamp))
+    /// The same by asking the store for the marks that have to be asked for.
+    async fn ask_and_sort(&self, unjudged: Unjudged<V>) -> Read<V> {
+        let Unjudged { stored, seen, unknown } = unjudged;
+        match self.learn(&unknown).await {
+            Ok(stamps) => {
+                let is_over = stamps.into_iter().any(|stamp| stored.stamp <= stamp);
+                judged(stored, seen, is_over)
+            }
+            Err(away) => {
+                self.note(&away);
+                Read::Away
             }
         }
     }
 
-    /// The same by what is known without asking; else the marks that have to be asked for.
+    /// Returns whether a mark that the entry is subject to is not older than the entry; else the marks to be asked for.
     pub(crate) fn judge(&self, stored: &Stored<V>) -> Result<bool, Vec<String>> {
         let Some(l2) = self.l2.as_ref().filter(|_| self.shared.backplane.is_some()) else {
             return Ok(false);
@@ -360,6 +442,20 @@ impl<K: CacheKey, V: DeserializeOwned + Send + Sync + 'static> Inner<K, V> {
         }
         Ok(stamps)
     }
+}
+
+/// What was read, and the marks that nobody here knows.
+struct Unjudged<V> {
+    stored: Stored<V>,
+    seen: Bytes,
+    unknown: Vec<String>,
+}
+
+fn judged<V>(stored: Stored<V>, seen: Bytes, is_over: bool) -> Read<V> {
+    if is_over {
+        return Read::Nothing(load::head(&seen));
+    }
+    if stored.fresh_for.is_zero() { Read::Stale(stored, seen) } else { Read::Fresh(stored, seen) }
 }
 
 pub(crate) fn absent_in_spite_of_a_value() -> Error {

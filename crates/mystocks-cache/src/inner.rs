@@ -77,6 +77,8 @@ pub(crate) enum Look<V> {
 
 /// The times an early refresh is worth a thought: at twelve times its reach the chance is one in 160,000.
 const EARLIEST: u32 = 12;
+/// By so many microseconds: the store's time is read in milliseconds.
+const TIME_IS_OFF: u64 = 1_500;
 /// How long after one attempt at a refresh the next is made.
 const REFRESH_AGAIN: Duration = Duration::from_millis(500);
 
@@ -200,9 +202,7 @@ impl<K: CacheKey, V: Send + Sync + 'static> Inner<K, V> {
         l2_is_there: bool,
         unasked: bool,
     ) -> Slot<V> {
-        let us = i64::try_from(self.shared.now_us()).unwrap_or(i64::MAX);
-        self.base_us.store(us.saturating_sub(uptime_us()), Ordering::Relaxed);
-
+        self.note_time(stored);
         let short = if l2_is_there { self.shared.link.short() } else { None };
         let fresh_for = self.policy.l1_ttl.min(stored.fresh_for).min(short.unwrap_or(Duration::MAX));
         let stale_for = stored.stale_for.min(stored.fresh_for.saturating_add(self.policy.stale_if_error));
@@ -239,6 +239,16 @@ impl<K: CacheKey, V: Send + Sync + 'static> Inner<K, V> {
         }
     }
 
+    /// Learns the store's time, which the ages of what is read are counted by.
+    fn note_time(&self, stored: &Stored<V>) {
+        let us = i64::try_from(stored.read_us).unwrap_or(i64::MAX);
+        let base = us.saturating_sub(uptime_us(stored.as_of));
+        // Written only when it is off: every reader reads it.
+        if self.base_us.load(Ordering::Relaxed).abs_diff(base) > TIME_IS_OFF {
+            self.base_us.store(base, Ordering::Relaxed);
+        }
+    }
+
     fn early(&self, stored: &Stored<V>, now: Instant, fresh_for: Duration) -> Option<Early> {
         if self.policy.early_refresh == 0.0 || stored.took.is_zero() || stored.value.is_none() {
             return None;
@@ -270,8 +280,12 @@ impl<K: CacheKey, V: Send + Sync + 'static> Inner<K, V> {
     }
 
     pub(crate) fn found(&self, slot: &Slot<V>, tier: Tier) -> Found<V> {
+        self.found_at(slot, tier, Instant::now())
+    }
+
+    pub(crate) fn found_at(&self, slot: &Slot<V>, tier: Tier, now: Instant) -> Found<V> {
         let stale = slot.side.as_ref().and_then(|side| side.stale);
-        Found { value: slot.value.clone(), tier, age: self.born(slot.stamp).age(), stale }
+        Found { value: slot.value.clone(), tier, age: self.born(slot.stamp).age_at(now), stale }
     }
 
     /// Counts an answered request by where its answer came from; `joined` when another request fetched it.

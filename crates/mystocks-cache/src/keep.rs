@@ -176,6 +176,7 @@ where
             value,
             stamp: lease.map_or_else(|| self.shared.now_us(), |lease| lease.stamp),
             as_of: Instant::now(),
+            read_us: self.shared.now_us(),
             fresh_for: ttl,
             stale_for: ttl.saturating_add(stale),
             took,

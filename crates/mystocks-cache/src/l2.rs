@@ -56,6 +56,8 @@ pub(crate) struct Stored<V> {
     pub(crate) stamp: u64,
     /// When the two times that follow were counted.
     pub(crate) as_of: Instant,
+    /// The same by the store's clock, in microseconds since the Unix epoch.
+    pub(crate) read_us: u64,
     /// Zero when it is stale.
     pub(crate) fresh_for: Duration,
     pub(crate) stale_for: Duration,
@@ -93,11 +95,10 @@ impl L2 {
     /// Spells `key` as it stands in the store.
     pub(crate) fn spell<K: CacheKey>(&self, key: &K) -> Result<Key, Error> {
         let segments = key.segments();
-        let parts: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
         let spelled = match self.format {
-            Format::Own => self.keyspace.own(&self.cache, &parts, key.params().as_ref()),
+            Format::Own => self.keyspace.own(&self.cache, &segments, key.params().as_ref()),
             Format::Shared => {
-                let mut name = parts.join(":");
+                let mut name = segments.join(":");
                 if let Some(params) = key.params() {
                     name.push(':');
                     name.push_str(&mystocks_keys::digest8(&params));
@@ -121,7 +122,8 @@ impl L2 {
         let (bytes, lives) = match self.format {
             Format::Own => (store.get(&names).await?.pop().flatten(), OLDEST),
             Format::Shared => {
-                let (values, life) = futures::try_join!(store.get(&names), store.touch(key.as_str(), None))?;
+                let both = async { futures::try_join!(store.get(&names), store.touch(key.as_str(), None)) };
+                let (values, life) = Box::pin(both).await?;
                 (values.into_iter().next().flatten(), left(life))
             }
         };
@@ -201,6 +203,7 @@ impl L2 {
             value,
             stamp,
             as_of: Instant::now(),
+            read_us: now_ms.saturating_mul(1000),
             fresh_for,
             stale_for,
             took,
@@ -222,12 +225,14 @@ impl L2 {
     }
 
     fn read_shared<V: DeserializeOwned>(&self, key: &Key, bytes: &[u8], lives: Duration) -> Entry<V> {
+        let read_us = self.store.as_ref().now_ms().saturating_mul(1000);
         match decode_shared(bytes, self.max_entry) {
             Ok(value) => Entry::Present(Stored {
                 value: Some(Arc::new(value)),
                 // Nobody stamped it: it is taken for as old as this reading.
-                stamp: self.store.as_ref().now_ms().saturating_mul(1000),
+                stamp: read_us,
                 as_of: Instant::now(),
+                read_us,
                 fresh_for: lives,
                 stale_for: lives,
                 took: Duration::ZERO,

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
+use rapidhash::quality::RandomState;
 use tokio::time::Instant;
 
 /// More marks than that are forgotten together, and asked for again.
@@ -20,7 +21,7 @@ pub(crate) struct Marks {
 
 #[derive(Debug, Default)]
 struct Table {
-    marks: HashMap<Arc<str>, Mark>,
+    marks: HashMap<Arc<str>, Mark, RandomState>,
     /// Changes whenever the link was lost or found: what was asked for before may have been missed.
     generation: u64,
     /// The latest step of the marks that are not in the table any more.

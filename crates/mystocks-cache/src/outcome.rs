@@ -84,11 +84,10 @@ impl<V> GetOrCompute<V> {
     }
 
     pub(crate) fn found(found: Found<V>) -> Self {
-        let answer = found.outcome().ok_or_else(absent_in_spite_of_a_value);
-        Self { detail: Detail { state: State::Found(Some(Box::new(answer))) } }
+        Self { detail: Detail { state: State::Found(Some(Box::new(Ok(found)))) } }
     }
 
-    pub(crate) fn pending(fetch: impl Future<Output = Result<Outcome<V>, Error>> + Send + 'static) -> Self {
+    pub(crate) fn pending(fetch: impl Future<Output = Result<Found<V>, Error>> + Send + 'static) -> Self {
         Self { detail: Detail { state: State::Pending(Box::pin(fetch)) } }
     }
 
@@ -107,8 +106,10 @@ impl<V> Future for GetOrCompute<V> {
             State::Hit(value, _) => once(value).map(Ok),
             State::Found(answer) => answer
                 .take()
-                .map_or(Poll::Pending, |answer| Poll::Ready((*answer).map(|outcome| outcome.value))),
-            State::Pending(fetch) => fetch.as_mut().poll(cx).map_ok(|outcome| outcome.value),
+                .map_or(Poll::Pending, |answer| Poll::Ready(outcome(*answer).map(|outcome| outcome.value))),
+            State::Pending(fetch) => {
+                fetch.as_mut().poll(cx).map(|answer| outcome(answer).map(|outcome| outcome.value))
+            }
         }
     }
 }
@@ -127,14 +128,18 @@ pub(crate) struct Born(pub(crate) i64);
 
 impl Born {
     pub(crate) fn age(self) -> Duration {
-        Duration::from_micros(u64::try_from(uptime_us().saturating_sub(self.0)).unwrap_or(0))
+        self.age_at(Instant::now())
+    }
+
+    pub(crate) fn age_at(self, now: Instant) -> Duration {
+        Duration::from_micros(u64::try_from(uptime_us(now).saturating_sub(self.0)).unwrap_or(0))
     }
 }
 
-/// Returns microseconds since this was first asked; less than zero on a clock that is behind.
-pub(crate) fn uptime_us() -> i64 {
+/// Returns the microseconds to `now` from when this was first asked; less than zero on a clock that is behind.
+pub(crate) fn uptime_us(now: Instant) -> i64 {
     static BEGINNING: OnceLock<Instant> = OnceLock::new();
-    let (now, beginning) = (Instant::now(), *BEGINNING.get_or_init(Instant::now));
+    let beginning = *BEGINNING.get_or_init(Instant::now);
     let micros = |span: Duration| i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
     match now.checked_duration_since(beginning) {
         Some(since) => micros(since),
@@ -152,8 +157,8 @@ enum State<V> {
     /// The value and when it was made; its age is counted only for who asks.
     Hit(Option<Arc<V>>, Born),
     /// An answer that was at hand after a closer look.
-    Found(Option<Box<Result<Outcome<V>, Error>>>),
-    Pending(Pin<Box<dyn Future<Output = Result<Outcome<V>, Error>> + Send>>),
+    Found(Option<Box<Result<Found<V>, Error>>>),
+    Pending(Pin<Box<dyn Future<Output = Result<Found<V>, Error>> + Send>>),
 }
 
 impl<V> Future for Detail<V> {
@@ -165,8 +170,10 @@ impl<V> Future for Detail<V> {
                 let age = born.age();
                 once(value).map(|value| Ok(Outcome { value, tier: Tier::L1, age, stale: None }))
             }
-            State::Found(answer) => answer.take().map_or(Poll::Pending, |answer| Poll::Ready(*answer)),
-            State::Pending(fetch) => fetch.as_mut().poll(cx),
+            State::Found(answer) => {
+                answer.take().map_or(Poll::Pending, |answer| Poll::Ready(outcome(*answer)))
+            }
+            State::Pending(fetch) => fetch.as_mut().poll(cx).map(outcome),
         }
     }
 }
@@ -179,6 +186,10 @@ impl<V> fmt::Debug for Detail<V> {
         };
         f.debug_tuple("GetOrCompute").field(&state).finish()
     }
+}
+
+fn outcome<V>(answer: Result<Found<V>, Error>) -> Result<Outcome<V>, Error> {
+    answer.and_then(|found| found.outcome().ok_or_else(absent_in_spite_of_a_value))
 }
 
 /// Hands a value out once; polled again, the future stays pending, as a fused one would.

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mystocks_keys::Keyspace;
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -140,7 +141,16 @@ impl Shared {
         if !self.reads.admits() {
             return Err(Away::Known);
         }
-        let answer = timeout(within, request).await.unwrap_or_else(|_| Err(slow("read", within)));
+        self.read_answered(within, timeout(within, request).await)
+    }
+
+    /// Takes in what came of a request to read something within `within`.
+    pub(crate) fn read_answered<T>(
+        self: &Arc<Self>,
+        within: Duration,
+        answer: Result<Result<T, Error>, Elapsed>,
+    ) -> Result<T, Away> {
+        let answer = answer.unwrap_or_else(|_| Err(slow("read", within)));
         self.judge(&self.reads, within, answer, |error| error.kind() == ErrorKind::Unavailable)
     }
 

@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::json::Json;
 
-const OWN_DIGITS: usize = 32;
+pub(crate) const OWN_DIGITS: usize = 32;
 
 /// Returns the first 8 hex digits of the MD5 of `params` as Python's `json.dumps(params, sort_keys=True)` writes them.
 ///

@@ -79,19 +79,32 @@ impl Keyspace {
     /// Besides the common rules: [`InvalidKeyKind::Empty`] when there is neither a part nor `params`, and
     /// [`InvalidKeyKind::Ambiguous`] when there are no `params` and the last part reads like a digest, and
     /// [`InvalidKeyKind::Reserved`] for a cache name that begins with an underscore.
-    pub fn own(&self, cache: &str, parts: &[&str], params: Option<&Json>) -> Result<Key, InvalidKey> {
+    pub fn own<P: AsRef<str>>(
+        &self,
+        cache: &str,
+        parts: &[P],
+        params: Option<&Json>,
+    ) -> Result<Key, InvalidKey> {
         const PART: &str = "key part";
         rule::segment("cache name", cache)?;
         if cache.starts_with('_') {
             return Err(reserved("cache name", cache, "own:_"));
         }
-        let mut name = format!("{}{OWN}{cache}", self.prefixes.cache);
+        // Room for all of it at once: a cache spells a key for every read of its store.
+        let segments: usize = parts.iter().map(|part| part.as_ref().len() + 1).sum();
+        let digest = params.map_or(0, |_| digest::OWN_DIGITS + 1);
+        let prefix = &self.prefixes.cache;
+        let mut name = String::with_capacity(prefix.len() + OWN.len() + cache.len() + segments + digest);
+        for text in [prefix, OWN, cache] {
+            name.push_str(text);
+        }
         for part in parts {
+            let part = part.as_ref();
             rule::segment(PART, part)?;
             name.push(':');
             name.push_str(part);
         }
-        let last = parts.last().copied().unwrap_or_default();
+        let last = parts.last().map_or("", AsRef::as_ref);
         match params {
             Some(params) => {
                 name.push(':');

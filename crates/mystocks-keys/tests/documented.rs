@@ -17,7 +17,7 @@ fn every_method_that_makes_a_name_is_documented() {
             line.contains(&format!("-> Result<{name},")) || line.contains(&format!("-> {name} "))
         });
         if let Some(rest) = line.trim_start().strip_prefix("pub fn ") {
-            let (method, _) = rest.split_once('(').unwrap();
+            let (method, _) = rest.split_once(['(', '<']).unwrap();
             // A signature that rustfmt has broken over lines shows its result further down.
             if makes || line.ends_with('(') {
                 assert!(DOCS.contains(&format!("`{method}(")), "docs/wire-format.md lacks `{method}(…)`");

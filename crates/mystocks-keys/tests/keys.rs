@@ -41,7 +41,7 @@ fn own_keys_carry_the_long_digest() {
     );
     let key = keys.own("bars", &["600519.SH"], None).unwrap();
     assert_eq!(key.as_str(), "mystocks:own:bars:600519.SH");
-    let key = keys.own("all", &[], Some(&params())).unwrap();
+    let key = keys.own("all", &[""; 0], Some(&params())).unwrap();
     assert_eq!(key.as_str(), "mystocks:own:all:afee8c7d15bf47700aaab5a0a85faad0");
 }
 
