@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use self::load::run;
 use crate::error::{Error, ErrorKind};
 use crate::fetch::{self, Ask, Patience, Read};
-use crate::flight::{Boarded, Landed, Lead};
+use crate::flight::{Boarded, Flights, Landed, Lead};
 use crate::found::Spare;
 use crate::inner::{Inner, Look, Named};
 use crate::key::CacheKey;
@@ -146,7 +146,7 @@ where
     let mut mine = Vec::new();
     let mut flights = Vec::with_capacity(missing.len());
     for ((key, spare), named) in missing.into_iter().zip(&named) {
-        match inner.flights.board(named.digest, key) {
+        match Flights::board(Arc::clone(&inner.flights), named.digest, key) {
             Boarded::Waiter(flight) => flights.push((key, flight, spare, true)),
             Boarded::Leader(mut lead) => {
                 flights.push((key, lead.flight(), None, false));

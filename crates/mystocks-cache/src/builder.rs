@@ -137,6 +137,8 @@ where
             tracker: TaskTracker::new(),
             closed: CancellationToken::new(),
             mark: mark.into(),
+            cleared_at: AtomicU64::new(0),
+            compared: AtomicU64::new(u64::MAX),
             cleared: AtomicU64::new(0),
             recheck: AtomicU64::new(0),
             doubted: AtomicU64::new(0),

@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,7 +14,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::error::{Error, ErrorKind};
-use crate::flight::{Boarded, Flight, Landed, Lead};
+use crate::flight::{Boarded, Flight, Flights, Landed, Lead};
 use crate::found::{Found, Spare, SpareKind};
 use crate::inner::{Inner, Look, Named};
 use crate::key::CacheKey;
@@ -64,20 +65,30 @@ where
     // hand. Thousands of these may wait.
     async move {
         let rest = {
-            let inner = &ask.inner;
+            let inner = &*ask.inner;
             let named = inner.named(&ask.key).inspect_err(|_| inner.counters.errors())?;
-            match inner.flights.board(named.digest, &ask.key) {
+            match Flights::board(&*inner.flights, named.digest, &ask.key) {
+                Boarded::Waiter(flight) => Err((named, flight)),
                 Boarded::Leader(lead) => {
                     let since = inner.shared.order.now();
                     let within = inner.patience(ask.spare.as_ref());
                     match inner.read_l2(&named, ask.spare.as_ref(), within).await {
                         Read::Fresh(stored, _) if stored.value.is_some() || ask.absence_answers => {
-                            return Ok(ask.serve(named, lead, since, &stored));
+                            let (found, due) = ask.serve(&named, lead, since, &stored);
+                            let Some(slot) = due else { return Ok(found) };
+                            Ok(Err((named, found, slot)))
                         }
-                        read => ask.go_on(named, lead, since, read),
+                        read => Ok(Ok((named, lead.own(Arc::clone(&inner.flights)), since, read))),
                     }
                 }
-                Boarded::Waiter(flight) => ask.join(named, flight),
+            }
+        };
+        let rest = match rest {
+            Err((named, flight)) => ask.join(named, flight),
+            Ok(Ok((named, lead, since, read))) => ask.go_on(named, lead, since, read),
+            Ok(Err((named, found, slot))) => {
+                load::refresh(&ask.inner, ask.key, named, slot, ask.load);
+                return Ok(found);
             }
         };
         rest.await
@@ -125,18 +136,22 @@ where
         })
     }
 
-    /// Answers what L2 has.
-    fn serve(self, named: Named, lead: Lead<K, V>, since: u64, stored: &Stored<V>) -> Found<V> {
-        let Self { inner, key, load, .. } = self;
+    /// Answers what L2 has, and says whether it is time to see to its successor.
+    fn serve(
+        &self,
+        named: &Named,
+        lead: Lead<K, V, &Flights<K, V>>,
+        since: u64,
+        stored: &Stored<V>,
+    ) -> (Found<V>, Option<Slot<V>>) {
+        let inner = &self.inner;
         let slot = inner.slot(stored, since, named.digest, true);
         let found = inner.found_at(&slot, Tier::L2, stored.as_of);
         inner.count(&found, false);
         let due = slot.is_early().then(|| slot.clone());
-        lead.land_filling(Landed::Found(found.clone()), |strayed| inner.insert(&key, slot, strayed));
-        if let Some(slot) = due {
-            load::refresh(&inner, key, named, slot, load);
-        }
-        found
+        let insert = |strayed| inner.insert(&self.key, slot, strayed);
+        lead.land_filling(Landed::Found(found.clone()), insert);
+        (found, due)
     }
 
     /// Loads what L2 does not have, or not any more.
@@ -414,7 +429,11 @@ impl<K: CacheKey, V: DeserializeOwned + Send + Sync + 'static> Inner<K, V> {
             marks.stamp(mark, trust).map(|stamp| stored.stamp <= stamp)
         };
         let mut unknown: Vec<String> = Vec::new();
-        match is_over(&self.mark) {
+        let own = match self.shared.pending.concerns(&self.mark) {
+            true => Some(true),
+            false => self.cleared_at(trust).map(|stamp| stored.stamp <= stamp),
+        };
+        match own {
             Some(true) => return Ok(true),
             Some(false) => {}
             None => unknown.push(self.mark.clone()),
@@ -428,6 +447,22 @@ impl<K: CacheKey, V: DeserializeOwned + Send + Sync + 'static> Inner<K, V> {
             }
         }
         if unknown.is_empty() { Ok(false) } else { Err(unknown) }
+    }
+
+    /// Returns the stamp of the cache's own mark if it is known: as every reader of L2 asks, mostly without a look at the table.
+    fn cleared_at(&self, trust: Option<Duration>) -> Option<u64> {
+        let marks = &self.shared.marks;
+        // From before the table is read: a mark that changes meanwhile has another version.
+        let version = marks.version();
+        if trust.is_none() && self.compared.load(Ordering::Acquire) == version {
+            return Some(self.cleared_at.load(Ordering::Relaxed));
+        }
+        let stamp = marks.stamp(&self.mark, trust)?;
+        if trust.is_none() && stamp < u64::MAX {
+            self.cleared_at.fetch_max(stamp, Ordering::Relaxed);
+            self.compared.store(version, Ordering::Release);
+        }
+        Some(stamp)
     }
 
     /// Asks the store for the stamps of marks.

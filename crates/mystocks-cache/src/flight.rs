@@ -1,5 +1,6 @@
 //! Who is fetching what: one flight per key, and what an invalidation does to it.
 
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use hashbrown::HashTable;
@@ -43,6 +44,12 @@ pub(crate) struct Flight<V> {
     spare: OnceLock<Spare<V>>,
 }
 
+impl<V> Default for Flight<V> {
+    fn default() -> Self {
+        Self { landed: Mutex::default(), notify: Notify::new(), spare: OnceLock::new() }
+    }
+}
+
 impl<V> Flight<V> {
     /// Waits until the flight has landed. Cancel safe.
     pub(crate) async fn wait(&self) -> Landed<V> {
@@ -79,6 +86,8 @@ pub(crate) struct Flights<K, V> {
 #[derive(Debug)]
 struct Shard<K, V> {
     flying: HashTable<Flying<K, V>>,
+    /// The id that was given last.
+    last: u64,
     /// Counts the fills that have no flight.
     strays: u64,
     /// Counts those of them that are by the caller's own hand.
@@ -89,39 +98,44 @@ struct Shard<K, V> {
 struct Flying<K, V> {
     digest: u64,
     key: K,
-    flight: Arc<Flight<V>>,
+    /// Tells it from those of the same key that it overtook.
+    id: u64,
+    /// Nobody joins it any more.
+    is_void: bool,
+    /// Made for the first who waits: most end with nobody waiting.
+    flight: Option<Arc<Flight<V>>>,
 }
 
 /// What a caller is told when it comes with a key.
-pub(crate) enum Boarded<K: CacheKey, V> {
+pub(crate) enum Boarded<K: CacheKey, V, P: Deref<Target = Flights<K, V>> = Arc<Flights<K, V>>> {
     /// Nobody is fetching it: the caller leads.
-    Leader(Lead<K, V>),
+    Leader(Lead<K, V, P>),
     /// Somebody is: wait for this flight.
     Waiter(Arc<Flight<V>>),
 }
 
 impl<K: CacheKey, V> Flights<K, V> {
     pub(crate) fn new() -> Self {
-        let shard = || Mutex::new(Shard { flying: HashTable::new(), strays: 0, sets: 0 });
+        let shard = || Mutex::new(Shard { flying: HashTable::new(), last: 0, strays: 0, sets: 0 });
         Self { shards: std::array::from_fn(|_| shard()) }
     }
 
     /// Joins the flight of `key`, or starts one with the caller as its leader.
-    pub(crate) fn board(self: &Arc<Self>, digest: u64, key: &K) -> Boarded<K, V> {
-        let mut shard = self.shard(digest);
+    ///
+    /// A leader that only borrows the flights spares two processors the quarrel over their count.
+    pub(crate) fn board<P: Deref<Target = Self>>(flights: P, digest: u64, key: &K) -> Boarded<K, V, P> {
+        let mut shard = flights.shard(digest);
         let strays = shard.strays;
-        match shard.flying.entry(digest, |flying| flying.key == *key, |flying| flying.digest) {
-            Entry::Occupied(flying) => Boarded::Waiter(Arc::clone(&flying.get().flight)),
+        shard.last += 1;
+        let id = shard.last;
+        let is_its = |flying: &Flying<K, V>| !flying.is_void && flying.key == *key;
+        match shard.flying.entry(digest, is_its, |flying| flying.digest) {
+            Entry::Occupied(mut flying) => Boarded::Waiter(flying.get_mut().flight()),
             Entry::Vacant(vacant) => {
-                let flight = Arc::new(Flight {
-                    landed: Mutex::new(None),
-                    notify: Notify::new(),
-                    spare: OnceLock::new(),
-                });
-                vacant.insert(Flying { digest, key: key.clone(), flight: Arc::clone(&flight) });
+                vacant.insert(Flying { digest, key: key.clone(), id, is_void: false, flight: None });
                 drop(shard);
                 let if_dropped = Some(Landed::Abandoned);
-                Boarded::Leader(Lead { flights: Arc::clone(self), digest, flight, strays, if_dropped })
+                Boarded::Leader(Lead { flights, digest, id, strays, if_dropped })
             }
         }
     }
@@ -134,7 +148,7 @@ impl<K: CacheKey, V> Flights<K, V> {
     /// Makes those who come from now on fetch anew, whatever it is.
     pub(crate) fn void_all(&self) {
         for shard in &self.shards {
-            lock(shard).flying.clear();
+            lock(shard).flying.iter_mut().for_each(|flying| flying.is_void = true);
         }
     }
 
@@ -174,29 +188,50 @@ impl<K: CacheKey, V> Flights<K, V> {
 }
 
 /// The leadership of one flight. Dropped without landing, it lands as [`Landed::Abandoned`], or as failed once it loads.
-pub(crate) struct Lead<K: CacheKey, V> {
-    flights: Arc<Flights<K, V>>,
+pub(crate) struct Lead<K: CacheKey, V, P: Deref<Target = Flights<K, V>> = Arc<Flights<K, V>>> {
+    flights: P,
     digest: u64,
-    flight: Arc<Flight<V>>,
+    id: u64,
     strays: u64,
     if_dropped: Option<Landed<V>>,
 }
 
+impl<K: CacheKey, V> Lead<K, V, &Flights<K, V>> {
+    /// Makes it independent of who leads; `flights` are those it is of.
+    pub(crate) fn own(mut self, flights: Arc<Flights<K, V>>) -> Lead<K, V> {
+        Lead {
+            flights,
+            digest: self.digest,
+            id: self.id,
+            strays: self.strays,
+            if_dropped: self.if_dropped.take(),
+        }
+    }
+}
+
 impl<K: CacheKey, V> Lead<K, V> {
     pub(crate) fn flight(&self) -> Arc<Flight<V>> {
-        Arc::clone(&self.flight)
+        let mut shard = self.flights.shard(self.digest);
+        match find(&mut shard, self.digest, self.id) {
+            Some(mut flying) => flying.get_mut().flight(),
+            // Not before it has landed.
+            None => Arc::default(),
+        }
     }
 
     /// Returns whether no invalidation has voided this flight.
     pub(crate) fn is_current(&self) -> bool {
-        self.found(&mut self.flights.shard(self.digest)).is_some()
+        let mut shard = self.flights.shard(self.digest);
+        find(&mut shard, self.digest, self.id).is_some_and(|flying| !flying.get().is_void)
     }
 
     /// Makes `error` what the waiters get if the load's task dies; nobody is to take over and load again.
     pub(crate) fn begin_load(&mut self, error: Error) {
         self.if_dropped = Some(Landed::Failed(error));
     }
+}
 
+impl<K: CacheKey, V, P: Deref<Target = Flights<K, V>>> Lead<K, V, P> {
     /// Ends the flight and wakes who waits for it.
     pub(crate) fn land(self, landed: Landed<V>) {
         self.land_filling(landed, |_| ());
@@ -209,25 +244,24 @@ impl<K: CacheKey, V> Lead<K, V> {
         self.end(landed, insert);
     }
 
-    fn found<'s>(&self, shard: &'s mut Shard<K, V>) -> Option<OccupiedEntry<'s, Flying<K, V>>> {
-        shard.flying.find_entry(self.digest, |flying| Arc::ptr_eq(&flying.flight, &self.flight)).ok()
-    }
-
     fn end(&mut self, landed: Landed<V>, insert: impl FnOnce(bool)) {
         self.if_dropped = None;
         let mut shard = self.flights.shard(self.digest);
         let strayed = shard.strays != self.strays;
-        if let Some(flying) = self.found(&mut shard) {
+        let Some(flying) = find(&mut shard, self.digest, self.id) else { return };
+        if !flying.get().is_void {
             insert(strayed);
-            flying.remove();
         }
+        let (Flying { flight, .. }, _) = flying.remove();
         drop(shard);
-        *lock(&self.flight.landed) = Some(landed);
-        self.flight.notify.notify_waiters();
+        if let Some(flight) = flight {
+            *lock(&flight.landed) = Some(landed);
+            flight.notify.notify_waiters();
+        }
     }
 }
 
-impl<K: CacheKey, V> Drop for Lead<K, V> {
+impl<K: CacheKey, V, P: Deref<Target = Flights<K, V>>> Drop for Lead<K, V, P> {
     fn drop(&mut self) {
         if let Some(landed) = self.if_dropped.take() {
             self.end(landed, |_| ());
@@ -235,10 +269,19 @@ impl<K: CacheKey, V> Drop for Lead<K, V> {
     }
 }
 
-fn void<K, V>(shard: &mut Shard<K, V>, digest: u64) {
-    while let Ok(flying) = shard.flying.find_entry(digest, |flying| flying.digest == digest) {
-        flying.remove();
+impl<K, V> Flying<K, V> {
+    fn flight(&mut self) -> Arc<Flight<V>> {
+        Arc::clone(self.flight.get_or_insert_default())
     }
+}
+
+fn find<K, V>(shard: &mut Shard<K, V>, digest: u64, id: u64) -> Option<OccupiedEntry<'_, Flying<K, V>>> {
+    shard.flying.find_entry(digest, |flying| flying.id == id).ok()
+}
+
+fn void<K, V>(shard: &mut Shard<K, V>, digest: u64) {
+    let of_digest = shard.flying.iter_hash_mut(digest).filter(|flying| flying.digest == digest);
+    of_digest.for_each(|flying| flying.is_void = true);
 }
 
 /// Takes a lock whose data is never left half changed, so that a panic elsewhere does not spread.

@@ -48,6 +48,9 @@ pub(crate) struct Inner<K, V> {
     pub(crate) closed: CancellationToken,
     /// The whole key of the mark that ends all of the cache.
     pub(crate) mark: String,
+    /// The stamp of that mark as it was at the version `compared` of the marks.
+    pub(crate) cleared_at: AtomicU64,
+    pub(crate) compared: AtomicU64,
     /// What is from before this step is gone.
     pub(crate) cleared: AtomicU64,
     /// What is from before this step is to be compared with L2.

@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::error::{Error, ErrorKind};
 use crate::fetch::Read;
-use crate::flight::{Boarded, Landed, Lead};
+use crate::flight::{Boarded, Flights, Landed, Lead};
 use crate::found::{Found, Spare, SpareKind};
 use crate::inner::{Inner, Named};
 use crate::keep::Made;
@@ -313,7 +313,7 @@ where
     Fut: Future<Output = Result<Loaded<V>, E>> + Send + 'static,
     E: StdError + Send + Sync + 'static,
 {
-    let Boarded::Leader(mut lead) = inner.flights.board(named.digest, &key) else {
+    let Boarded::Leader(mut lead) = Flights::board(Arc::clone(&inner.flights), named.digest, &key) else {
         return;
     };
     let spare = Spare { slot: slot.clone(), tier: Tier::L1, kind: SpareKind::Fresh };

@@ -73,17 +73,17 @@ impl CacheStats {
 }
 
 macro_rules! counters {
-    (striped $striped:ident; $($name:ident),*) => {
+    (striped $($striped:ident),*; $($name:ident),*) => {
         #[derive(Debug, Default)]
         pub(crate) struct Counters {
-            $striped: Striped,
+            $($striped: Striped,)*
             $($name: AtomicU64,)*
         }
 
         impl Counters {
-            pub(crate) fn $striped(&self) {
+            $(pub(crate) fn $striped(&self) {
                 self.$striped.add();
-            }
+            })*
 
             $(pub(crate) fn $name(&self) {
                 self.$name.fetch_add(1, Ordering::Relaxed);
@@ -91,7 +91,7 @@ macro_rules! counters {
 
             pub(crate) fn snapshot(&self) -> CacheStats {
                 CacheStats {
-                    $striped: self.$striped.sum(),
+                    $($striped: self.$striped.sum(),)*
                     $($name: self.$name.load(Ordering::Relaxed),)*
                     ..CacheStats::default()
                 }
@@ -100,7 +100,7 @@ macro_rules! counters {
     };
 }
 
-counters!(striped l1_hits; l2_hits, loaded, joined, stale, negative, errors, loads, refreshes, overtaken, heard, store_errors, unreadable, not_stored);
+counters!(striped l1_hits, l2_hits; loaded, joined, stale, negative, errors, loads, refreshes, overtaken, heard, store_errors, unreadable, not_stored);
 
 const STRIPES: usize = 64;
 
