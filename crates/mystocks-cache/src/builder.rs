@@ -137,6 +137,7 @@ where
             mark: mark.into(),
             cleared: AtomicU64::new(0),
             recheck: AtomicU64::new(0),
+            suspect: AtomicU64::new(0),
             doubted: AtomicU64::new(0),
             hasher: RandomState::default(),
             base_us: AtomicI64::new(base_us),
