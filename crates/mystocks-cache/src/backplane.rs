@@ -74,7 +74,7 @@ pub enum Signal {
         /// The stamp of the invalidation.
         stamp: u64,
     },
-    /// What is held of this cache is to be compared with the store.
+    /// What is held of this cache is to be compared with the store, and not to be used before.
     Recheck {
         /// The name of the cache.
         cache: String,

@@ -141,6 +141,7 @@ where
             compared: AtomicU64::new(u64::MAX),
             cleared: AtomicU64::new(0),
             recheck: AtomicU64::new(0),
+            suspect: AtomicU64::new(0),
             doubted: AtomicU64::new(0),
             hasher: RandomState::default(),
             base_us: AtomicI64::new(base_us),

@@ -229,7 +229,7 @@ where
     }
 
     /// Removes the entries whose segments match `glob` (Redis syntax, over the segments joined by colons) from L2, has every
-    /// process compare its L1 with L2, and returns how many were removed.
+    /// process compare its L1 with L2 before it serves any of it, and returns how many were removed.
     ///
     /// It walks over all keys of the store: for many entries, [`tags`](LoadCtx::tag) are the better way.
     ///

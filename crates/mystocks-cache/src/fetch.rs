@@ -169,11 +169,10 @@ where
             Read::Stale(stored, bytes) => {
                 let slot = inner.slot(&stored, since, named.digest, true);
                 seen = bytes;
-                if let Some(spare) = spare.as_ref().filter(|spare| spare.slot.stamp > slot.stamp) {
-                    inner.settle(&spare.slot);
-                }
-                if spare.as_ref().is_none_or(|spare| spare.slot.stamp <= slot.stamp) {
-                    spare = Some(Spare { slot, tier: Tier::L2, kind: SpareKind::Over });
+                spare = spare.filter(|spare| spare.slot.stamp > slot.stamp && inner.stands(&spare.slot));
+                match &spare {
+                    Some(spare) => inner.settle(&spare.slot),
+                    None => spare = Some(Spare { slot, tier: Tier::L2, kind: SpareKind::Over }),
                 }
             }
             Read::Nothing(bytes) => {
@@ -302,8 +301,7 @@ where
     fn serve(&self, spare: Option<&Spare<V>>, why: Staleness) -> Option<Found<V>> {
         let spare = spare?;
         // An invalidation may have come since it was put aside.
-        let since = self.inner.shared.order.restore(spare.slot.since);
-        if self.inner.is_gone(&spare.slot, since) {
+        if !self.inner.stands(&spare.slot) {
             return None;
         }
         spare.stale(Instant::now(), why, self.inner.born(spare.slot.stamp).age())
@@ -366,7 +364,9 @@ impl<K: CacheKey, V: DeserializeOwned + Send + Sync + 'static> Inner<K, V> {
     pub(crate) fn held(&self, key: &K, l2_is_there: bool) -> Option<Slot<V>> {
         match self.look(key) {
             Look::Fresh(slot) | Look::Early(slot) => Some(slot),
-            Look::Spare(Spare { slot, kind: SpareKind::Unconfirmed, .. }) if !l2_is_there => Some(slot),
+            Look::Spare(Spare { slot, kind: SpareKind::Unconfirmed, .. }) if !l2_is_there => {
+                Some(slot).filter(|slot| self.stands(slot))
+            }
             Look::Spare(_) | Look::Nothing => None,
         }
     }

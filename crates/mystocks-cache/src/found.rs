@@ -1,10 +1,13 @@
 //! What a fetch finds, and what is kept for want of it.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::inner::Inner;
+use crate::key::CacheKey;
 use crate::l1::Slot;
 use crate::outcome::{Outcome, Staleness, Tier};
 
@@ -69,5 +72,16 @@ impl<V> Spare<V> {
         let value = self.slot.value.clone().filter(|_| now < side.stale_until)?;
         let stale = (!self.is_fresh(now)).then_some(why);
         Some(Found { value: Some(value), tier: self.tier, age, stale })
+    }
+}
+
+impl<K: CacheKey, V: Send + Sync + 'static> Inner<K, V> {
+    /// Returns whether an entry may be served in want of a better one, however slow or away L2 is.
+    ///
+    /// What is known to be invalidated may not, nor what an invalidation that this process heard may have ended without
+    /// naming it. What is only in doubt because the link was lost may.
+    pub(crate) fn stands(&self, slot: &Slot<V>) -> bool {
+        let since = self.shared.order.restore(slot.since);
+        !self.is_gone(slot, since) && self.suspect.load(Ordering::Acquire) <= since
     }
 }

@@ -55,6 +55,8 @@ pub(crate) struct Inner<K, V> {
     pub(crate) cleared: AtomicU64,
     /// What is from before this step is to be compared with L2.
     pub(crate) recheck: AtomicU64,
+    /// What is from before this step may have been invalidated by name of nothing: see [`Inner::stands`].
+    pub(crate) suspect: AtomicU64,
     /// The same, but not all of it at once: the link was lost then.
     pub(crate) doubted: AtomicU64,
     pub(crate) hasher: RandomState,
@@ -382,6 +384,11 @@ impl<K: CacheKey, V: Send + Sync + 'static> Member for Inner<K, V> {
 
     fn recheck(&self, step: u64) {
         self.recheck.fetch_max(step, Ordering::AcqRel);
+    }
+
+    fn suspect(&self, step: u64) {
+        self.suspect.fetch_max(step, Ordering::AcqRel);
+        self.recheck(step);
     }
 
     fn doubt(&self, step: u64) {

@@ -71,7 +71,7 @@ fn hear(shared: &Shared, signal: Signal) {
         Signal::Recheck { cache } => {
             let step = shared.order.step();
             if let Some(member) = shared.member(&cache) {
-                member.recheck(step);
+                member.suspect(step);
                 member.void_all();
             }
             heard(shared);

@@ -19,7 +19,7 @@ use crate::error::{Error, ErrorKind};
 use crate::fetch::Read;
 use crate::flight::{Boarded, Flights, Landed, Lead};
 use crate::found::{Found, Spare, SpareKind};
-use crate::inner::{Inner, Named};
+use crate::inner::{Inner, Look, Named};
 use crate::keep::Made;
 use crate::key::CacheKey;
 use crate::l1::Slot;
@@ -91,6 +91,7 @@ where
         if lead.is_current() {
             self.since = self.inner.shared.order.now();
         }
+        self.drop_fallen();
         match self.call(deadline, lease.as_ref(), load).await {
             Ok(made) => self.keep(lead, lease, made).await,
             Err(error) => self.fail(lead, lease, error).await,
@@ -120,6 +121,7 @@ where
         match self.within(deadline, self.turn(false)).await {
             Ok(Turn::Ours(lease, _permit)) => {
                 inner.counters.refreshes();
+                self.drop_fallen();
                 match self.call(deadline, lease.as_ref(), load).await {
                     Ok(made) => self.keep(lead, lease, made).await,
                     Err(error) => self.fail(lead, lease, error).await,
@@ -291,6 +293,11 @@ where
         side.etag.as_deref().map(Arc::from)
     }
 
+    /// Keeps from the loader what was invalidated while its turn was waited for.
+    fn drop_fallen(&mut self) {
+        self.spare = self.spare.take().filter(|spare| self.inner.stands(&spare.slot));
+    }
+
     async fn fail(&self, lead: Lead<K, V>, lease: Option<Lease>, error: Error) {
         let inner = &self.inner;
         tracing::debug!(cache = inner.name, %error, "load failed");
@@ -316,6 +323,8 @@ where
     let Boarded::Leader(mut lead) = Flights::board(Arc::clone(&inner.flights), named.digest, &key) else {
         return;
     };
+    // It may have been invalidated since it was looked at; what comes after this look voids the flight.
+    let Look::Fresh(slot) = inner.weigh(slot) else { return };
     let spare = Spare { slot: slot.clone(), tier: Tier::L1, kind: SpareKind::Fresh };
     lead.flight().offer(spare.clone());
     let died = Error::new(ErrorKind::Panicked, "load", &inner.name);

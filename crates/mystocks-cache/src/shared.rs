@@ -60,7 +60,9 @@ pub(crate) trait Member: Send + Sync {
     fn void_all(&self);
     /// Has everything from before `step` compared with L2 before it is served again.
     fn recheck(&self, step: u64);
-    /// The same, spread over the moments after the link was lost.
+    /// The same, and serves none of it unless L2 confirms it: something of it was invalidated.
+    fn suspect(&self, step: u64);
+    /// Has it compared too, spread over the moments after the link was lost.
     fn doubt(&self, step: u64);
     /// Ends everything from before `step` if `mark` is the one of this cache.
     fn cleared(&self, mark: &str, step: u64) -> bool;

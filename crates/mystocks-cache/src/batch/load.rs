@@ -45,7 +45,8 @@ where
             Read::Stale(stored, seen) => {
                 let slot = inner.slot(&stored, mine.job.since, mine.job.named.digest, true);
                 mine.job.seen = seen;
-                if mine.job.spare.as_ref().is_none_or(|spare| spare.slot.stamp <= slot.stamp) {
+                let newer = |spare: &Spare<V>| spare.slot.stamp > slot.stamp && inner.stands(&spare.slot);
+                if !mine.job.spare.as_ref().is_some_and(newer) {
                     mine.job.spare = Some(Spare { slot, tier: Tier::L2, kind: SpareKind::Over });
                 }
             }

@@ -15,4 +15,5 @@ mod recovery;
 mod regressions;
 mod scripted;
 mod stampede;
+mod suspect;
 mod tiers;

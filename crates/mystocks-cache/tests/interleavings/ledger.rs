@@ -76,6 +76,7 @@ struct History {
     changes: Vec<Change>,
     /// When each node's link was cut and healed.
     cuts: Vec<(usize, Instant, Option<Instant>)>,
+    hurried: bool,
     /// The last stamp and version that L2 got, by keys.
     written: [(u64, u64); KEYS],
     figures: Figures,
@@ -119,6 +120,12 @@ impl Ledger {
 
     pub(crate) fn changed(&self, change: usize) {
         self.history().changes[change].returned_at = Some(Instant::now());
+    }
+
+    /// Enters that readers wait for L2 no longer than it may take: L2 is away for them, and what only a lost link put in
+    /// doubt may be served.
+    pub(crate) fn hurry(&self) {
+        self.history().hurried = true;
     }
 
     pub(crate) fn version(&self, key: usize) -> u64 {
@@ -204,7 +211,12 @@ impl History {
         }
         let now = Instant::now();
         let mut from = returned + HEARD;
-        for (_, _, healed) in self.cuts.iter().filter(|(of, ..)| *of == node) {
+        for (_, cut, healed) in self.cuts.iter().filter(|(of, ..)| *of == node) {
+            let may_be_missed =
+                *cut <= returned + HEARD && healed.is_none_or(|healed| healed + HEARD >= change.began_at);
+            if self.hurried && may_be_missed {
+                return false;
+            }
             match healed {
                 None => return returned + UNHEARD < now,
                 Some(healed) if *healed + HEARD >= change.began_at => from = from.max(*healed + HEARD),

@@ -104,6 +104,11 @@ fn nodes(random: &mut fastrand::Rng, ledger: &Arc<Ledger>, flaw: Flaw) -> Vec<No
     let policy = policy(random);
     let fails = random.bool();
     let slow = [4, 25, 60][random.usize(..3)];
+    // A request is slow twice: before it is asked, and before it is answered.
+    let waits = [policy.soft_timeout, policy.hard_timeout].into_iter().flatten().min();
+    if waits.is_some_and(|waits| waits < Duration::from_millis(2 * slow)) {
+        ledger.hurry();
+    }
     (0..NODES)
         .map(|id| {
             let (leases, link) = store.process();
