@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 
 use self::load::run;
 use crate::error::{Error, ErrorKind};
-use crate::fetch::{self, Ask, Patience, Read};
+use crate::fetch::{self, Ask};
 use crate::flight::{Boarded, Flights, Landed, Lead};
 use crate::found::Spare;
 use crate::inner::{Inner, Look, Named};
@@ -25,6 +25,8 @@ use crate::l2::Entry;
 use crate::load::{Job, refresh};
 use crate::load_ctx::{LoadCtx, Loaded};
 use crate::outcome::{Outcome, Tier};
+use crate::patience::{Patience, confirmed};
+use crate::reading::Read;
 
 /// What the loader of a batch is called with again for keys that others were loading, and did not.
 type Loader<K, V> = Arc<dyn Fn(Vec<K>) -> Loading<K, V> + Send + Sync>;
@@ -175,7 +177,7 @@ where
     let mut failed = None;
     for ((key, flight, spare, joined), named) in flights.into_iter().zip(&named) {
         let patience = Patience { inner, named, began };
-        match patience.wait(&flight, fetch::confirmed(inner, spare.as_ref())).await {
+        match patience.wait(&flight, confirmed(inner, spare.as_ref())).await {
             Landed::Found(found) => {
                 inner.count(&found, joined);
                 answers.extend(found.outcome().map(|outcome| (key.clone(), outcome)));

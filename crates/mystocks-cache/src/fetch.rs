@@ -3,38 +3,26 @@
 use std::error::Error as StdError;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use bytes::Bytes;
-use futures::future::{self, BoxFuture, Either, select};
+use futures::future::{self, BoxFuture};
 use mystocks_keys::Key;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::Instant;
 
 use crate::error::{Error, ErrorKind};
 use crate::flight::{Boarded, Flight, Flights, Landed, Lead};
 use crate::found::{Found, Spare, SpareKind};
-use crate::inner::{Inner, Look, Named};
+use crate::inner::{Inner, Named};
 use crate::key::CacheKey;
 use crate::l1::Slot;
-use crate::l2::{Entry, Sight, Stored};
+use crate::l2::Stored;
 use crate::load::{self, Job};
 use crate::load_ctx::{LoadCtx, Loaded};
-use crate::metric;
-use crate::outcome::{Staleness, Tier};
-use crate::shared::Away;
-
-/// What L2 had for a key.
-pub(crate) enum Read<V> {
-    Fresh(Stored<V>, Bytes),
-    /// Its time is up, but not that in which it is better than nothing.
-    Stale(Stored<V>, Bytes),
-    /// Nothing that can be used; this is what stands there.
-    Nothing(Bytes),
-    Away,
-}
+use crate::outcome::Tier;
+use crate::patience::{Patience, confirmed};
+use crate::reading::Read;
 
 /// What L1 could not answer.
 pub(crate) struct Ask<K, V, F> {
@@ -48,11 +36,25 @@ pub(crate) struct Ask<K, V, F> {
     began: Option<Instant>,
 }
 
+/// What comes after the look at L2.
+enum Next<K: CacheKey, V> {
+    /// Somebody else is fetching it.
+    Join(Named, Arc<Flight<V>>),
+    /// It is answered, and about to be over.
+    Refresh(Named, Found<V>, Slot<V>),
+    /// L2 has no answer.
+    GoOn(Named, Lead<K, V>, u64, Read<V>),
+}
+
 type Answer<V> = Result<Found<V>, Error>;
 
 /// Reads a key from L2 or loads it; joins whoever does so already.
 ///
 /// The L2 read is the caller's own: if the caller goes away, another waiter takes the flight over. The load is a task.
+#[expect(
+    clippy::manual_async_fn,
+    reason = "an async fn keeps what it is given twice, and thousands may wait"
+)]
 pub(crate) fn fetch<K, V, F, Fut, E>(ask: Ask<K, V, F>) -> impl Future<Output = Answer<V>> + Send + 'static
 where
     K: CacheKey,
@@ -61,14 +63,13 @@ where
     Fut: Future<Output = Result<Loaded<V>, E>> + Send + 'static,
     E: StdError + Send + Sync + 'static,
 {
-    // No `async fn`, which would keep what it is given twice; and nothing but the read of L2 is waited for with anything at
-    // hand. Thousands of these may wait.
+    // Nothing but the read of L2 is waited for with anything at hand: what else there is to wait for is boxed.
     async move {
-        let rest = {
+        let next = {
             let inner = &*ask.inner;
             let named = inner.named(&ask.key).inspect_err(|_| inner.counters.errors())?;
             match Flights::board(&*inner.flights, named.digest, &ask.key) {
-                Boarded::Waiter(flight) => Err((named, flight)),
+                Boarded::Waiter(flight) => Next::Join(named, flight),
                 Boarded::Leader(lead) => {
                     let since = inner.shared.order.now();
                     let within = inner.patience(ask.spare.as_ref());
@@ -76,17 +77,17 @@ where
                         Read::Fresh(stored, _) if stored.value.is_some() || ask.absence_answers => {
                             let (found, due) = ask.serve(&named, lead, since, &stored);
                             let Some(slot) = due else { return Ok(found) };
-                            Ok(Err((named, found, slot)))
+                            Next::Refresh(named, found, slot)
                         }
-                        read => Ok(Ok((named, lead.own(Arc::clone(&inner.flights)), since, read))),
+                        read => Next::GoOn(named, lead.own(Arc::clone(&inner.flights)), since, read),
                     }
                 }
             }
         };
-        let rest = match rest {
-            Err((named, flight)) => ask.join(named, flight),
-            Ok(Ok((named, lead, since, read))) => ask.go_on(named, lead, since, read),
-            Ok(Err((named, found, slot))) => {
+        let rest = match next {
+            Next::Join(named, flight) => ask.join(named, flight),
+            Next::GoOn(named, lead, since, read) => ask.go_on(named, lead, since, read),
+            Next::Refresh(named, found, slot) => {
                 load::refresh(&ask.inner, ask.key, named, slot, ask.load);
                 return Ok(found);
             }
@@ -234,270 +235,6 @@ where
     }
 }
 
-/// Returns what may be served before L2 was asked.
-pub(crate) fn confirmed<'s, K, V>(inner: &Inner<K, V>, spare: Option<&'s Spare<V>>) -> Option<&'s Spare<V>>
-where
-    K: CacheKey,
-    V: Send + Sync + 'static,
-{
-    spare.filter(|spare| inner.is_confirmed(&spare.slot))
-}
-
-/// How long one caller waits for what.
-pub(crate) struct Patience<'a, K, V> {
-    pub(crate) inner: &'a Inner<K, V>,
-    pub(crate) named: &'a Named,
-    /// When the caller came, when there is a time to be counted from it.
-    pub(crate) began: Option<Instant>,
-}
-
-impl<K, V> Patience<'_, K, V>
-where
-    K: CacheKey,
-    V: Send + Sync + 'static,
-{
-    /// Waits until the flight has landed or the caller's time is up, and makes do with a spare where it can.
-    pub(crate) async fn wait(&self, flight: &Flight<V>, own: Option<&Spare<V>>) -> Landed<V> {
-        if let Some(spare) = flight.spare().filter(|spare| spare.is_fresh(Instant::now()))
-            && let Some(found) = self.serve(Some(spare), Staleness::LoadSlow)
-        {
-            return Landed::Found(found);
-        }
-        let landed = self.land(flight, own).await;
-        match landed {
-            Landed::Failed(error) => match self.serve(flight.spare().or(own), Staleness::LoadFailed) {
-                Some(found) => Landed::Found(found),
-                None => Landed::Failed(error),
-            },
-            landed => landed,
-        }
-    }
-
-    async fn land(&self, flight: &Flight<V>, own: Option<&Spare<V>>) -> Landed<V> {
-        let Some(began) = self.began else {
-            return flight.wait().await;
-        };
-        let policy = &self.inner.policy;
-        if let Some(soft) = policy.soft_timeout {
-            match until(began + soft, flight).await {
-                Some(landed) => return landed,
-                None => {
-                    if let Some(found) = self.serve(flight.spare().or(own), Staleness::LoadSlow) {
-                        return Landed::Found(found);
-                    }
-                }
-            }
-        }
-        let Some(hard) = policy.hard_timeout else {
-            return flight.wait().await;
-        };
-        until(began + hard, flight).await.unwrap_or_else(|| {
-            let subject = self.named.key.as_ref().map_or(self.inner.name.as_str(), Key::as_str);
-            let detail = format!("the hard timeout of {hard:?} passed; the load goes on");
-            Landed::Failed(Error::new(ErrorKind::Timeout, "load", subject).with_detail(detail))
-        })
-    }
-
-    fn serve(&self, spare: Option<&Spare<V>>, why: Staleness) -> Option<Found<V>> {
-        let spare = spare?;
-        // An invalidation may have come since it was put aside.
-        if !self.inner.stands(&spare.slot) {
-            return None;
-        }
-        spare.stale(Instant::now(), why, self.inner.born(spare.slot.stamp).age())
-    }
-}
-
-async fn until<V>(deadline: Instant, flight: &Flight<V>) -> Option<Landed<V>> {
-    let landing = std::pin::pin!(flight.wait());
-    match select(landing, std::pin::pin!(sleep_until(deadline))).await {
-        Either::Left((landed, _)) => Some(landed),
-        Either::Right(_) => None,
-    }
-}
-
-impl<K: CacheKey, V: DeserializeOwned + Send + Sync + 'static> Inner<K, V> {
-    /// Returns the caller's beginning, when there is a time to be counted from it.
-    pub(crate) fn begin(&self) -> Option<Instant> {
-        let counts = self.policy.soft_timeout.is_some() || self.policy.hard_timeout.is_some();
-        counts.then(Instant::now)
-    }
-
-    /// Returns how long a caller who has `spare` waits for L2: no longer than for the whole answer.
-    fn patience(&self, spare: Option<&Spare<V>>) -> Duration {
-        let policy = &self.policy;
-        // What has to be confirmed is not served for impatience.
-        let over = spare.is_some_and(|spare| spare.kind == SpareKind::Over && self.is_confirmed(&spare.slot));
-        let soft = policy.soft_timeout.filter(|_| over);
-        [soft, policy.hard_timeout].into_iter().flatten().fold(policy.l2_timeout, Duration::min)
-    }
-
-    /// Reads one key from L2. A failing store is away, and never an error.
-    pub(crate) async fn read_l2(&self, named: &Named, spare: Option<&Spare<V>>, within: Duration) -> Read<V> {
-        let (Some(l2), Some(key)) = (&self.l2, &named.key) else {
-            return Read::Nothing(Bytes::new());
-        };
-        if self.shared.pending.concerns(key.as_str()) {
-            return Read::Away;
-        }
-        if !self.shared.reads.admits() {
-            return Read::Away;
-        }
-        let known = spare.map(|spare| &spare.slot);
-        let asking = {
-            // As `Shared::read` does, without room for the request beside that of its timer.
-            let answer = timeout(within, l2.get(key, known)).await;
-            match self.shared.read_answered(within, answer).map(|sight| self.sort(sight)) {
-                Ok(Ok(read)) => return read,
-                Ok(Err(unjudged)) => Box::pin(self.ask_and_sort(unjudged)),
-                Err(away) => {
-                    self.note(&away);
-                    return Read::Away;
-                }
-            }
-        };
-        asking.await
-    }
-
-    /// Returns what L1 has for a key after L2 had nothing: between the caller's look into L1 and its boarding another flight
-    /// may have landed; and while L2 cannot be asked, what waits for its confirmation is as good as it was.
-    pub(crate) fn held(&self, key: &K, l2_is_there: bool) -> Option<Slot<V>> {
-        match self.look(key) {
-            Look::Fresh(slot) | Look::Early(slot) => Some(slot),
-            Look::Spare(Spare { slot, kind: SpareKind::Unconfirmed, .. }) if !l2_is_there => {
-                Some(slot).filter(|slot| self.stands(slot))
-            }
-            Look::Spare(_) | Look::Nothing => None,
-        }
-    }
-
-    /// Judges what was read by the marks it is subject to.
-    pub(crate) async fn admit(&self, sight: Sight<V>) -> Read<V> {
-        match self.sort(sight) {
-            Ok(read) => read,
-            Err(unjudged) => Box::pin(self.ask_and_sort(unjudged)).await,
-        }
-    }
-
-    /// The same by what is known without asking.
-    fn sort(&self, sight: Sight<V>) -> Result<Read<V>, Unjudged<V>> {
-        let Sight { entry, seen } = sight;
-        let stored = match entry {
-            Entry::Absent => return Ok(Read::Nothing(seen)),
-            Entry::Unreadable => {
-                self.counters.unreadable();
-                self.meter(metric::UNREADABLE);
-                return Ok(Read::Nothing(seen));
-            }
-            Entry::Present(stored) => stored,
-        };
-        match self.judge(&stored) {
-            Ok(is_over) => Ok(judged(stored, seen, is_over)),
-            Err(unknown) => Err(Unjudged { stored, seen, unknown }),
-        }
-    }
-
-    /// The same by asking the store for the marks that have to be asked for.
-    async fn ask_and_sort(&self, unjudged: Unjudged<V>) -> Read<V> {
-        let Unjudged { stored, seen, unknown } = unjudged;
-        match self.learn(&unknown).await {
-            Ok(stamps) => {
-                let is_over = stamps.into_iter().any(|stamp| stored.stamp <= stamp);
-                judged(stored, seen, is_over)
-            }
-            Err(away) => {
-                self.note(&away);
-                Read::Away
-            }
-        }
-    }
-
-    /// Returns whether a mark that the entry is subject to is not older than the entry; else the marks to be asked for.
-    pub(crate) fn judge(&self, stored: &Stored<V>) -> Result<bool, Vec<String>> {
-        let Some(l2) = self.l2.as_ref().filter(|_| self.shared.backplane.is_some()) else {
-            return Ok(false);
-        };
-        if l2.format == crate::l2::Format::Shared {
-            return Ok(false);
-        }
-        let (marks, trust) = (&self.shared.marks, self.shared.link.trust());
-        let is_over = |mark: &str| {
-            // One that the store was not told of is later than anything in it.
-            if self.shared.pending.concerns(mark) {
-                return Some(true);
-            }
-            marks.stamp(mark, trust).map(|stamp| stored.stamp <= stamp)
-        };
-        let mut unknown: Vec<String> = Vec::new();
-        let own = match self.shared.pending.concerns(&self.mark) {
-            true => Some(true),
-            false => self.cleared_at(trust).map(|stamp| stored.stamp <= stamp),
-        };
-        match own {
-            Some(true) => return Ok(true),
-            Some(false) => {}
-            None => unknown.push(self.mark.clone()),
-        }
-        for tag in &stored.notes.tags {
-            let Ok(mark) = self.shared.keyspace.cache_tag(tag) else { continue };
-            match is_over(mark.as_str()) {
-                Some(true) => return Ok(true),
-                Some(false) => {}
-                None => unknown.push(mark.into()),
-            }
-        }
-        if unknown.is_empty() { Ok(false) } else { Err(unknown) }
-    }
-
-    /// Returns the stamp of the cache's own mark if it is known: as every reader of L2 asks, mostly without a look at the table.
-    fn cleared_at(&self, trust: Option<Duration>) -> Option<u64> {
-        let marks = &self.shared.marks;
-        // From before the table is read: a mark that changes meanwhile has another version.
-        let version = marks.version();
-        if trust.is_none() && self.compared.load(Ordering::Acquire) == version {
-            return Some(self.cleared_at.load(Ordering::Relaxed));
-        }
-        let stamp = marks.stamp(&self.mark, trust)?;
-        if trust.is_none() && stamp < u64::MAX {
-            self.cleared_at.fetch_max(stamp, Ordering::Relaxed);
-            self.compared.store(version, Ordering::Release);
-        }
-        Some(stamp)
-    }
-
-    /// Asks the store for the stamps of marks.
-    pub(crate) async fn learn(&self, unknown: &[String]) -> Result<Vec<u64>, Away> {
-        let Some(backplane) = &self.shared.backplane else { return Ok(vec![0; unknown.len()]) };
-        let marks = &self.shared.marks;
-        let generation = marks.generation();
-        let names: Vec<&str> = unknown.iter().map(String::as_str).collect();
-        let stamps = self.shared.read(self.policy.l2_timeout, backplane.marks(&names)).await?;
-        for (mark, stamp) in names.iter().zip(&stamps) {
-            marks.learn(mark, *stamp, generation);
-        }
-        Ok(stamps)
-    }
-}
-
-/// What was read, and the marks that nobody here knows.
-struct Unjudged<V> {
-    stored: Stored<V>,
-    seen: Bytes,
-    unknown: Vec<String>,
-}
-
-fn judged<V>(stored: Stored<V>, seen: Bytes, is_over: bool) -> Read<V> {
-    if is_over {
-        return Read::Nothing(load::head(&seen));
-    }
-    if stored.fresh_for.is_zero() { Read::Stale(stored, seen) } else { Read::Fresh(stored, seen) }
-}
-
 pub(crate) fn absent_in_spite_of_a_value() -> Error {
     Error::new(ErrorKind::Load, "load", "").with_detail("the loader returned nothing")
-}
-
-/// How long a process waits for another's load before it looks again, drawn so that they do not come in step.
-pub(crate) fn poll_pause() -> Duration {
-    Duration::from_millis(fastrand::u64(150..250))
 }

@@ -20,7 +20,7 @@ use crate::flight::Flights;
 use crate::found::{Found, Spare, SpareKind};
 use crate::hot::Hot;
 use crate::key::CacheKey;
-use crate::l1::{Early, L1, Side, Slot, Weight, weight};
+use crate::l1::{L1, Side, Slot, Weight, weight};
 use crate::l2::{L2, Stored};
 use crate::metric;
 use crate::order::{bucket, lower};
@@ -80,12 +80,8 @@ pub(crate) enum Look<V> {
     Nothing,
 }
 
-/// The times an early refresh is worth a thought: at twelve times its reach the chance is one in 160,000.
-const EARLIEST: u32 = 12;
 /// By so many microseconds: the store's time is read in milliseconds.
 const TIME_IS_OFF: u64 = 1_500;
-/// How long after one attempt at a refresh the next is made.
-const REFRESH_AGAIN: Duration = Duration::from_millis(500);
 
 impl<K: CacheKey, V: Send + Sync + 'static> Inner<K, V> {
     pub(crate) fn named(&self, key: &K) -> Result<Named, Error> {
@@ -254,16 +250,6 @@ impl<K: CacheKey, V: Send + Sync + 'static> Inner<K, V> {
         }
     }
 
-    fn early(&self, stored: &Stored<V>, now: Instant, fresh_for: Duration) -> Option<Early> {
-        if self.policy.early_refresh == 0.0 || stored.took.is_zero() || stored.value.is_none() {
-            return None;
-        }
-        let reach = stored.took.mul_f64(self.policy.early_refresh).min(stored.fresh_for);
-        let expires = now + stored.fresh_for;
-        let from = now + stored.fresh_for.saturating_sub(reach.saturating_mul(EARLIEST));
-        (from < now + fresh_for).then(|| Early { from, expires, reach, next_ms: AtomicU64::new(0) })
-    }
-
     fn weight(&self, encoded: usize) -> Weight {
         weight::<K>(encoded)
     }
@@ -342,35 +328,6 @@ impl<K: CacheKey, V: Send + Sync + 'static> Inner<K, V> {
 
 fn unconfirmed<V>(slot: Slot<V>) -> Look<V> {
     Look::Spare(Spare { slot, tier: Tier::L1, kind: SpareKind::Unconfirmed })
-}
-
-impl<V> Slot<V> {
-    /// Draws whether it is time to refresh the entry.
-    pub(crate) fn is_early(&self) -> bool {
-        let early = self.side.as_ref().and_then(|side| side.early.as_ref());
-        early.is_some_and(|early| early.is_due(Instant::now()))
-    }
-}
-
-impl Early {
-    /// Draws whether it is time, by XFetch (Vattani, Chierichetti, Lowenstein: Optimal Probabilistic Cache Stampede
-    /// Prevention, VLDB 2015): now - reach * ln(random) >= expires.
-    pub(crate) fn is_due(&self, now: Instant) -> bool {
-        if now < self.from {
-            return false;
-        }
-        let ahead = self.reach.as_secs_f64() * -fastrand::f64().max(f64::MIN_POSITIVE).ln();
-        let left = self.expires.saturating_duration_since(now).as_secs_f64();
-        if ahead < left {
-            return false;
-        }
-        // One attempt at a time, and a pause after one that came to nothing.
-        let since = crate::envelope::millis(now.saturating_duration_since(self.from));
-        let next = self.next_ms.load(Ordering::Acquire);
-        let again = since.saturating_add(crate::envelope::millis(REFRESH_AGAIN));
-        since >= next
-            && self.next_ms.compare_exchange(next, again, Ordering::AcqRel, Ordering::Acquire).is_ok()
-    }
 }
 
 impl<K: CacheKey, V: Send + Sync + 'static> Member for Inner<K, V> {

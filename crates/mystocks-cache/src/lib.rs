@@ -8,6 +8,7 @@ mod cache;
 mod change;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod early;
 mod envelope;
 mod error;
 mod fetch;
@@ -36,8 +37,10 @@ mod notes;
 mod order;
 mod outcome;
 pub mod packed;
+mod patience;
 mod pending;
 mod policy;
+mod reading;
 mod recovery;
 #[cfg(feature = "redis")]
 mod redis;

@@ -16,7 +16,6 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::error::{Error, ErrorKind};
-use crate::fetch::Read;
 use crate::flight::{Boarded, Flights, Landed, Lead};
 use crate::found::{Found, Spare, SpareKind};
 use crate::inner::{Inner, Look, Named};
@@ -29,6 +28,7 @@ use crate::load_ctx::{LoadCtx, Loaded};
 use crate::metric;
 use crate::outcome::Tier;
 use crate::policy::OLDEST;
+use crate::reading::Read;
 
 /// A load that is to be run.
 pub(crate) struct Job<K, V> {
@@ -182,7 +182,7 @@ where
                 Ok(Some(Take::Busy(_))) if !patient => return Ok(Turn::Busy),
                 Ok(Some(Take::Busy(_))) => {
                     drop(permit);
-                    let pause = crate::fetch::poll_pause();
+                    let pause = crate::patience::poll_pause();
                     let waiting = timeout(pause + inner.policy.l2_timeout, leases.wait(key.as_str(), pause));
                     // One that fails is only a wait that was too short.
                     if !waiting.await.is_ok_and(|waited| waited.is_ok()) {

@@ -10,7 +10,6 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{Loader, Mine, single};
 use crate::error::{Error, ErrorKind};
-use crate::fetch::Read;
 use crate::flight::{Landed, Lead};
 use crate::found::{Found, Spare, SpareKind};
 use crate::inner::{Inner, Named};
@@ -21,6 +20,7 @@ use crate::load::{Job, Lease, token};
 use crate::load_ctx::Wishes;
 use crate::metric;
 use crate::outcome::Tier;
+use crate::reading::Read;
 use crate::store::Put;
 
 /// Lands every key of the batch: from L2, by one load of all that nobody else is loading, or by waiting for who is.

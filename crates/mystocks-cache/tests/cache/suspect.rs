@@ -217,7 +217,11 @@ async fn reading(seed: u64) -> (Arc<ScriptedStore>, nodes::Node, nodes::Node, Jo
 fn reader(node: &nodes::Node, value: u64) -> JoinHandle<Outcome<u64>> {
     let cache = node.cache.clone();
     tokio::spawn(async move {
-        cache.get_or_compute(&key(), move |_| async move { Ok::<_, Infallible>(value) }).detail().await.unwrap()
+        cache
+            .get_or_compute(&key(), move |_| async move { Ok::<_, Infallible>(value) })
+            .detail()
+            .await
+            .unwrap()
     })
 }
 
