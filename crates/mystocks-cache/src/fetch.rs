@@ -109,7 +109,7 @@ where
             }
             // A fresh "there is none" does not answer this caller; it is what its value will replace.
             Read::Fresh(_, bytes) => {
-                seen = load::head(&bytes);
+                seen = inner.sign(&bytes);
                 spare = spare.filter(|spare| inner.is_confirmed(&spare.slot));
             }
             Read::Away => {}
@@ -293,7 +293,7 @@ impl<K: CacheKey, V: DeserializeOwned + Send + Sync + 'static> Inner<K, V> {
                 Read::Nothing(seen)
             }
             Entry::Present(stored) => match self.outlived(&stored).await {
-                Ok(true) => Read::Nothing(load::head(&seen)),
+                Ok(true) => Read::Nothing(self.sign(&seen)),
                 Ok(false) if stored.fresh_for.is_zero() => Read::Stale(stored, seen),
                 Ok(false) => Read::Fresh(stored, seen),
                 Err(away) => {

@@ -10,9 +10,12 @@ mod faulty;
 mod hostile;
 mod invalidation;
 mod law;
+mod neighbours;
 mod nodes;
 mod recovery;
 mod regressions;
 mod scripted;
 mod stampede;
+#[path = "../fixture/neighbours.rs"]
+mod story;
 mod tiers;
