@@ -69,8 +69,12 @@ where
         let Some(key) = keys.get(index) else { continue };
         let Read::Fresh(stored, _) = read else {
             // What L2 was never told of, or cannot be asked about, L1 still has.
-            if let (Read::Nothing(_), Look::Spare(spare)) = (&read, inner.look(key)) {
-                inner.settle(&spare.slot);
+            match (&read, inner.look(key)) {
+                (Read::Nothing(_), Look::Spare(spare)) => inner.settle(&spare.slot),
+                (Read::Stale(stored, _), Look::Spare(spare)) if spare.slot.stamp > stored.stamp => {
+                    inner.settle(&spare.slot);
+                }
+                _ => {}
             }
             let held = inner.held(key, !matches!(read, Read::Away));
             if let (Some(slot), Some(answer)) = (held, answers.get_mut(index)) {

@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind};
 use crate::inner::Inner;
 use crate::key::CacheKey;
 use crate::l2::{Format, Stored, Times};
-use crate::lease::{Held, Take, Want, Write};
+use crate::lease::{Held, Seen, Take, Want, Write};
 use crate::listening;
 use crate::load::token;
 use crate::load_ctx::Wishes;
@@ -222,12 +222,12 @@ async fn write(shared: &Shared, key: &str, seal: &Sealing, ttl: Duration) -> Res
         return Ok(Some(stamp));
     };
     let token = token();
-    let want = [Want { key, token: &token, seen: &[], by_force: true }];
+    let want = [Want { key, token: &token, seen: Seen::NOTHING, by_force: true }];
     let Some(Take::Taken { stamp }) = leases.take(&want, LEASE).await?.pop() else {
         return Ok(None);
     };
     let held = Held { key, token: &token };
-    let write = [Write { held, value: seal(stamp), ttl, announce: true }];
+    let write = [Write { held, value: seal(stamp), ttl, seen: None, announce: true }];
     let written = leases.commit(&write).await?.first().copied().unwrap_or(false);
     Ok(written.then_some(stamp))
 }

@@ -16,6 +16,7 @@
 mod fleet;
 mod lending;
 mod reading;
+mod sparing;
 mod telling;
 mod waiting;
 mod walking;
@@ -41,6 +42,7 @@ pub use reading::{
     answers_as_many_as_asked_in_that_order, answers_nothing_to_no_keys, answers_ten_thousand_keys_at_once,
     gives_back_any_bytes, tells_an_empty_value_from_none, the_clock_is_wall_time_and_advances,
 };
+pub use sparing::a_write_spares_what_came_between;
 pub use telling::{
     a_mark_has_the_stamp_of_its_invalidation, a_recheck_removes_nothing,
     a_slow_listener_is_told_what_it_missed, a_thousand_keys_are_one_message,
@@ -116,6 +118,7 @@ macro_rules! leases_conformance {
             a_release_wakes_who_waits
             a_write_has_its_value_and_life
             a_write_is_told_to_the_others_when_asked
+            a_write_spares_what_came_between
             a_write_wakes_who_waits
             an_expired_lease_is_anybodys
             an_invalidation_voids_the_lease

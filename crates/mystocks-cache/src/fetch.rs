@@ -185,7 +185,7 @@ where
             }
             // A fresh "there is none" does not answer this caller; it is what its value will replace.
             Read::Fresh(_, bytes) => {
-                seen = load::head(&bytes);
+                seen = inner.sign(&bytes);
                 spare = spare.filter(|spare| inner.is_confirmed(&spare.slot));
             }
             Read::Away => {}

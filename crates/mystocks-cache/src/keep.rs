@@ -13,7 +13,7 @@ use crate::found::Found;
 use crate::inner::{Inner, Named};
 use crate::key::CacheKey;
 use crate::l1::Slot;
-use crate::l2::{Encoded, Stored, Times};
+use crate::l2::{Encoded, Format, Stored, Times};
 use crate::lease::{Held, Write};
 use crate::load::{Job, Lease};
 use crate::load_ctx::Wishes;
@@ -41,7 +41,7 @@ pub(crate) enum Kept {
     Everywhere,
     /// In L1: L2 was not told, so there is nothing there to compare it with.
     HereOnly,
-    /// Nowhere: it was invalidated, or somebody else's came first.
+    /// Nowhere: it was invalidated, or somebody else's came between.
     Overtaken,
 }
 
@@ -78,7 +78,7 @@ where
             let slot = self.slot(&stored, self.since, kept);
             lead.land_filling(landed, |strayed| inner.insert(&self.key, slot, strayed));
         } else {
-            inner.overtaken();
+            inner.overtaken(&self.key, self.named.digest);
             lead.land(landed);
         }
     }
@@ -115,7 +115,8 @@ where
         match (&inner.shared.leases, lease) {
             (Some(leases), Some(lease)) => {
                 let held = Held { key: lease.key.as_str(), token: &lease.token };
-                let write = [Write { held, value, ttl, announce: false }];
+                let seen = l2.format.replaceable(&lease.seen);
+                let write = [Write { held, value, ttl, seen, announce: false }];
                 match inner.shared.write(within, leases.commit(&write)).await {
                     Ok(written) => Kept::in_l2(written.first().copied().unwrap_or(false)),
                     Err(away) => {
@@ -190,20 +191,18 @@ where
         let name = named.key.as_ref().map_or(self.name.as_str(), |key| key.as_str());
         match &self.l2 {
             Some(l2) => l2.encode(name, value, &wishes.notes),
-            None => crate::l2::encode(
-                name,
-                value,
-                &wishes.notes,
-                crate::l2::Format::Own,
-                self.policy.max_entry,
-                None,
-            ),
+            None => crate::l2::encode(name, value, &wishes.notes, Format::Own, self.policy.max_entry, None),
         }
     }
 
-    pub(crate) fn overtaken(&self) {
+    /// Takes in that what was loaded of `key` is kept nowhere.
+    pub(crate) fn overtaken(&self, key: &K, digest: u64) {
         self.counters.overtaken();
         self.meter(metric::OVERTAKEN);
+        // Another program tells nobody what it wrote: what is still known here may be from before it.
+        if self.l2.as_ref().is_some_and(|l2| l2.format == Format::Shared) {
+            self.forget(key, digest);
+        }
     }
 
     /// Gives leases back whose entries are not written.

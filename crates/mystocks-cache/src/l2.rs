@@ -13,7 +13,7 @@ use crate::envelope::{self, Head, millis};
 use crate::error::{Error, ErrorKind};
 use crate::key::CacheKey;
 use crate::l1::Slot;
-use crate::lease::SEEN;
+use crate::lease::{SEEN, Seen};
 use crate::notes::Notes;
 use crate::pending::Sealing;
 use crate::policy::OLDEST;
@@ -39,6 +39,30 @@ pub(crate) enum Format {
     Own,
     /// As JSON text, under the plain key, as the Python side reads and writes it.
     Shared,
+}
+
+impl Format {
+    /// Returns of an entry what a later request recognises it by: nothing in JSON tells two values apart but all of it.
+    pub(crate) fn sign(self, entry: &Bytes) -> Bytes {
+        match self {
+            // A slice holds on to the whole entry, so only a copy is kept of one that is going to be replaced.
+            Self::Own => Bytes::copy_from_slice(entry.get(..SEEN).unwrap_or(entry)),
+            Self::Shared => entry.clone(),
+        }
+    }
+
+    /// Says by its sign which entry was seen.
+    pub(crate) fn seen(self, sign: &[u8]) -> Seen<'_> {
+        match self {
+            Self::Own => Seen::Head(sign),
+            Self::Shared => Seen::Whole(sign),
+        }
+    }
+
+    /// Says which entry what was loaded may replace: of our own any, because whoever writes one takes the lease away.
+    pub(crate) fn replaceable(self, sign: &[u8]) -> Option<Seen<'_>> {
+        (self == Self::Shared).then(|| self.seen(sign))
+    }
 }
 
 /// What one entry of L2 turned out to be.
@@ -153,6 +177,8 @@ impl L2 {
         known: Option<&Slot<V>>,
         lives: Duration,
     ) -> Sight<V> {
+        let bytes = bytes.filter(|_| self.format == Format::Own || !lives.is_zero());
+        // Without a life it came or went between the two questions: who takes the lease will be told if it is there.
         let Some(bytes) = bytes else {
             return Sight { entry: Entry::Absent, seen: Bytes::new() };
         };
@@ -160,10 +186,9 @@ impl L2 {
             Format::Own => self.read(key, &bytes, known),
             Format::Shared => self.read_shared(key, &bytes, lives),
         };
-        // A slice holds on to the whole entry, so only a copy is kept of one that is going to be replaced.
         let seen = match &entry {
             Entry::Present(stored) if !stored.fresh_for.is_zero() => bytes,
-            _ => Bytes::copy_from_slice(bytes.get(..SEEN).unwrap_or(&bytes)),
+            _ => self.format.sign(&bytes),
         };
         Sight { entry, seen }
     }

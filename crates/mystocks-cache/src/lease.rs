@@ -45,6 +45,9 @@ pub trait Leases: Debug + Send + Sync + 'static {
     /// # Behavior
     /// - The answer is as long as `writes`; all in one round trip; each key in one step.
     /// - A write whose lease is not held changes nothing.
+    /// - With [`Write::seen`] the entry is written only if it is still the one that was seen; if another stands there now, or
+    ///   none, the entry stays as it is and nobody is told, but the lease is given back and who waits is woken. The answer is
+    ///   `false`, as for a lease that was lost: either way somebody else's change came later than the load, and counts.
     /// - Who waits for a lease that is given back is woken; where nobody waits, nothing is announced.
     /// - With [`Write::announce`] every other process is told, in the same step, that the entry was replaced.
     async fn commit(&self, writes: &[Write<'_>]) -> Result<Vec<bool>, Error>;
@@ -60,10 +63,39 @@ pub struct Want<'a> {
     pub key: &'a str,
     /// Who asks: unique for every load.
     pub token: &'a str,
-    /// The first [`SEEN`] bytes (or all, if fewer) of the entry as it was seen; empty when there was none.
-    pub seen: &'a [u8],
+    /// The entry as it was seen; another that stands there now is answered instead of the lease, none is not.
+    pub seen: Seen<'a>,
     /// Take it, whoever holds it.
     pub by_force: bool,
+}
+
+/// What was seen of an entry, to find out whether it is still the same one.
+///
+/// No bytes are no entry, and an entry without bytes is as good as none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen<'a> {
+    /// Its first [`SEEN`] bytes, or all if there are fewer.
+    ///
+    /// Enough where an envelope stands before every value: its stamp is no other entry's.
+    Head(&'a [u8]),
+    /// All its bytes.
+    ///
+    /// For entries without an envelope, that other programs write too: two values may begin alike and be of one length. An
+    /// implementation may compare a cryptographic digest in their place.
+    Whole(&'a [u8]),
+}
+
+impl Seen<'_> {
+    /// No entry.
+    pub const NOTHING: Self = Self::Head(&[]);
+
+    /// Returns whether `entry` (empty for none) is what was seen.
+    pub fn is(&self, entry: &[u8]) -> bool {
+        match *self {
+            Self::Head(seen) => entry.get(..SEEN).unwrap_or(entry) == seen,
+            Self::Whole(seen) => entry == seen,
+        }
+    }
 }
 
 /// How many bytes of an entry tell it from its successor: those of the envelope's head.
@@ -101,6 +133,9 @@ pub struct Write<'a> {
     pub value: Bytes,
     /// How long the entry lives; at least one millisecond.
     pub ttl: Duration,
+    /// What stood there when the lease was taken, where others write who take no lease; `None` where nobody does, or where
+    /// the value replaces whatever stands there.
+    pub seen: Option<Seen<'a>>,
     /// Tell the other processes, as [`Backplane::invalidate`](crate::Backplane::invalidate) of this key does.
     pub announce: bool,
 }

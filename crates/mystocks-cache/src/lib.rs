@@ -64,7 +64,7 @@ pub use envelope::MAGIC as ENVELOPE_MAGIC;
 pub use error::{Error, ErrorKind};
 pub use hub::{CacheHub, Coherence, HubState};
 pub use key::CacheKey;
-pub use lease::{Held, Leases, SEEN, Take, Want, Write};
+pub use lease::{Held, Leases, SEEN, Seen, Take, Want, Write};
 pub use load_ctx::{LoadCtx, Loaded};
 pub use memory::{MemoryBackplane, MemoryLeases, MemoryStore};
 // Both stand in signatures here, so who uses a cache needs no dependency of its own on them.

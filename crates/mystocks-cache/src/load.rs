@@ -22,8 +22,8 @@ use crate::inner::{Inner, Look, Named};
 use crate::keep::Made;
 use crate::key::CacheKey;
 use crate::l1::Slot;
-use crate::l2::Format;
-use crate::lease::{Held, SEEN, Take, Want};
+use crate::l2::{Format, L2};
+use crate::lease::{Held, Take, Want};
 use crate::load_ctx::{LoadCtx, Loaded};
 use crate::metric;
 use crate::outcome::Tier;
@@ -52,6 +52,8 @@ pub(crate) struct Lease {
     pub(crate) key: Key,
     pub(crate) token: String,
     pub(crate) stamp: u64,
+    /// The sign of what stood in the entry then.
+    pub(crate) seen: Bytes,
 }
 
 /// What came of asking for the lease.
@@ -114,7 +116,9 @@ where
                 lead.land_filling(Landed::Found(found), |strayed| inner.insert(&self.key, slot, strayed));
                 return;
             }
-            Read::Fresh(_, seen) | Read::Stale(_, seen) | Read::Nothing(seen) => self.seen = head(&seen),
+            Read::Fresh(_, seen) | Read::Stale(_, seen) | Read::Nothing(seen) => {
+                self.seen = inner.sign(&seen);
+            }
             Read::Away => return lead.land(as_it_is),
         }
         let deadline = Instant::now() + inner.policy.load_deadline;
@@ -156,7 +160,9 @@ where
         let token = token();
         loop {
             let permit = Arc::clone(&inner.loads).acquire_owned().await.ok();
-            let (Some(leases), Some(key), true) = (&inner.shared.leases, &self.named.key, self.there) else {
+            let (Some(leases), Some(key), Some(l2), true) =
+                (&inner.shared.leases, &self.named.key, &inner.l2, self.there)
+            else {
                 return Ok(Turn::Ours(None, permit));
             };
             if inner.shared.pending.concerns(key.as_str()) {
@@ -164,17 +170,18 @@ where
             }
             // From before the request, so that nothing this process hears meanwhile is forgotten.
             let since = inner.shared.order.now();
-            let want = [Want { key: key.as_str(), token: &token, seen: &seen, by_force: false }];
+            let want =
+                [Want { key: key.as_str(), token: &token, seen: l2.format.seen(&seen), by_force: false }];
             let take =
                 inner.shared.write(inner.policy.l2_timeout, leases.take(&want, inner.policy.lease)).await;
             match take.map(|mut taken| taken.pop()) {
                 Ok(Some(Take::Taken { stamp })) => {
-                    let lease = Lease { key: key.clone(), token, stamp };
+                    let lease = Lease { key: key.clone(), token, stamp, seen };
                     return Ok(Turn::Ours(Some(lease), permit));
                 }
                 Ok(Some(Take::Changed(bytes))) => {
                     drop(permit);
-                    match self.changed(key, bytes, since).await {
+                    match self.changed(l2, key, bytes, since).await {
                         Ok(theirs) => return Ok(theirs),
                         Err(other) => seen = other,
                     }
@@ -199,10 +206,9 @@ where
     }
 
     /// Judges what another process wrote meanwhile: the answer, or what is to be replaced after all.
-    async fn changed(&self, key: &Key, bytes: Bytes, since: u64) -> Result<Turn<V>, Bytes> {
+    async fn changed(&self, l2: &L2, key: &Key, bytes: Bytes, since: u64) -> Result<Turn<V>, Bytes> {
         let inner = &self.inner;
-        let Some(l2) = &inner.l2 else { return Err(bytes) };
-        let head = head(&bytes);
+        let sign = l2.format.sign(&bytes);
         // How long a shared entry has left stands beside it, not in it.
         let read = match l2.format {
             Format::Own => inner.admit(l2.sight(key, Some(bytes), None, OLDEST)).await,
@@ -213,7 +219,7 @@ where
                 let slot = inner.slot(&stored, since, self.named.digest, true);
                 Ok(Turn::Theirs(inner.found(&slot, Tier::L2), slot))
             }
-            Read::Fresh(..) | Read::Stale(..) | Read::Nothing(_) | Read::Away => Err(head),
+            Read::Fresh(..) | Read::Stale(..) | Read::Nothing(_) | Read::Away => Err(sign),
         }
     }
 
@@ -344,6 +350,11 @@ where
 }
 
 impl<K: CacheKey, V: Send + Sync + 'static> Inner<K, V> {
+    /// Returns what a later request recognises an entry by.
+    pub(crate) fn sign(&self, entry: &Bytes) -> Bytes {
+        self.l2.as_ref().map_or_else(Bytes::new, |l2| l2.format.sign(entry))
+    }
+
     /// Renews leases until the end of time.
     pub(crate) async fn renew(&self, leases: &[Lease]) -> std::convert::Infallible {
         let Some(port) = self.shared.leases.as_ref().filter(|_| !leases.is_empty()) else {
@@ -379,11 +390,6 @@ impl<K: CacheKey, V: Send + Sync + 'static> Inner<K, V> {
         (now < fresh_until)
             .then(|| Slot { side: Some(Arc::new(side.for_retry(fresh_until))), ..slot.clone() })
     }
-}
-
-/// Returns what tells an entry from its successor.
-pub(crate) fn head(seen: &Bytes) -> Bytes {
-    Bytes::copy_from_slice(seen.get(..SEEN).unwrap_or(seen))
 }
 
 /// Makes a token that no other load has.

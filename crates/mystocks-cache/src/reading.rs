@@ -12,7 +12,6 @@ use crate::inner::{Inner, Look, Named};
 use crate::key::CacheKey;
 use crate::l1::Slot;
 use crate::l2::{Entry, Sight, Stored};
-use crate::load;
 use crate::metric;
 use crate::shared::Away;
 
@@ -87,7 +86,7 @@ impl<K: CacheKey, V: DeserializeOwned + Send + Sync + 'static> Inner<K, V> {
             Entry::Present(stored) => stored,
         };
         match self.judge(&stored) {
-            Ok(is_over) => Ok(judged(stored, seen, is_over)),
+            Ok(is_over) => Ok(self.judged(stored, seen, is_over)),
             Err(unknown) => Err(Box::new(Unjudged { stored, seen, unknown })),
         }
     }
@@ -98,13 +97,20 @@ impl<K: CacheKey, V: DeserializeOwned + Send + Sync + 'static> Inner<K, V> {
         match self.learn(&unknown).await {
             Ok(stamps) => {
                 let is_over = stamps.into_iter().any(|stamp| stored.stamp <= stamp);
-                judged(stored, seen, is_over)
+                self.judged(stored, seen, is_over)
             }
             Err(away) => {
                 self.note(&away);
                 Read::Away
             }
         }
+    }
+
+    fn judged(&self, stored: Stored<V>, seen: Bytes, is_over: bool) -> Read<V> {
+        if is_over {
+            return Read::Nothing(self.sign(&seen));
+        }
+        if stored.fresh_for.is_zero() { Read::Stale(stored, seen) } else { Read::Fresh(stored, seen) }
     }
 
     /// Returns whether a mark that the entry is subject to is not older than the entry; else the marks to be asked for.
@@ -179,11 +185,4 @@ struct Unjudged<V> {
     stored: Stored<V>,
     seen: Bytes,
     unknown: Vec<String>,
-}
-
-fn judged<V>(stored: Stored<V>, seen: Bytes, is_over: bool) -> Read<V> {
-    if is_over {
-        return Read::Nothing(load::head(&seen));
-    }
-    if stored.fresh_for.is_zero() { Read::Stale(stored, seen) } else { Read::Fresh(stored, seen) }
 }

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use crate::backplane::{Invalidation, digest};
 use crate::envelope;
 use crate::error::Error;
-use crate::lease::{Held, Take, Want, Write};
+use crate::lease::{Held, Seen, Take, Want, Write};
 use crate::listening;
 use crate::pending::{Change, Issued, Sealing};
 use crate::recovery::PATIENCE;
@@ -98,7 +98,7 @@ async fn tell(shared: &Shared, batch: &[Told]) -> Result<bool, Error> {
     };
     let token = crate::load::token();
     let wants: Vec<Want<'_>> =
-        keys.iter().map(|key| Want { key, token: &token, seen: &[], by_force: true }).collect();
+        keys.iter().map(|key| Want { key, token: &token, seen: Seen::NOTHING, by_force: true }).collect();
     let taken = leases.take(&wants, LEASE).await?;
     let found = store.get(&keys).await?;
     let now_ms = store.as_ref().now_ms();
@@ -124,7 +124,7 @@ async fn tell(shared: &Shared, batch: &[Told]) -> Result<bool, Error> {
         };
         match write {
             Some((value, ttl)) => {
-                writes.push(Write { held, value, ttl, announce: true });
+                writes.push(Write { held, value, ttl, seen: None, announce: true });
                 written.push(place);
             }
             None => released.push((place, held)),

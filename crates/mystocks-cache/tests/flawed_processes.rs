@@ -10,7 +10,7 @@ use futures::FutureExt;
 use mystocks_cache::conformance::{self, Fleet, Namespace, Process};
 use mystocks_cache::{
     Backplane, Cursor, Error, Held, Invalidation, Leases, MemoryBackplane, MemoryLeases, MemoryStore, Put,
-    SEEN, Signal, Store, Take, Want, Write,
+    SEEN, Seen, Signal, Store, Take, Want, Write,
 };
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
@@ -20,6 +20,7 @@ enum Flaw {
     None,
     // Of leases.
     IgnoresWhatWasSeen,
+    TakesHeadsForEntries,
     LendsToEverybody,
     LendsForAnHour,
     ForcesNothing,
@@ -28,6 +29,9 @@ enum Flaw {
     RenewsForAnybody,
     WritesForAnybody,
     WritesForAnHour,
+    WritesOverOthers,
+    ComparesHeadsOnly,
+    KeepsTheLeaseOfWhatItSpares,
     TellsEveryWrite,
     TellsNoWrite,
     ReleasesForAnybody,
@@ -86,7 +90,12 @@ impl Flawed {
     async fn take_one(&self, mut want: Want<'_>, ttl: Duration) -> Result<Take, Error> {
         let entry = self.value(want.key).await?.unwrap_or_default();
         if self.is(Flaw::IgnoresWhatWasSeen) {
-            want.seen = entry.get(..SEEN).unwrap_or(&entry);
+            want.seen = Seen::Whole(&entry);
+        }
+        if let Seen::Whole(seen) = want.seen
+            && self.is(Flaw::TakesHeadsForEntries)
+        {
+            want.seen = Seen::Head(seen.get(..SEEN).unwrap_or(seen));
         }
         want.by_force &= !self.is(Flaw::ForcesNothing);
         let ttl = if self.is(Flaw::LendsForAnHour) { ttl.max(HOUR) } else { ttl };
@@ -140,8 +149,25 @@ impl Leases for Flawed {
             if self.is(Flaw::WritesForAnHour) {
                 write.ttl = write.ttl.max(HOUR);
             }
+            write.seen = match (self.flaw, write.seen) {
+                (Flaw::WritesOverOthers, _) => None,
+                (Flaw::ComparesHeadsOnly, Some(Seen::Whole(seen))) => {
+                    Some(Seen::Head(seen.get(..SEEN).unwrap_or(seen)))
+                }
+                (_, seen) => seen,
+            };
         }
+        let held: Vec<Held<'_>> = writes.iter().map(|write| write.held).collect();
+        let was_held = self.leases.renew(&held, HOUR).await?;
         let written = self.leases.commit(&writes).await?;
+        if self.is(Flaw::KeepsTheLeaseOfWhatItSpares) {
+            for (held, _) in
+                held.iter().zip(was_held.iter().zip(&written)).filter(|(_, of)| *of == (&true, &false))
+            {
+                let forced = Want { key: held.key, token: held.token, seen: Seen::NOTHING, by_force: true };
+                self.leases.take(&[forced], HOUR).await?;
+            }
+        }
         if self.is(Flaw::WritesForAnybody) {
             for write in &writes {
                 self.store
@@ -155,7 +181,7 @@ impl Leases for Flawed {
     async fn release(&self, held: &[Held<'_>]) -> Result<(), Error> {
         if self.is(Flaw::ReleasesForAnybody) {
             for held in held {
-                let forced = Want { key: held.key, token: held.token, seen: b"", by_force: true };
+                let forced = Want { key: held.key, token: held.token, seen: Seen::NOTHING, by_force: true };
                 self.leases.take(&[forced], HOUR).await?;
             }
         }
@@ -255,6 +281,7 @@ macro_rules! cases {
 
 cases! {
     IgnoresWhatWasSeen: another_entry_than_the_seen_one_is_answered
+    TakesHeadsForEntries: another_entry_than_the_seen_one_is_answered
     LendsToEverybody: one_of_many_takes_the_lease
     LendsForAnHour: an_expired_lease_is_anybodys
     ForcesNothing: a_lease_is_taken_by_force
@@ -263,6 +290,9 @@ cases! {
     RenewsForAnybody: only_the_holder_renews
     WritesForAnybody: only_the_holder_writes
     WritesForAnHour: a_write_has_its_value_and_life
+    WritesOverOthers: a_write_spares_what_came_between
+    ComparesHeadsOnly: a_write_spares_what_came_between
+    KeepsTheLeaseOfWhatItSpares: a_write_spares_what_came_between
     TellsEveryWrite: a_write_is_told_to_the_others_when_asked
     TellsNoWrite: a_write_is_told_to_the_others_when_asked
     ReleasesForAnybody: only_the_holder_releases

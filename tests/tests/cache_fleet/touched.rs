@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use mystocks_cache::Keyspace;
+use mystocks_keys::Sidecar;
+use mystocks_testkit::eventually;
 use tokio::time::{Instant, sleep};
 
 use crate::ask::{Item, now_us, percentile};
@@ -10,26 +12,36 @@ use crate::fleet::{Fleet, HANG, Raw, full, names};
 use crate::node::Node;
 
 const KEYS: usize = 100;
+/// So long that loads are under way whenever something is written.
+const COMPUTE: Duration = Duration::from_millis(3);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_another_program_writes_or_deletes_is_served_by_no_l1_for_good() {
     let rounds = if full() { 1_000 } else { 20 };
     let mut fleet = Fleet::start(2, |setup| (setup.is_tracked, setup.is_shared) = (true, true)).await;
     let keys = names("touched", KEYS);
-    // A program without the cache knows no leases: a load under way while it writes would write over it. None is.
+    // From nothing: when the first values are written, every key is being loaded.
     for node in &mut fleet.nodes {
-        node.read(&keys).await;
-    }
-    for node in &mut fleet.nodes {
-        node.watch(&keys, Duration::from_millis(1), Duration::ZERO).await;
+        node.watch(&keys, Duration::from_millis(1), COMPUTE).await;
     }
     let mut raw = fleet.raw().await;
     let mut written: Vec<(String, u64, u64)> = Vec::new();
     for round in 1..=rounds {
+        let turn = |number: usize| (number as u64 + round) % 3;
+        // Has everybody load what is about to be written, from a source that does not know it yet.
+        for (_, key) in keys.iter().enumerate().filter(|(number, _)| turn(*number) == 1) {
+            raw.ask::<u64>(&["DEL", &plain(key)]).await;
+        }
         fleet.source.set(&keys, round).await;
         for (number, key) in keys.iter().enumerate() {
             let plain = plain(key);
-            if (number as u64 + round).is_multiple_of(3) {
+            if turn(number) == 0 && round > 1 {
+                // A load from before the value that is deleted would find what it found then: nothing. It cannot know.
+                let lease = Sidecar::lease_of(&plain);
+                eventually("nobody loads it", HANG, async || {
+                    raw.clone().ask::<u64>(&["EXISTS", lease.as_str()]).await == 0
+                })
+                .await;
                 raw.ask::<u64>(&["DEL", &plain]).await;
             } else {
                 let item = Item { name: key.clone(), version: round, maker: 0 };

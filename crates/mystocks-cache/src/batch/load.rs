@@ -45,9 +45,11 @@ where
             Read::Stale(stored, seen) => {
                 let slot = inner.slot(&stored, mine.job.since, mine.job.named.digest, true);
                 mine.job.seen = seen;
-                let newer = |spare: &Spare<V>| spare.slot.stamp > slot.stamp && inner.stands(&spare.slot);
-                if !mine.job.spare.as_ref().is_some_and(newer) {
-                    mine.job.spare = Some(Spare { slot, tier: Tier::L2, kind: SpareKind::Over });
+                match &mine.job.spare {
+                    Some(spare) if spare.slot.stamp > slot.stamp && inner.stands(&spare.slot) => {
+                        inner.settle(&spare.slot);
+                    }
+                    _ => mine.job.spare = Some(Spare { slot, tier: Tier::L2, kind: SpareKind::Over }),
                 }
             }
             Read::Nothing(seen) => {
@@ -107,8 +109,9 @@ where
     let wants: Vec<Want<'_>> = left
         .iter()
         .filter_map(|mine| {
-            let key = mine.job.named.key.as_ref()?;
-            Some(Want { key: key.as_str(), token: &token, seen: &mine.job.seen, by_force: false })
+            let (key, l2) = (mine.job.named.key.as_ref()?, inner.l2.as_ref()?);
+            let seen = l2.format.seen(&mine.job.seen);
+            Some(Want { key: key.as_str(), token: &token, seen, by_force: false })
         })
         .collect();
     let has_work = !wants.is_empty() && wants.len() == left.len();
@@ -132,7 +135,8 @@ where
     for (mine, take) in left.into_iter().zip(taken) {
         match (take, mine.job.named.key.clone()) {
             (Take::Taken { stamp }, Some(key)) => {
-                ours.push((mine, Some(Lease { key, token: token.clone(), stamp })));
+                let seen = mine.job.seen.clone();
+                ours.push((mine, Some(Lease { key, token: token.clone(), stamp, seen })));
             }
             _ => theirs.push(mine),
         }
@@ -199,7 +203,7 @@ async fn load_all<K, V>(
     let written = write(inner, &mut landing, &mut unwritten).await;
     for ((job, lead, _, found, Ready { stored, .. }), kept) in landing.into_iter().zip(written) {
         if kept == Kept::Overtaken {
-            inner.overtaken();
+            inner.overtaken(&job.key, job.named.digest);
             lead.land(Landed::Found(found));
         } else {
             let slot = job.slot(&stored, since, kept);
@@ -251,7 +255,8 @@ where
         if let Some(leases) = leases {
             let writes = sealed.iter().map(|(key, lease, value, ttl, ..)| {
                 let token = lease.map_or("", |lease| lease.token.as_str());
-                Write { held: Held { key, token }, value: value.clone(), ttl: *ttl, announce: false }
+                let seen = lease.and_then(|lease| l2.format.replaceable(&lease.seen));
+                Write { held: Held { key, token }, value: value.clone(), ttl: *ttl, seen, announce: false }
             });
             return leases.commit(&writes.collect::<Vec<_>>()).await;
         }

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::{HOUR, PATIENCE};
 use crate::backplane::{Backplane, Invalidation, Signal};
-use crate::lease::{Held, Leases, Take, Want, Write};
+use crate::lease::{Held, Leases, Seen, Take, Want, Write};
 use crate::store::Store;
 
 /// Two processes that share a store.
@@ -54,7 +54,7 @@ impl fmt::Debug for Fleet {
 }
 
 pub(super) fn want<'a>(key: &'a str, token: &'a str, seen: &'a [u8]) -> Want<'a> {
-    Want { key, token, seen, by_force: false }
+    Want { key, token, seen: Seen::Head(seen), by_force: false }
 }
 
 pub(super) fn held<'a>(key: &'a str, token: &'a str) -> Held<'a> {
@@ -62,7 +62,7 @@ pub(super) fn held<'a>(key: &'a str, token: &'a str) -> Held<'a> {
 }
 
 pub(super) fn write<'a>(key: &'a str, token: &'a str, value: &'static str) -> Write<'a> {
-    Write { held: held(key, token), value: Bytes::from(value), ttl: HOUR, announce: false }
+    Write { held: held(key, token), value: Bytes::from(value), ttl: HOUR, seen: None, announce: false }
 }
 
 impl Process {

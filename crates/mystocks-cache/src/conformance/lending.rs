@@ -10,7 +10,7 @@ use super::fleet::{Fleet, held, want, write};
 use super::{HOUR, Namespace, get, get_one, put};
 use crate::backplane::Invalidation;
 use crate::error::ErrorKind;
-use crate::lease::{SEEN, Take, Want, Write};
+use crate::lease::{SEEN, Seen, Take, Want, Write};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(200);
@@ -46,6 +46,15 @@ pub async fn another_entry_than_the_seen_one_is_answered(fleet: &Fleet, ns: &Nam
     assert!(matches!(taken, Take::Taken { .. }), "{taken:?}: the seen one still stands there");
     assert_eq!(fleet.there.take(want(key, "b", &other), MINUTE).await, changed, "also while it is held");
     let busy = fleet.there.take(want(key, "b", &same), MINUTE).await;
+    assert!(matches!(busy, Take::Busy(_)), "{busy:?}");
+
+    // Where only the whole tells two entries apart, neither a head in common nor a length does.
+    let whole = |seen| Want { seen: Seen::Whole(seen), ..want(key, "c", b"") };
+    let (like, longer) = (entry(1, 2), [&entry(1, 1)[..], b"!"].concat());
+    for seen in [&b""[..], &same, &like, &longer] {
+        assert_eq!(fleet.there.take(whole(seen), MINUTE).await, changed);
+    }
+    let busy = fleet.there.take(whole(&entry(1, 1)), MINUTE).await;
     assert!(matches!(busy, Take::Busy(_)), "{busy:?}");
 
     let short = &ns.key("short");
@@ -194,7 +203,7 @@ pub async fn a_write_has_its_value_and_life(fleet: &Fleet, ns: &Namespace) {
     let bytes = Bytes::from(vec![7; 3 * 1024 * 1024]);
     for (key, value, ttl) in [(key, any, SHORT), (large, bytes, MINUTE)] {
         fleet.here.taken(key, "t", MINUTE).await;
-        let one = Write { held: held(key, "t"), value: value.clone(), ttl, announce: false };
+        let one = Write { held: held(key, "t"), value: value.clone(), ttl, seen: None, announce: false };
         assert!(fleet.here.commit(one).await);
         assert_eq!(get_one(&*fleet.store, key).await, Some(value));
     }

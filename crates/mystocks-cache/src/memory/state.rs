@@ -10,7 +10,7 @@ use super::deadline;
 use super::plane::Plane;
 use super::shelf::Shelf;
 use crate::backplane::{Invalidation, Signal, digest};
-use crate::lease::{SEEN, Take, Want, Write};
+use crate::lease::{Take, Want, Write};
 
 /// How long a mark is kept: as in Redis.
 const MARK_MS: u64 = 31 * 24 * 60 * 60 * 1000;
@@ -34,8 +34,7 @@ impl State {
     pub(super) fn take(&mut self, want: &Want<'_>, millis: u64, now: Now) -> Take {
         if !want.by_force {
             let entry = self.shelf.value(want.key, now.at).unwrap_or_default();
-            let head = entry.get(..SEEN).unwrap_or(&entry);
-            if !head.is_empty() && head != want.seen {
+            if !entry.is_empty() && !want.seen.is(&entry) {
                 return Take::Changed(entry);
             }
             if let Some(left) = self.book.time_left(want.key, now.at) {
@@ -46,12 +45,19 @@ impl State {
         Take::Taken { stamp: self.draw(now) }
     }
 
-    /// Writes an entry whose lease is held, on behalf of `node`, and returns whether it was.
+    /// Writes an entry whose lease is held and which is still the one that was seen, on behalf of `node`; returns whether it
+    /// was written.
     pub(super) fn commit(&mut self, node: u64, write: &Write<'_>, millis: u64, now: Now) -> bool {
         if !self.book.give_back(&write.held, now.at) {
             return false;
         }
         let key = write.held.key;
+        if let Some(seen) = write.seen {
+            let entry = self.shelf.value(key, now.at).unwrap_or_default();
+            if !seen.is(&entry) {
+                return false;
+            }
+        }
         self.shelf.insert(key, write.value.clone(), deadline(now.at, millis));
         self.shelf.evict_some(now.at);
         if write.announce {

@@ -7,7 +7,7 @@ use tokio::time::advance;
 
 use super::{MemoryBackplane, MemoryStore};
 use crate::backplane::{Backplane, Invalidation, Signal};
-use crate::lease::{Leases, Want};
+use crate::lease::{Leases, Seen, Want};
 use crate::store::{Lifetime, Put, Store};
 
 fn entry(key: &str, ttl: Duration) -> Put<'_> {
@@ -92,7 +92,7 @@ async fn memory_of_expired_leases_is_given_back_by_later_ones() {
     let (leases, _backplane) = store.process();
     for n in 0..1_000 {
         let key = format!("k:{n}");
-        let want = Want { key: &key, token: "t", seen: b"", by_force: false };
+        let want = Want { key: &key, token: "t", seen: Seen::NOTHING, by_force: false };
         leases.take(&[want], Duration::from_millis(10)).await.unwrap();
         advance(Duration::from_millis(1)).await;
     }

@@ -1,5 +1,6 @@
 //! The leases in Redis.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use super::node::Node;
 use super::{message, script, store_error, unexpected, watched};
 use crate::backplane::digest;
 use crate::error::Error;
-use crate::lease::{Held, Leases, SEEN, Take, Want, Write};
+use crate::lease::{Held, Leases, SEEN, Seen, Take, Want, Write};
 use crate::ttl::whole_millis;
 
 /// How many milliseconds the list of who waits outlives the lease: the lease may be renewed meanwhile.
@@ -76,16 +77,16 @@ impl Leases for RedisLeases {
         const OPERATION: &str = "take the lease of";
         let Some(first) = wanted.first() else { return Ok(Vec::new()) };
         let life = whole_millis(OPERATION, first.key, ttl)?.to_string();
-        let last = (SEEN - 1).to_string();
         let seen = self.node.last_seen();
         let subjects: Vec<&str> = wanted.iter().map(|want| want.key).collect();
         let names: Vec<Names<'_>> = subjects.iter().map(|key| Names::of(key)).collect();
         let clock = self.node.clock.as_str();
         let keys: Vec<_> = names.iter().map(|names| [names.entry, names.lease.as_str(), clock]).collect();
-        let args = wanted.iter().map(|want| {
+        let sights: Vec<Sight<'_>> = wanted.iter().map(|want| Sight::of(want.seen)).collect();
+        let args = wanted.iter().zip(&sights).map(|(want, sight)| {
             let force = if want.by_force { b"1" } else { b"0" };
-            let (token, life, last) = (want.token.as_bytes(), life.as_bytes(), last.as_bytes());
-            [token, life, last, want.seen, force, seen.as_bytes()]
+            let (token, life) = (want.token.as_bytes(), life.as_bytes());
+            [token, life, sight.last.as_bytes(), &sight.bytes, force, seen.as_bytes()]
         });
         let args: Vec<_> = args.collect();
         let runs: Vec<_> = keys.iter().zip(&args).map(|(keys, args)| ScriptRun { keys, args }).collect();
@@ -130,10 +131,14 @@ impl Leases for RedisLeases {
             keys
         });
         let keys: Vec<_> = keys.collect();
-        let args = writes.iter().zip(&lives).zip(&names).map(|((write, life), names)| {
+        let sights = writes.iter().map(|write| write.seen.map_or(Sight::NONE, Sight::of));
+        let sights: Vec<Sight<'_>> = sights.collect();
+        let args = writes.iter().zip(&lives).zip(names.iter().zip(&sights));
+        let args = args.map(|((write, life), (names, sight))| {
             let token = write.held.token.as_bytes();
             let watch = if node.is_tracked { b"1" } else { b"0" };
             let mut args = vec![token, &*write.value, life.as_bytes(), names.digest.as_bytes(), watch];
+            args.extend([sight.last.as_bytes(), &sight.bytes]);
             if write.announce {
                 args.extend([node.invalidated.as_str().as_bytes(), head.as_bytes(), seen.as_bytes()]);
             }
@@ -158,6 +163,35 @@ impl Leases for RedisLeases {
         let runs: Vec<_> = keys.iter().zip(&args).map(|(keys, args)| ScriptRun { keys, args }).collect();
         let released = self.node.manager.scripts::<bool>(&script::RELEASE, &runs, Call::once()).await;
         released.map(drop).map_err(|cause| store_error(OPERATION, &subjects, cause))
+    }
+}
+
+/// What is compared of an entry, as the scripts are told.
+struct Sight<'a> {
+    /// The index of the last byte.
+    last: &'static str,
+    /// Those bytes, or the digest of all.
+    bytes: Cow<'a, [u8]>,
+}
+
+/// The index of the last byte of a head.
+const HEAD_END: &str = "63";
+const _: () = assert!(SEEN == 64, "the index is that of the last byte");
+
+impl<'a> Sight<'a> {
+    const NONE: Self = Self { last: "", bytes: Cow::Borrowed(&[]) };
+
+    fn of(seen: Seen<'a>) -> Self {
+        match seen {
+            // Whether there is one at all, a few bytes tell.
+            Seen::Head(bytes) | Seen::Whole(bytes @ []) => {
+                Self { last: HEAD_END, bytes: Cow::Borrowed(bytes) }
+            }
+            Seen::Whole(bytes) => {
+                let digest = sha1_smol::Sha1::from(bytes).digest().to_string();
+                Self { last: "-1", bytes: Cow::Owned(digest.into_bytes()) }
+            }
+        }
     }
 }
 

@@ -1,15 +1,13 @@
 -- KEYS: entry, lease, clock.
--- ARGV: token, milliseconds, index of the last byte of an entry's head, the head that was seen, 1 to force, last stamp seen.
+-- ARGV: token, milliseconds, index of the last byte that is compared, what was seen, 1 to force, last stamp seen.
 -- Answers {0, stamp} when taken, {1, entry} when it is another, {2, milliseconds} when somebody holds the lease.
 local entry, lease, clock = KEYS[1], KEYS[2], KEYS[3]
 local token, life = ARGV[1], ARGV[2]
 if ARGV[5] == '1' then
   redis.call('SET', lease, token, 'PX', life)
 else
-  local head = redis.pcall('GETRANGE', entry, 0, ARGV[3])
-  -- A key of another type is no entry: it is as if there were nothing.
-  if type(head) ~= 'string' then head = '' end
-  if head ~= '' and head ~= ARGV[4] then
+  local now = sight(entry, ARGV[3])
+  if now ~= '' and now ~= ARGV[4] then
     return {1, redis.call('GET', entry)}
   end
   if not redis.call('SET', lease, token, 'NX', 'PX', life) then

@@ -30,6 +30,8 @@ pub(crate) enum Mode {
     Slow(Duration),
     /// Only what changes something is never answered.
     HangWrites,
+    /// The same, and what is read is answered as it was so long ago.
+    LateReads(Duration),
 }
 
 #[derive(Debug, Default)]
@@ -79,7 +81,7 @@ impl Faulty {
                 fails();
                 pending().await
             }
-            Mode::HangWrites if writes => {
+            Mode::HangWrites | Mode::LateReads(_) if writes => {
                 fails();
                 pending().await
             }
@@ -100,7 +102,12 @@ impl Faulty {
 impl Store for Faulty {
     async fn get(&self, keys: &[&str]) -> Result<Vec<Option<Bytes>>, Error> {
         self.ask(&self.counts.reads, false, "get").await?;
-        self.store.get(keys).await
+        let values = self.store.get(keys).await;
+        let mode = *self.mode.lock().unwrap();
+        if let Mode::LateReads(late) = mode {
+            sleep(late).await;
+        }
+        values
     }
     async fn put(&self, entries: &[Put<'_>]) -> Result<(), Error> {
         self.ask(&self.counts.others, true, "put").await?;

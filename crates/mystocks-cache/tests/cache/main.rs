@@ -10,10 +10,13 @@ mod faulty;
 mod hostile;
 mod invalidation;
 mod law;
+mod neighbours;
 mod nodes;
 mod recovery;
 mod regressions;
 mod scripted;
 mod stampede;
+#[path = "../fixture/neighbours.rs"]
+mod story;
 mod suspect;
 mod tiers;

@@ -233,3 +233,73 @@ async fn a_hub_that_is_shut_down_trusts_nothing_for_long() {
     sleep(secs(2)).await;
     assert_eq!(*one.read(2).await.value, 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_loaded_without_l2_outlasts_an_older_stale_entry_of_l2() {
+    let fleet = Fleet::new();
+    let node = fleet.node(Policy { ttl: secs(10), stale_if_error: secs(3600), ..plain() });
+    settle().await;
+    for key in ["one", "batch", "many"] {
+        node.read(key, 1).await;
+    }
+    sleep(secs(11)).await;
+    fleet.set(Mode::Fail);
+    for key in ["one", "batch", "many"] {
+        assert_eq!(*node.read(key, 2).await.value, 2);
+    }
+    fleet.set(Mode::Answer);
+    let seen = |outcome: &mystocks_cache::Outcome<u64>| (*outcome.value, outcome.tier);
+    assert_eq!(seen(&node.read("one", 3).await), (2, Tier::L1));
+    let load =
+        |keys: Vec<String>| async { Ok::<_, Infallible>(keys.into_iter().map(|key| (key, 3)).collect()) };
+    let batch = node.cache.get_or_compute_many(&["batch".to_owned()], load).await.unwrap();
+    assert_eq!(*batch["batch"], 2);
+    let many = node.cache.get_many(&["many".to_owned()]).await.unwrap().remove(0);
+    assert_eq!(many.as_ref().map(seen), Some((2, Tier::L1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_read_before_a_value_was_set_does_not_take_its_place() {
+    let fleet = Fleet::new();
+    let node = fleet.node(Policy { l2_timeout: secs(5), ..plain() });
+    settle().await;
+    let key = "600519".to_owned();
+    node.read(&key, 1).await;
+    node.cache.drop_l1();
+    // By its stamps alone the value that is set would be the older one.
+    node.skew_ms.store(-10_000, std::sync::atomic::Ordering::SeqCst);
+    fleet.set(Mode::LateReads(secs(2)));
+    let (cache, set) = (node.cache.clone(), key.clone());
+    let setting = tokio::spawn(async move { cache.set(&set, 2).await.unwrap() });
+    settle().await;
+    let read = node.cache.get_many(std::slice::from_ref(&key)).await.unwrap().remove(0);
+    assert_eq!(read.map(|read| *read.value), Some(1), "it began before");
+    assert_eq!(setting.await.unwrap(), Done::Queued);
+    assert_eq!(node.cache.peek(&key).as_deref(), Some(&2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_set_that_was_overtaken_leaves_nothing_of_before_in_l1() {
+    let fleet = Fleet::new();
+    let slow = fleet.node(Policy { l2_timeout: secs(1), ..plain() });
+    let other = node(&fleet.store, still());
+    settle().await;
+    slow.read(&key(), 1).await;
+    // It hears nothing of the other's change, so only its own attempt tells it.
+    slow.link.cut();
+    settle().await;
+    // So that it knows the marks, and one request answers.
+    slow.cache.drop_l1();
+    slow.read(&key(), 9).await;
+    fleet.set(Mode::Slow(millis(10)));
+    let cache = slow.cache.clone();
+    let setting = tokio::spawn(async move { cache.set(&key(), 2).await.unwrap() });
+    sleep(millis(1)).await;
+    let read = slow.cache.get_many(&[key()]).await.unwrap().remove(0);
+    assert_eq!(read.map(|read| *read.value), Some(1), "it is not written yet");
+    assert_eq!(slow.cache.peek(&key()).as_deref(), Some(&1));
+    assert_eq!(other.cache.set(&key(), 3).await.unwrap(), Done::Applied);
+    assert_eq!(setting.await.unwrap(), Done::Applied);
+    assert_eq!(slow.cache.peek(&key()), None);
+    assert_eq!(*slow.read(&key(), 9).await.value, 3);
+}

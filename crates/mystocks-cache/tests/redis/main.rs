@@ -13,9 +13,14 @@ mod gather;
 #[cfg(test)]
 mod globs;
 #[cfg(test)]
+mod neighbours;
+#[cfg(test)]
 mod processes;
 #[cfg(test)]
 mod repeats;
+#[cfg(test)]
+#[path = "../fixture/neighbours.rs"]
+mod story;
 #[cfg(test)]
 mod tracking;
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use mystocks_cache::{
     Backplane, ErrorKind, Held, Invalidation, Keyspace, Leases, RedisBackplane, RedisLeases, RedisStore,
-    Signal, Take, Want, Write,
+    Seen, Signal, Take, Want, Write,
 };
 use mystocks_config::RedisSettings;
 use mystocks_redis_core::{Call, RedisManager};
@@ -78,7 +78,7 @@ pub(crate) async fn ask<T: FromRedisValue>(shared: &Shared, command: &Cmd) -> T 
 }
 
 pub(crate) async fn take(shared: &Shared, key: &str, token: &str) -> Take {
-    let want = Want { key, token, seen: b"", by_force: false };
+    let want = Want { key, token, seen: Seen::NOTHING, by_force: false };
     shared.leases.take(&[want], HOUR).await.unwrap().remove(0)
 }
 
@@ -142,12 +142,12 @@ async fn a_full_server_lends_nothing_and_invalidates_all_the_same() {
     until(&mut signals, Signal::Up).await;
     take(&shared, "k", "t").await;
     let _: () = ask(&shared, cmd("CONFIG").arg("SET").arg("maxmemory").arg(1)).await;
-    let want = Want { key: "other", token: "t", seen: b"", by_force: false };
+    let want = Want { key: "other", token: "t", seen: Seen::NOTHING, by_force: false };
     let refused = shared.leases.take(&[want], HOUR).await;
     assert!(refused.is_err(), "{refused:?}");
     let held = Held { key: "k", token: "t" };
     let value = Bytes::from("v");
-    let refused = shared.leases.commit(&[Write { held, value, ttl: HOUR, announce: true }]).await;
+    let refused = shared.leases.commit(&[Write { held, value, ttl: HOUR, seen: None, announce: true }]).await;
     assert!(refused.is_err(), "{refused:?}");
     assert_eq!(shared.leases.renew(&[held], HOUR).await.unwrap(), [true]);
     let stamp = shared.backplane.invalidate(Invalidation::Mark("mark")).await.unwrap();

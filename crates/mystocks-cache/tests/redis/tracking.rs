@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use mystocks_cache::{
-    Backplane, Held, Invalidation, Keyspace, Leases, Put, RedisBackplane, RedisLeases, RedisStore, Signal,
-    Store, Take, Want, Write, digest,
+    Backplane, Held, Invalidation, Keyspace, Leases, Put, RedisBackplane, RedisLeases, RedisStore, Seen,
+    Signal, Store, Take, Want, Write, digest,
 };
 use mystocks_config::RedisSettings;
 use mystocks_redis_core::RedisManager;
@@ -60,7 +60,7 @@ impl Tracked {
     }
 
     async fn take(&self, key: &str) -> Take {
-        let want = Want { key, token: "t", seen: b"", by_force: false };
+        let want = Want { key, token: "t", seen: Seen::NOTHING, by_force: false };
         self.leases.take(&[want], HOUR).await.unwrap().remove(0)
     }
 }
@@ -89,7 +89,7 @@ async fn what_was_written_is_watched_on_and_is_not_told_to_the_writer() {
         let taken = tracked.take(key).await;
         assert!(matches!(taken, Take::Taken { .. }), "{taken:?}");
         let (held, value) = (Held { key, token: "t" }, Bytes::from(vec![7; size]));
-        let write = Write { held, value: value.clone(), ttl: HOUR, announce: true };
+        let write = Write { held, value: value.clone(), ttl: HOUR, seen: None, announce: true };
         assert_eq!(tracked.leases.commit(&[write]).await.unwrap(), [true]);
         assert_eq!(tracked.told().await, NOTHING);
         tracked.set(key).await;

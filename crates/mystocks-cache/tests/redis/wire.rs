@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt;
-use mystocks_cache::{Backplane, Held, Invalidation, Leases, Take, Want, Write, digest};
+use mystocks_cache::{Backplane, Held, Invalidation, Leases, Seen, Take, Want, Write, digest};
 use mystocks_redis_core::Call;
 use mystocks_testkit::eventually;
 use redis::cmd;
@@ -41,7 +41,7 @@ impl Ears {
 }
 
 fn write<'a>(key: &'a str, announce: bool) -> Write<'a> {
-    Write { held: Held { key, token: "t" }, value: Bytes::from("v"), ttl: HOUR, announce }
+    Write { held: Held { key, token: "t" }, value: Bytes::from("v"), ttl: HOUR, seen: None, announce }
 }
 
 #[tokio::test]
@@ -172,7 +172,7 @@ async fn every_key_has_a_time_to_live() {
         shared.backplane.invalidate(Invalidation::Keys(&["invalidated"])).await.unwrap();
         shared.backplane.invalidate(Invalidation::Mark("mark")).await.unwrap();
         shared.backplane.invalidate(Invalidation::Recheck("bars")).await.unwrap();
-        let forced = Want { key: "forced", token: "t", seen: b"", by_force: true };
+        let forced = Want { key: "forced", token: "t", seen: Seen::NOTHING, by_force: true };
         shared.leases.take(&[forced], HOUR).await.unwrap();
         let mut keys: Vec<String> = ask(&shared, cmd("KEYS").arg("*")).await;
         keys.sort_unstable();
