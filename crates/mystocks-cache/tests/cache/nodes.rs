@@ -49,7 +49,11 @@ impl Node {
     }
 
     /// Starts a load that ends when the gate opens.
-    pub(crate) fn held_load(&self, value: u64, gate: &Arc<Semaphore>) -> tokio::task::JoinHandle<Outcome<u64>> {
+    pub(crate) fn held_load(
+        &self,
+        value: u64,
+        gate: &Arc<Semaphore>,
+    ) -> tokio::task::JoinHandle<Outcome<u64>> {
         let (cache, gate) = (self.cache.clone(), Arc::clone(gate));
         tokio::spawn(async move {
             let load = move |_| async move {
