@@ -263,9 +263,12 @@ async fn what_was_read_before_its_invalidation_is_not_handed_on_by_a_refresh() {
     }
 }
 
-/// Reads with a loader that notes what it is offered.
-fn noting(node: &Node) -> (JoinHandle<Result<Arc<u64>, Error>>, Arc<Mutex<Vec<Option<u64>>>>) {
-    let (cache, noted) = (node.cache.clone(), Arc::<Mutex<Vec<_>>>::default());
+/// What loaders were offered.
+type Noted = Arc<Mutex<Vec<Option<u64>>>>;
+
+/// Reads with a loader that notes it.
+fn noting(node: &Node) -> (JoinHandle<Result<Arc<u64>, Error>>, Noted) {
+    let (cache, noted) = (node.cache.clone(), Noted::default());
     let notes = Arc::clone(&noted);
     let load = move |cx: LoadCtx<u64>| async move {
         notes.lock().unwrap().push(cx.stale().map(|stale| *stale));
