@@ -248,6 +248,8 @@ async fn what_was_loaded_without_l2_outlasts_an_older_stale_entry_of_l2() {
         assert_eq!(*node.read(key, 2).await.value, 2);
     }
     fleet.set(Mode::Answer);
+    // Until L2 is asked again.
+    sleep(secs(2)).await;
     let seen = |outcome: &mystocks_cache::Outcome<u64>| (*outcome.value, outcome.tier);
     assert_eq!(seen(&node.read("one", 3).await), (2, Tier::L1));
     let load =
