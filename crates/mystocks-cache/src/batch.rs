@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use self::load::run;
+use crate::early::refresh;
 use crate::error::{Error, ErrorKind};
 use crate::fetch::{self, Ask};
 use crate::flight::{Boarded, Flights, Landed, Lead};
@@ -22,7 +23,7 @@ use crate::found::Spare;
 use crate::inner::{Inner, Look, Named};
 use crate::key::CacheKey;
 use crate::l2::Entry;
-use crate::load::{Job, refresh};
+use crate::load::Job;
 use crate::load_ctx::{LoadCtx, Loaded};
 use crate::outcome::{Outcome, Tier};
 use crate::patience::{Patience, confirmed};

@@ -15,12 +15,12 @@ use tracing::{Instrument, debug_span, instrument};
 use crate::batch;
 use crate::builder::CacheBuilder;
 use crate::change::Done;
+use crate::early;
 use crate::error::Error;
 use crate::fetch::{self, Ask};
 use crate::inner::{Inner, Look};
 use crate::key::CacheKey;
 use crate::l1::Slot;
-use crate::load;
 use crate::load_ctx::{LoadCtx, Loaded};
 use crate::outcome::{GetOrCompute, Outcome, Tier};
 use crate::stats::CacheStats;
@@ -332,7 +332,7 @@ where
         let found = inner.found(&slot, Tier::L1);
         inner.count(&found, false);
         if let Ok(named) = inner.named(key) {
-            load::refresh(inner, key.clone(), named, slot, load);
+            early::refresh(inner, key.clone(), named, slot, load);
         }
         GetOrCompute::found(found)
     }

@@ -1,20 +1,64 @@
 //! When an entry is refreshed before its end.
 
+use std::error::Error as StdError;
+use std::future::Future;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use crate::envelope::millis;
-use crate::inner::Inner;
+use crate::error::{Error, ErrorKind};
+use crate::flight::{Boarded, Flights};
+use crate::found::{Spare, SpareKind};
+use crate::inner::{Inner, Look, Named};
 use crate::key::CacheKey;
 use crate::l1::{Early, Slot};
 use crate::l2::Stored;
+use crate::load::Job;
+use crate::load_ctx::{LoadCtx, Loaded};
+use crate::outcome::Tier;
 
 /// The times an early refresh is worth a thought: at twelve times its reach the chance is one in 160,000.
 const EARLIEST: u32 = 12;
 /// How long after one attempt at a refresh the next is made.
 const REFRESH_AGAIN: Duration = Duration::from_millis(500);
+
+/// Replaces an entry before its end, unless somebody in this process is fetching it already.
+pub(crate) fn refresh<K, V, F, Fut, E>(inner: &Arc<Inner<K, V>>, key: K, named: Named, slot: Slot<V>, load: F)
+where
+    K: CacheKey,
+    V: Serialize + DeserializeOwned + Send + Sync + 'static,
+    F: FnOnce(LoadCtx<V>) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<Loaded<V>, E>> + Send + 'static,
+    E: StdError + Send + Sync + 'static,
+{
+    let Boarded::Leader(mut lead) = Flights::board(Arc::clone(&inner.flights), named.digest, &key) else {
+        return;
+    };
+    // It may have been invalidated since it was looked at; what comes after this look voids the flight.
+    let Look::Fresh(slot) = inner.weigh(slot) else { return };
+    let spare = Spare { slot: slot.clone(), tier: Tier::L1, kind: SpareKind::Fresh };
+    lead.flight().offer(spare.clone());
+    let died = Error::new(ErrorKind::Panicked, "load", &inner.name);
+    lead.begin_load(died.with_detail("the task of the load ended without an answer"));
+    let since = inner.shared.order.now();
+    let job = Job {
+        inner: Arc::clone(inner),
+        key,
+        named,
+        since,
+        seen: Bytes::new(),
+        spare: Some(spare),
+        there: true,
+        absence_answers: true,
+    };
+    inner.tracker.spawn(job.run_early(lead, slot, load));
+}
 
 impl<K: CacheKey, V: Send + Sync + 'static> Inner<K, V> {
     /// Returns when the entry is to be refreshed before its end, if at all.

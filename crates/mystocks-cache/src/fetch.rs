@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
+use crate::early;
 use crate::error::{Error, ErrorKind};
 use crate::flight::{Boarded, Flight, Flights, Landed, Lead};
 use crate::found::{Found, Spare, SpareKind};
@@ -18,7 +19,7 @@ use crate::inner::{Inner, Named};
 use crate::key::CacheKey;
 use crate::l1::Slot;
 use crate::l2::Stored;
-use crate::load::{self, Job};
+use crate::load::Job;
 use crate::load_ctx::{LoadCtx, Loaded};
 use crate::outcome::Tier;
 use crate::patience::{Patience, confirmed};
@@ -88,7 +89,7 @@ where
             Next::Join(named, flight) => ask.join(named, flight),
             Next::GoOn(named, lead, since, read) => ask.go_on(named, lead, since, read),
             Next::Refresh(named, found, slot) => {
-                load::refresh(&ask.inner, ask.key, named, slot, ask.load);
+                early::refresh(&ask.inner, ask.key, named, slot, ask.load);
                 return Ok(found);
             }
         };

@@ -16,9 +16,9 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::error::{Error, ErrorKind};
-use crate::flight::{Boarded, Flights, Landed, Lead};
+use crate::flight::{Landed, Lead};
 use crate::found::{Found, Spare, SpareKind};
-use crate::inner::{Inner, Look, Named};
+use crate::inner::{Inner, Named};
 use crate::keep::Made;
 use crate::key::CacheKey;
 use crate::l1::Slot;
@@ -101,7 +101,7 @@ where
     }
 
     /// Runs the load to replace an entry before its end; when another process is at it already, that is enough.
-    async fn run_early<F, Fut, E>(mut self, lead: Lead<K, V>, slot: Slot<V>, load: F)
+    pub(crate) async fn run_early<F, Fut, E>(mut self, lead: Lead<K, V>, slot: Slot<V>, load: F)
     where
         F: FnOnce(LoadCtx<V>) -> Fut + Send + 'static,
         Fut: Future<Output = Result<Loaded<V>, E>> + Send + 'static,
@@ -315,38 +315,6 @@ where
     pub(crate) fn failed(&self, kind: ErrorKind) -> Error {
         Error::new(kind, "load", self.named.key.as_ref().map_or(self.inner.name.as_str(), Key::as_str))
     }
-}
-
-/// Replaces an entry before its end, unless somebody in this process is fetching it already.
-pub(crate) fn refresh<K, V, F, Fut, E>(inner: &Arc<Inner<K, V>>, key: K, named: Named, slot: Slot<V>, load: F)
-where
-    K: CacheKey,
-    V: Serialize + DeserializeOwned + Send + Sync + 'static,
-    F: FnOnce(LoadCtx<V>) -> Fut + Send + 'static,
-    Fut: Future<Output = Result<Loaded<V>, E>> + Send + 'static,
-    E: StdError + Send + Sync + 'static,
-{
-    let Boarded::Leader(mut lead) = Flights::board(Arc::clone(&inner.flights), named.digest, &key) else {
-        return;
-    };
-    // It may have been invalidated since it was looked at; what comes after this look voids the flight.
-    let Look::Fresh(slot) = inner.weigh(slot) else { return };
-    let spare = Spare { slot: slot.clone(), tier: Tier::L1, kind: SpareKind::Fresh };
-    lead.flight().offer(spare.clone());
-    let died = Error::new(ErrorKind::Panicked, "load", &inner.name);
-    lead.begin_load(died.with_detail("the task of the load ended without an answer"));
-    let since = inner.shared.order.now();
-    let job = Job {
-        inner: Arc::clone(inner),
-        key,
-        named,
-        since,
-        seen: Bytes::new(),
-        spare: Some(spare),
-        there: true,
-        absence_answers: true,
-    };
-    inner.tracker.spawn(job.run_early(lead, slot, load));
 }
 
 impl<K: CacheKey, V: Send + Sync + 'static> Inner<K, V> {
