@@ -55,7 +55,7 @@ pub(crate) struct Inner<K, V> {
     pub(crate) cleared: AtomicU64,
     /// What is from before this step is to be compared with L2.
     pub(crate) recheck: AtomicU64,
-    /// What is from before this step may have been invalidated by name of nothing: see [`Inner::stands`].
+    /// What is from before this step may be among what was invalidated without being named: see [`Inner::stands`].
     pub(crate) suspect: AtomicU64,
     /// The same, but not all of it at once: the link was lost then.
     pub(crate) doubted: AtomicU64,
