@@ -6,6 +6,7 @@ mod check;
 mod ci;
 mod counts;
 mod demo;
+mod examples;
 mod fetch;
 mod integration;
 mod loopback;

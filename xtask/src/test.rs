@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::args::Args;
 use crate::counts::{Counts, count};
+use crate::examples;
 use crate::process::{read, run as run_command};
 use crate::redis;
 use crate::say::{note, out, timed};
@@ -17,17 +18,21 @@ pub(crate) fn run(mut args: Args) -> Result<()> {
     let crates = args.values("-p")?;
     args.finish()?;
     let (counts, took) = timed(|| test(&crates));
-    let (tests, docs) = counts?;
+    let Passed { tests, docs, examples } = counts?;
     out(format_args!(
-        "test: {} tests and {} doc examples passed, none failed, none skipped, in {:.0} s",
-        tests.passed,
-        docs.passed,
+        "test: {tests} tests, {docs} doc examples and {examples} examples passed, none failed, none skipped, in {:.0} s",
         took.as_secs_f64()
     ));
     Ok(())
 }
 
-fn test(crates: &[String]) -> Result<(Counts, Counts)> {
+struct Passed {
+    tests: u64,
+    docs: u64,
+    examples: u64,
+}
+
+fn test(crates: &[String]) -> Result<Passed> {
     let server = redis::server()?;
     note(format_args!("redis-server: {}", server.display()));
     let metadata = metadata(None)?;
@@ -46,17 +51,18 @@ fn test(crates: &[String]) -> Result<(Counts, Counts)> {
     tests.args(runner).args(packages(crates));
     let tests = count(with_server(&mut tests, &server, &binary), false).context("the tests")?;
     let model = model(crates)?;
-    let tests = Counts { passed: tests.passed + model.passed, ..tests };
+    let tests = tests.passed + model.passed;
+    let examples = examples::run(&metadata, crates).context("the examples")?;
     let libraries = with_library(&metadata);
     let documented: Vec<String> =
         crates.iter().filter(|name| libraries.contains(&name.as_str())).cloned().collect();
     if !crates.is_empty() && documented.is_empty() {
-        return Ok((tests, Counts::default()));
+        return Ok(Passed { tests, docs: 0, examples });
     }
     let mut docs = cargo();
     docs.args(["test", "--doc", "--no-fail-fast"]).args(packages(&documented));
     let docs = count(with_server(&mut docs, &server, &binary), !crates.is_empty());
-    Ok((tests, docs.context("the doc examples")?))
+    Ok(Passed { tests, docs: docs.context("the doc examples")?.passed, examples })
 }
 
 /// The model of L1 is built with loom's atomics: a build of its own, and a release, for it goes through every interleaving.

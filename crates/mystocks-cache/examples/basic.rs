@@ -31,6 +31,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let here: Cache<String, f64> = one.cache("closes").policy(policy.clone()).build()?;
     let there: Cache<String, f64> = other.cache("closes").policy(policy).build()?;
+    // A moment for both to hear each other: what is read before that is compared with L2 once more.
+    tokio::time::sleep(Duration::from_millis(10)).await;
     let key = "600519".to_owned();
     let load = |close: f64| {
         move |cx: LoadCtx<f64>| async move {
@@ -54,6 +56,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let failing = |_| async { Err::<f64, _>(DatabaseDown) };
     let stale = there.get_or_compute(&key, failing).detail().await?;
     println!("with the database down: {} ({:?})", stale.value, stale.stale);
-    println!("{:?}", there.stats());
+    let stats = there.stats();
+    println!("in the other process: {} loads, {} from L2, {} stale", stats.loads, stats.l2_hits, stats.stale);
     Ok(())
 }
