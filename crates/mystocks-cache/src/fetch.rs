@@ -33,7 +33,7 @@ pub(crate) struct Ask<K, V, F> {
     /// Whether "there is none" is an answer.
     absence_answers: bool,
     load: F,
-    /// When the caller came, when there is a time to be counted from it.
+    /// When the caller began to wait, when there is a time to be counted from it.
     began: Option<Instant>,
 }
 
@@ -56,7 +56,9 @@ type Answer<V> = Result<Found<V>, Error>;
     clippy::manual_async_fn,
     reason = "an async fn keeps what it is given twice, and thousands may wait"
 )]
-pub(crate) fn fetch<K, V, F, Fut, E>(ask: Ask<K, V, F>) -> impl Future<Output = Answer<V>> + Send + 'static
+pub(crate) fn fetch<K, V, F, Fut, E>(
+    mut ask: Ask<K, V, F>,
+) -> impl Future<Output = Answer<V>> + Send + 'static
 where
     K: CacheKey,
     V: Serialize + DeserializeOwned + Send + Sync + 'static,
@@ -66,35 +68,72 @@ where
 {
     // Nothing but the read of L2 is waited for with anything at hand: what else there is to wait for is boxed.
     async move {
-        let next = {
-            let inner = &*ask.inner;
-            let named = inner.named(&ask.key).inspect_err(|_| inner.counters.errors())?;
-            match Flights::board(&*inner.flights, named.digest, &ask.key) {
-                Boarded::Waiter(flight) => Next::Join(named, flight),
-                Boarded::Leader(lead) => {
-                    let since = inner.shared.order.now();
-                    let within = inner.patience(ask.spare.as_ref());
-                    match inner.read_l2(&named, ask.spare.as_ref(), within).await {
-                        Read::Fresh(stored, _) if stored.value.is_some() || ask.absence_answers => {
-                            let (found, due) = ask.serve(&named, lead, since, &stored);
-                            let Some(slot) = due else { return Ok(found) };
-                            Next::Refresh(named, found, slot)
+        ask.began = ask.inner.begin();
+        loop {
+            let next = {
+                let inner = &*ask.inner;
+                let named = inner.named(&ask.key).inspect_err(|_| inner.counters.errors())?;
+                match Flights::board(&*inner.flights, named.digest, &ask.key) {
+                    Boarded::Waiter(flight) => Next::Join(named, flight),
+                    Boarded::Leader(lead) => {
+                        let since = inner.shared.order.now();
+                        let within = inner.patience(ask.spare.as_ref());
+                        match inner.read_l2(&named, ask.spare.as_ref(), within).await {
+                            Read::Fresh(stored, _) if stored.value.is_some() || ask.absence_answers => {
+                                let (found, due) = ask.serve(&named, lead, since, &stored);
+                                let Some(slot) = due else { return Ok(found) };
+                                Next::Refresh(named, found, slot)
+                            }
+                            read => Next::GoOn(named, lead.own(Arc::clone(&inner.flights)), since, read),
                         }
-                        read => Next::GoOn(named, lead.own(Arc::clone(&inner.flights)), since, read),
                     }
                 }
+            };
+            match next {
+                Next::Join(named, flight) => {
+                    let patience = Patience { inner: &ask.inner, named: &named, began: ask.began };
+                    let joined = join(patience, flight, ask.spare.as_ref(), ask.absence_answers);
+                    if let Some(answer) = joined.await {
+                        return answer;
+                    }
+                }
+                Next::GoOn(named, lead, since, read) => return ask.go_on(named, lead, since, read).await,
+                Next::Refresh(named, found, slot) => {
+                    early::refresh(&ask.inner, ask.key, named, slot, ask.load);
+                    return Ok(found);
+                }
             }
-        };
-        let rest = match next {
-            Next::Join(named, flight) => ask.join(named, flight),
-            Next::GoOn(named, lead, since, read) => ask.go_on(named, lead, since, read),
-            Next::Refresh(named, found, slot) => {
-                early::refresh(&ask.inner, ask.key, named, slot, ask.load);
-                return Ok(found);
-            }
-        };
-        rest.await
+        }
     }
+}
+
+/// Waits for who is fetching the key, and returns no answer when that one has none for this caller.
+fn join<'a, K, V>(
+    patience: Patience<'a, K, V>,
+    flight: Arc<Flight<V>>,
+    spare: Option<&'a Spare<V>>,
+    absence_answers: bool,
+) -> BoxFuture<'a, Option<Answer<V>>>
+where
+    K: CacheKey,
+    V: Send + Sync + 'static,
+{
+    Box::pin(async move {
+        let inner = patience.inner;
+        match patience.wait(&flight, confirmed(inner, spare)).await {
+            // Somebody else's "there is none" does not answer a caller whose loader always has one.
+            Landed::Found(Found { value: None, .. }) if !absence_answers => None,
+            Landed::Abandoned => None,
+            Landed::Found(found) => {
+                inner.count(&found, true);
+                Some(Ok(found))
+            }
+            Landed::Failed(error) => {
+                inner.counters.errors();
+                Some(Err(error))
+            }
+        }
+    })
 }
 
 impl<K, V, F, Fut, E> Ask<K, V, F>
@@ -112,30 +151,7 @@ where
         absence_answers: bool,
         load: F,
     ) -> Self {
-        let began = inner.begin();
-        Self { inner, key, spare, absence_answers, load, began }
-    }
-
-    /// Waits for who is fetching the key.
-    fn join(self, named: Named, flight: Arc<Flight<V>>) -> BoxFuture<'static, Answer<V>> {
-        Box::pin(async move {
-            let inner = &self.inner;
-            let patience = Patience { inner, named: &named, began: self.began };
-            match patience.wait(&flight, confirmed(inner, self.spare.as_ref())).await {
-                // Somebody else's "there is none" does not answer a caller whose loader always has one.
-                Landed::Found(Found { value: None, .. }) if !self.absence_answers => {}
-                Landed::Abandoned => {}
-                Landed::Found(found) => {
-                    inner.count(&found, true);
-                    return Ok(found);
-                }
-                Landed::Failed(error) => {
-                    inner.counters.errors();
-                    return Err(error);
-                }
-            }
-            fetch(self).await
-        })
+        Self { inner, key, spare, absence_answers, load, began: None }
     }
 
     /// Answers what L2 has, and says whether it is time to see to its successor.
@@ -148,7 +164,7 @@ where
     ) -> (Found<V>, Option<Slot<V>>) {
         let inner = &self.inner;
         let slot = inner.slot(stored, since, named.digest, true);
-        let found = inner.found_at(&slot, Tier::L2, stored.as_of);
+        let found = inner.found(&slot, Tier::L2);
         inner.count(&found, false);
         let due = slot.is_early().then(|| slot.clone());
         let insert = |strayed| inner.insert(&self.key, slot, strayed);

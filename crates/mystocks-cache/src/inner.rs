@@ -81,7 +81,7 @@ pub(crate) enum Look<V> {
 }
 
 /// By so many microseconds: the store's time is read in milliseconds.
-const TIME_IS_OFF: u64 = 1_500;
+const TIME_IS_OFF: u64 = 1_000;
 
 impl<K: CacheKey, V: Send + Sync + 'static> Inner<K, V> {
     pub(crate) fn named(&self, key: &K) -> Result<Named, Error> {
@@ -271,12 +271,8 @@ impl<K: CacheKey, V: Send + Sync + 'static> Inner<K, V> {
     }
 
     pub(crate) fn found(&self, slot: &Slot<V>, tier: Tier) -> Found<V> {
-        self.found_at(slot, tier, Instant::now())
-    }
-
-    pub(crate) fn found_at(&self, slot: &Slot<V>, tier: Tier, now: Instant) -> Found<V> {
         let stale = slot.side.as_ref().and_then(|side| side.stale);
-        Found { value: slot.value.clone(), tier, age: self.born(slot.stamp).age_at(now), stale }
+        Found { value: slot.value.clone(), tier, age: self.born(slot.stamp).age(), stale }
     }
 
     /// Counts an answered request by where its answer came from; `joined` when another request fetched it.

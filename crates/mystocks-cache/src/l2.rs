@@ -201,7 +201,8 @@ impl L2 {
             return Entry::Unreadable;
         };
         let Head { stamp, expires_ms, stale_until_ms, .. } = opened.head;
-        let (now_ms, born_ms) = (self.store.as_ref().now_ms(), stamp / 1000);
+        // Both clocks together, and before what takes its time.
+        let (as_of, now_ms, born_ms) = (Instant::now(), self.store.as_ref().now_ms(), stamp / 1000);
         // No later than the times that were meant, should the store's clock have been set back.
         let until =
             |end: u64| Duration::from_millis(end.saturating_sub(now_ms).min(end.saturating_sub(born_ms)));
@@ -227,7 +228,7 @@ impl L2 {
         Entry::Present(Stored {
             value,
             stamp,
-            as_of: Instant::now(),
+            as_of,
             read_us: now_ms.saturating_mul(1000),
             fresh_for,
             stale_for,
@@ -250,13 +251,13 @@ impl L2 {
     }
 
     fn read_shared<V: DeserializeOwned>(&self, key: &Key, bytes: &[u8], lives: Duration) -> Entry<V> {
-        let read_us = self.store.as_ref().now_ms().saturating_mul(1000);
+        let (as_of, read_us) = (Instant::now(), self.store.as_ref().now_ms().saturating_mul(1000));
         match decode_shared(bytes, self.max_entry) {
             Ok(value) => Entry::Present(Stored {
                 value: Some(Arc::new(value)),
                 // Nobody stamped it: it is taken for as old as this reading.
                 stamp: read_us,
-                as_of: Instant::now(),
+                as_of,
                 read_us,
                 fresh_for: lives,
                 stale_for: lives,

@@ -128,11 +128,8 @@ pub(crate) struct Born(pub(crate) i64);
 
 impl Born {
     pub(crate) fn age(self) -> Duration {
-        self.age_at(Instant::now())
-    }
-
-    pub(crate) fn age_at(self, now: Instant) -> Duration {
-        Duration::from_micros(u64::try_from(uptime_us(now).saturating_sub(self.0)).unwrap_or(0))
+        let now = uptime_us(Instant::now());
+        Duration::from_micros(u64::try_from(now.saturating_sub(self.0)).unwrap_or(0))
     }
 }
 

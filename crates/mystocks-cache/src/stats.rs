@@ -29,7 +29,8 @@ pub struct CacheStats {
     pub loads: u64,
     /// Loads started to replace an entry before its end.
     pub refreshes: u64,
-    /// Loads whose value was not stored because the lease was lost or the key invalidated meanwhile.
+    /// Loads whose value was not stored because the lease was lost, the key invalidated or a shared entry changed by another
+    /// program meanwhile.
     pub overtaken: u64,
     /// Invalidations that this process heard from others.
     pub heard: u64,

@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "seeds and figures are for whoever reads the log")]
 #![expect(clippy::disallowed_methods, reason = "a test ends its own tasks")]
 
+mod asking;
 mod batch;
 mod calm;
 mod early;
