@@ -33,12 +33,14 @@ const LAST_OF_HEAD: usize = 31;
 /// The cache's own scripts, so that the server does the same work.
 const TAKE: &str = concat!(
     include_str!("../../../mystocks-cache/src/redis/clock.lua"),
+    include_str!("../../../mystocks-cache/src/redis/sight.lua"),
     include_str!("../../../mystocks-cache/src/redis/take.lua"),
 );
 const COMMIT: &str = concat!(
     include_str!("../../../mystocks-cache/src/redis/clock.lua"),
     include_str!("../../../mystocks-cache/src/redis/wake.lua"),
     include_str!("../../../mystocks-cache/src/redis/tell.lua"),
+    include_str!("../../../mystocks-cache/src/redis/sight.lua"),
     include_str!("../../../mystocks-cache/src/redis/commit.lua"),
 );
 
@@ -85,7 +87,14 @@ impl Sides {
         let value = Arc::new(Quote::sample(seed));
         let mut commit = self.commit.prepare_invoke();
         commit.key(key.as_str()).key(lease.as_str()).key(queue.as_str());
-        commit.arg(&token).arg(rmp_serde::to_vec_named(&*value)?).arg(TTL_MS).arg(&name).arg(0);
+        commit
+            .arg(&token)
+            .arg(rmp_serde::to_vec_named(&*value)?)
+            .arg(TTL_MS)
+            .arg(&name)
+            .arg(0)
+            .arg("")
+            .arg("");
         let written: bool = commit.invoke_async(&mut raw).await?;
         ensure!(written, "{name} was to be written");
         Ok(value)
