@@ -17,7 +17,7 @@ use crate::outcome::Staleness;
 pub(crate) struct Patience<'a, K, V> {
     pub(crate) inner: &'a Inner<K, V>,
     pub(crate) named: &'a Named,
-    /// When the caller came, when there is a time to be counted from it.
+    /// When the caller began to wait, when there is a time to be counted from it.
     pub(crate) began: Option<Instant>,
 }
 

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use mystocks_cache::{Cache, Policy, Tier};
+use mystocks_cache::{Cache, MemoryStore, Policy, Tier};
 use mystocks_keys::Keyspace;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::nodes::{Node, node, settle};
 use crate::scripted::ScriptedStore;
 use crate::tiers::{process, still};
 
@@ -86,5 +87,33 @@ async fn decoding_makes_nothing_younger() {
         let found = get(&second, ms).await;
         assert_eq!(found.tier, tier);
         assert!(found.age + Duration::from_millis(5) >= least, "{found:?} is at least {least:?} old");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clear_counts_for_who_knew_the_mark_from_many_reads_before() {
+    let store = MemoryStore::new();
+    let (here, there) = (node(&store, still()), node(&store, still()));
+    settle().await;
+    let read = async |node: &Node, key: usize, value: u64| {
+        let load = move |_| async move { Ok::<_, Infallible>(value) };
+        let found = node.cache.get_or_compute(&key.to_string(), load).detail().await.unwrap();
+        (*found.value, found.tier)
+    };
+    for round in 1..=3 {
+        for key in 0..10 {
+            assert_eq!(read(&there, key, round).await, (round, Tier::L3));
+        }
+        // The mark is learned by the first of them, and remembered for the others.
+        for key in 0..5 {
+            assert_eq!(read(&here, key, 0).await, (round, Tier::L2));
+        }
+        there.cache.clear().await.unwrap();
+        settle().await;
+        for key in 0..10 {
+            assert_eq!(read(&here, key, 100 + round).await, (100 + round, Tier::L3), "what L2 has is over");
+        }
+        here.cache.clear().await.unwrap();
+        settle().await;
     }
 }
