@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 
 use self::load::run;
 use crate::early::refresh;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::fetch::{self, Ask};
 use crate::flight::{Boarded, Flights, Landed, Lead};
 use crate::found::Spare;
@@ -157,9 +157,7 @@ where
             Boarded::Waiter(flight) => flights.push((key, flight, spare, true)),
             Boarded::Leader(mut lead) => {
                 flights.push((key, lead.flight(), None, false));
-                let died =
-                    Error::new(ErrorKind::Panicked, "load", named.key.as_ref().map_or("", Key::as_str));
-                lead.begin_load(died.with_detail("the task of the load ended without an answer"));
+                lead.begin_load(named.key.as_ref().map_or("", Key::as_str));
                 let (inner, key, named) = (Arc::clone(inner), key.clone(), named.clone());
                 let job = Job {
                     inner,

@@ -12,7 +12,6 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use crate::envelope::millis;
-use crate::error::{Error, ErrorKind};
 use crate::flight::{Boarded, Flights};
 use crate::found::{Spare, SpareKind};
 use crate::inner::{Inner, Look, Named};
@@ -44,8 +43,7 @@ where
     let Look::Fresh(slot) = inner.weigh(slot) else { return };
     let spare = Spare { slot: slot.clone(), tier: Tier::L1, kind: SpareKind::Fresh };
     lead.flight().offer(spare.clone());
-    let died = Error::new(ErrorKind::Panicked, "load", &inner.name);
-    lead.begin_load(died.with_detail("the task of the load ended without an answer"));
+    lead.begin_load(&inner.name);
     let since = inner.shared.order.now();
     let job = Job {
         inner: Arc::clone(inner),

@@ -217,9 +217,7 @@ where
         if let Some(spare) = &spare {
             flight.offer(spare.clone());
         }
-        let subject = named.key.as_ref().map_or(inner.name.as_str(), Key::as_str);
-        let died = Error::new(ErrorKind::Panicked, "load", subject);
-        lead.begin_load(died.with_detail("the task of the load ended without an answer"));
+        lead.begin_load(named.key.as_ref().map_or(inner.name.as_str(), Key::as_str));
         let job = Job {
             inner: Arc::clone(&inner),
             key,

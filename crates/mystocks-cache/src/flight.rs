@@ -7,7 +7,7 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::{Entry, OccupiedEntry};
 use tokio::sync::Notify;
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::found::{Found, Spare};
 use crate::key::CacheKey;
 
@@ -225,9 +225,11 @@ impl<K: CacheKey, V> Lead<K, V> {
         find(&mut shard, self.digest, self.id).is_some_and(|flying| !flying.get().is_void)
     }
 
-    /// Makes `error` what the waiters get if the load's task dies; nobody is to take over and load again.
-    pub(crate) fn begin_load(&mut self, error: Error) {
-        self.if_dropped = Some(Landed::Failed(error));
+    /// Has the waiters get an error on `subject` if the load's task dies; nobody is to take over and load again.
+    pub(crate) fn begin_load(&mut self, subject: &str) {
+        let died = Error::new(ErrorKind::Panicked, "load", subject);
+        let died = died.with_detail("the task of the load ended without an answer");
+        self.if_dropped = Some(Landed::Failed(died));
     }
 }
 
