@@ -92,7 +92,8 @@ impl CacheHub {
         Self { shared, guard }
     }
 
-    /// Makes the hub of one process on a store in memory; hubs on clones of one store are processes that hear each other.
+    /// Makes the hub of one process on a store in memory; hubs on clones of one store are processes that hear each other
+    /// from the first moment.
     ///
     /// # Panics
     /// Outside a tokio runtime.

@@ -10,8 +10,12 @@ use crate::link::UNHEARD;
 use crate::metric;
 use crate::shared::Shared;
 
-/// Listens until the hub is shut down.
+/// Listens until the hub is shut down. What the link says at once is heard on return: a hub whose link stands from the
+/// beginning never doubts what it reads first.
 pub(crate) fn start(shared: &Arc<Shared>, mut signals: mpsc::Receiver<Signal>) {
+    while let Ok(signal) = signals.try_recv() {
+        hear(shared, signal);
+    }
     let listening = Arc::clone(shared);
     shared.tracker.spawn(async move {
         let closed = listening.closed.clone();

@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use futures::{Stream, StreamExt};
+use futures::stream::FusedStream;
+use futures::{FutureExt, Stream, StreamExt};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -14,24 +15,34 @@ const READY: usize = 64;
 /// How many digests (and other signals) wait for a slow listener before it is told that it missed some.
 const MOST: usize = 64 * 1024;
 
-/// Relays `signals` in a task of `tasks` until the receiver is dropped, `signals` end, or `stop`.
+/// Relays `signals` in a task of `tasks` until the receiver is dropped, `signals` end, or `stop`; a first signal that is ready
+/// now stands in the receiver on return.
 pub(crate) fn relay<S>(signals: S, tasks: &TaskTracker, stop: CancellationToken) -> mpsc::Receiver<Signal>
 where
     S: Stream<Item = Signal> + Send + 'static,
 {
     let (to, receiver) = mpsc::channel(READY);
+    let mut signals = Box::pin(signals.fuse());
+    let mut backlog = Backlog::default();
+    if let Some(Some(first)) = signals.next().now_or_never() {
+        backlog.push(first);
+        // There is room for it, and the receiver is in hand.
+        let _ = backlog.pop().map(|first| to.try_send(first));
+    }
     tasks.spawn(async move {
         tokio::select! {
             () = stop.cancelled() => {}
-            () = run(signals, to) => {}
+            () = run(signals, backlog, to) => {}
         }
     });
     receiver
 }
 
-async fn run(signals: impl Stream<Item = Signal>, to: mpsc::Sender<Signal>) {
-    let mut signals = std::pin::pin!(signals.fuse());
-    let mut backlog = Backlog::default();
+async fn run(
+    mut signals: impl FusedStream<Item = Signal> + Unpin,
+    mut backlog: Backlog,
+    to: mpsc::Sender<Signal>,
+) {
     loop {
         tokio::select! {
             signal = signals.next() => match signal {
@@ -133,6 +144,22 @@ mod tests {
         assert_eq!(drain(&mut backlog), [Signal::Down]);
         backlog.push(Signal::Up);
         assert_eq!(drain(&mut backlog), [Signal::Up]);
+    }
+
+    #[tokio::test]
+    async fn what_is_ready_stands_in_the_receiver_and_counts() {
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let filling = std::iter::repeat_with(|| keys(1)).take(READY);
+        let signals = std::iter::once(Signal::Up).chain(filling).chain([keys(MOST)]);
+        let mut receiver = relay(futures::stream::iter(signals), &tasks, stop);
+        assert_eq!(receiver.len(), 1);
+        for _ in 0..READY {
+            tokio::task::yield_now().await;
+        }
+        // The last did not fit, and that the link stands is known though `Up` never waited.
+        let heard: Vec<Signal> = futures::stream::poll_fn(|cx| receiver.poll_recv(cx)).collect().await;
+        assert_eq!(heard.first(), Some(&Signal::Up));
+        assert_eq!(heard[heard.len() - 3..], [keys(1), Signal::Down, Signal::Up]);
     }
 
     #[test]

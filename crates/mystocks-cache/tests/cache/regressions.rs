@@ -221,6 +221,13 @@ async fn what_is_not_modified_keeps_its_tags_and_its_entity_tag() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_hub_in_memory_hears_the_others_from_its_first_moment() {
+    let node = node(&MemoryStore::new(), still());
+    assert!(node.hub.state().hears_others);
+    assert_eq!((node.read(1).await.tier, node.read(2).await.tier), (Tier::L3, Tier::L1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_hub_that_is_shut_down_trusts_nothing_for_long() {
     let store = MemoryStore::new();
     let (one, other) = (node(&store, still()), node(&store, still()));
