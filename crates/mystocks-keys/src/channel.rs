@@ -34,6 +34,8 @@ pub enum ChannelName<'a> {
     CacheInvalidated,
     /// `cache:freed:{node}`: a lease that this node waits for is free.
     CacheFreed(&'a str),
+    /// `lock:freed:{node}`: it is the turn of somebody who waits on this node, or a lock that it holds was taken away.
+    LockFreed(&'a str),
 }
 
 /// A channel name with its prefix that has passed every rule.
@@ -67,6 +69,10 @@ impl Keyspace {
             ChannelName::CacheFreed(node) => {
                 rule::segment("node", node)?;
                 self.channel_named(&format!("cache:freed:{node}"))
+            }
+            ChannelName::LockFreed(node) => {
+                rule::segment("node", node)?;
+                self.channel_named(&format!("lock:freed:{node}"))
             }
         }
     }

@@ -50,6 +50,48 @@ impl Sidecar {
         Self::beside(key, "queue")
     }
 
+    /// Returns `{K}:fence` for the whole text `key` of a [`Key`].
+    pub fn fence_of(key: &str) -> Self {
+        Self::beside(key, "fence")
+    }
+
+    /// Returns `{K}:waiters`, until when each waiter of the lock K is known to be alive, for the whole text `key` of a [`Key`].
+    pub fn waiters_of(key: &str) -> Self {
+        Self::beside(key, "waiters")
+    }
+
+    /// Returns `{K}:permits`, who holds how many permits of the semaphore K, for the whole text `key` of a [`Key`].
+    pub fn permits_of(key: &str) -> Self {
+        Self::beside(key, "permits")
+    }
+
+    /// Returns `{K}:shared`, the readers and the writer of the read-write lock K, for the whole text `key` of a [`Key`].
+    pub fn shared_of(key: &str) -> Self {
+        Self::beside(key, "shared")
+    }
+
+    /// Returns this name and `:fence`, the counter of the fencing tokens of what lies here.
+    #[must_use]
+    pub fn fence(&self) -> Self {
+        Self(format!("{}:fence", self.0))
+    }
+
+    /// Returns this name and `:queue`, who waits for what lies here.
+    #[must_use]
+    pub fn queue(&self) -> Self {
+        Self(format!("{}:queue", self.0))
+    }
+
+    /// Returns this name and `:waiters`, until when each of them is known to be alive.
+    #[must_use]
+    pub fn waiters(&self) -> Self {
+        Self(format!("{}:waiters", self.0))
+    }
+
+    pub(crate) fn trusted_of(prefix: &str) -> Self {
+        Self::beside(prefix, "trusted")
+    }
+
     fn beside(key: &str, name: &str) -> Self {
         Self(format!("{{{key}}}:{name}"))
     }

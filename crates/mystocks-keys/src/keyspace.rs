@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::digest;
 use crate::invalid_key::{InvalidKey, InvalidKeyKind};
 use crate::json::Json;
-use crate::key::{Key, Pattern};
+use crate::key::{Key, Pattern, Sidecar};
 use crate::prefixes::Prefixes;
 use crate::rule;
 
@@ -183,6 +183,27 @@ impl Keyspace {
         const PART: &str = "lock name";
         rule::path(PART, resource)?;
         finish(PART, resource, format!("{}{resource}", self.prefixes.lock))
+    }
+
+    /// Returns a pattern for `SCAN` that matches the locks whose resource begins with `beginning`, and all of them when it is
+    /// empty.
+    pub fn locks(&self, beginning: &str) -> Result<Pattern, InvalidKey> {
+        const PART: &str = "beginning of a lock name";
+        // A beginning may end within a segment; completed, it has to be a name.
+        rule::path(PART, &format!("{beginning}x"))?;
+        let pattern = format!("{}{beginning}*", self.prefixes.lock);
+        rule::length(PART, beginning, pattern.len())?;
+        Ok(Pattern::validated(pattern))
+    }
+
+    /// Returns `{{lock}}:trusted`, which stands while a server of a quorum is known not to have been restarted.
+    pub fn lock_trusted(&self) -> Sidecar {
+        Sidecar::trusted_of(&self.prefixes.lock)
+    }
+
+    /// Returns the resource that the lock key `key` names; `None` when it is under another prefix.
+    pub fn resource_of<'a>(&self, key: &'a str) -> Option<&'a str> {
+        key.strip_prefix(self.prefixes.lock.as_str())
     }
 
     /// Returns `{lock}indicator:calc:{stock}:{indicator}:{h}`, held by who computes that result.

@@ -1,0 +1,252 @@
+//! The seam between the locks and whoever keeps them.
+
+use std::fmt::Debug;
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::mpsc;
+
+use crate::error::Error;
+
+/// Keeps locks, semaphores and read-write locks for every process that shares it.
+///
+/// Memory, Redis and a quorum of others implement it; `conformance` holds one function per promise. It knows whole keys and
+/// tokens; resources, guards and renewal are the [`Locker`](crate::Locker)'s. One value stands for one process.
+///
+/// Times to live are at least a millisecond and whole milliseconds; the locker sees to that.
+#[async_trait]
+pub trait LockBackend: Debug + Send + Sync + 'static {
+    /// Takes what is asked for if it is free, and else, when a [`Place`] is asked for too, takes or keeps a place in the queue.
+    ///
+    /// # Behavior
+    /// - Asked again with the token that holds it, it answers as before and sets the time to live anew: an acquisition whose
+    ///   answer was lost can be repeated.
+    /// - The fence is greater than every one granted before for this spot, also when all data was lost in between.
+    /// - Who is granted has no place in the queue any more.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves it open whether it was granted; [`release`](Self::release) takes both back.
+    async fn acquire(&self, want: &Acquire<'_>) -> Result<Acquired, Error>;
+
+    /// Sets the times to live of what is held, and of places in queues; answers as many as asked, in that order.
+    async fn keep(&self, leases: &[Keep<'_>]) -> Result<Vec<Kept>, Error>;
+
+    /// Releases what is held and leaves the queue; answers how each stood, and tells whose turn it is now.
+    async fn release(&self, releases: &[Release<'_>]) -> Result<Vec<Standing>, Error>;
+
+    /// Returns who holds each spot and how many wait for it.
+    async fn inspect(&self, spots: &[Spot<'_>]) -> Result<Vec<State>, Error>;
+
+    /// Returns some of the locks ([`Kind::Exclusive`]) that are held and whose keys begin with `beginning`, and where to go on:
+    /// `None` at the end. A lock that is held during the whole walk is among them, perhaps twice.
+    async fn scan(&self, beginning: &str, cursor: Option<u64>) -> Result<(Vec<String>, Option<u64>), Error>;
+
+    /// Starts to listen to what concerns this process; the first signal is `Up` or `Down`.
+    ///
+    /// A signal is a hint: one that is lost to who does not keep up costs time only, because [`keep`](Self::keep) says too who is
+    /// first. The stream ends when the receiver is dropped.
+    fn listen(&self) -> mpsc::Receiver<Signal>;
+}
+
+/// In which way a resource is shared. Spots of different kinds under one key know nothing of each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// By nobody: a lock, as the platform's other programs know it.
+    Exclusive,
+    /// By holders of permits: a semaphore.
+    Permits(Share),
+    /// By readers, or by one writer who takes it all: a read-write lock.
+    ReadWrite(Share),
+}
+
+/// What part of a resource somebody takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Share {
+    /// How much is taken, at least 1 and at most `of`.
+    pub weight: u32,
+    /// How much there is.
+    pub of: u32,
+}
+
+impl Kind {
+    /// Returns the part that is taken; all of it of a lock.
+    pub fn share(self) -> Share {
+        match self {
+            Self::Exclusive => Share { weight: 1, of: 1 },
+            Self::Permits(share) | Self::ReadWrite(share) => share,
+        }
+    }
+}
+
+/// A place that can be held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Spot<'a> {
+    /// The whole key.
+    pub key: &'a str,
+    /// How it is shared.
+    pub kind: Kind,
+}
+
+/// A wish to hold a spot.
+#[derive(Debug, Clone, Copy)]
+pub struct Acquire<'a> {
+    /// What is wanted.
+    pub spot: Spot<'a>,
+    /// By which the holder is known; nobody else's.
+    pub token: &'a str,
+    /// For how long it is held.
+    pub ttl: Duration,
+    /// What the fence is at least; `None` for no fence.
+    pub fence: Option<u64>,
+    /// Who asks, for [`Holder::owner`]; kept together with the fence.
+    pub owner: &'a str,
+    /// Whether those who wait in the queue come first, all of them or those before the own place.
+    pub fair: bool,
+    /// A place in the queue when it is busy.
+    pub place: Option<Place>,
+}
+
+/// A place in a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// By which the process knows who waits there.
+    pub waiter: u64,
+    /// What it drew when it came, 0 before: who lost the place gets it back.
+    pub ticket: u64,
+    /// For how long it is kept without being heard of.
+    pub lease: Duration,
+}
+
+/// What became of a wish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Acquired {
+    /// It is held. The fence is there if one was asked for.
+    Granted {
+        /// Greater than every one before.
+        fence: Option<NonZeroU64>,
+    },
+    /// Somebody else holds it, or comes first.
+    Busy {
+        /// When there may be a change that nobody will be told of, such as the end of the holder's time to live.
+        retry_after: Option<Duration>,
+        /// The place, if one was asked for and there are queues.
+        queued: Option<Queued>,
+    },
+}
+
+/// A place that was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Queued {
+    /// To be shown when the place is asked for again.
+    pub ticket: u64,
+    /// Whether nobody is before it: only the first looks after what nobody is told of.
+    pub is_first: bool,
+}
+
+/// A lease to be kept.
+#[derive(Debug, Clone, Copy)]
+pub enum Keep<'a> {
+    /// What is held.
+    Held {
+        /// What it is.
+        spot: Spot<'a>,
+        /// Who holds it.
+        token: &'a str,
+        /// For how long from now on.
+        ttl: Duration,
+    },
+    /// A place in the queue of a spot.
+    Waiting {
+        /// What is waited for.
+        spot: Spot<'a>,
+        /// Who waits.
+        waiter: u64,
+        /// For how long the place is kept from now on.
+        lease: Duration,
+    },
+}
+
+/// How a lease stands after [`LockBackend::keep`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// What was held is held.
+    Held,
+    /// The place is kept, with somebody before it.
+    Waiting,
+    /// The place is kept, and it is the first.
+    First,
+    /// It is nobody's any more.
+    Gone,
+    /// Somebody else holds it.
+    TakenOver,
+}
+
+/// What is to be given back.
+#[derive(Debug, Clone, Copy)]
+pub struct Release<'a> {
+    /// What it is.
+    pub spot: Spot<'a>,
+    /// Who holds it; `None` takes it from whoever does, all of them, who are told so.
+    pub token: Option<&'a str>,
+    /// Who leaves the queue.
+    pub waiter: Option<u64>,
+}
+
+/// How what was given back stood before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It was held.
+    Held,
+    /// It was nobody's any more.
+    Gone,
+    /// Somebody else holds it.
+    TakenOver,
+}
+
+/// Who holds a spot.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct State {
+    /// The holders: one of a lock at most.
+    pub holders: Vec<Holder>,
+    /// How many live waiters there are in the queue.
+    pub waiters: u64,
+}
+
+/// One holder of a spot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// By which it is known.
+    pub token: String,
+    /// What part it holds.
+    pub weight: u32,
+    /// For how long from now; `None` for ever, which only other programs do.
+    pub ttl: Option<Duration>,
+    /// What is known of who took it with a fence.
+    pub grant: Option<Grant>,
+}
+
+/// What is known of who took a spot with a fence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// The fence.
+    pub fence: u64,
+    /// When it was granted, in milliseconds since the Unix epoch, on the backend's clock.
+    pub at: u64,
+    /// What [`Acquire::owner`] said.
+    pub owner: String,
+}
+
+/// What a process is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Signal {
+    /// From now on nothing is missed.
+    Up,
+    /// Something may have been missed since some time before.
+    Down,
+    /// It may be the turn of the one who waits as this.
+    Turn(u64),
+    /// What was held with this token was taken away.
+    Taken(String),
+}

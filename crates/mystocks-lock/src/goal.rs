@@ -1,0 +1,34 @@
+//! What exactly somebody wants to hold, checked.
+
+use std::time::Duration;
+
+use mystocks_keys::Key;
+
+use crate::backend::{Kind, Release, Spot};
+
+#[derive(Debug)]
+pub(crate) struct Goal {
+    /// The name under the lock prefix.
+    pub(crate) name: String,
+    pub(crate) key: Key,
+    pub(crate) kind: Kind,
+    pub(crate) ttl: Duration,
+    pub(crate) class: &'static str,
+    pub(crate) is_renewed: bool,
+    pub(crate) is_fenced: bool,
+}
+
+impl Goal {
+    pub(crate) fn spot(&self) -> Spot<'_> {
+        Spot { key: self.key.as_str(), kind: self.kind }
+    }
+
+    pub(crate) fn release<'a>(&'a self, token: &'a str, waiter: Option<u64>) -> Release<'a> {
+        Release { spot: self.spot(), token: Some(token), waiter }
+    }
+
+    /// Returns whether others in the queue come first even when it is asked for without a place.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.kind != Kind::Exclusive
+    }
+}

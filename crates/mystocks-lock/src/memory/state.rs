@@ -1,0 +1,178 @@
+//! All spots, under one lock.
+
+use std::collections::HashMap;
+
+use tokio::sync::mpsc;
+
+use super::spot::{Now, Spot, Waiter};
+use crate::backend::{
+    Acquire, Acquired, Keep, Kept, Kind, Queued, Release, Signal, Spot as Place, Standing, State,
+};
+
+/// How many signals stand ready for a listener; one that is so far behind looks by itself.
+const READY: usize = 4_096;
+/// After so many calls the spots that nobody holds or waits for are forgotten.
+const SWEEP: u32 = 1_024;
+
+#[derive(Debug, Default)]
+pub(super) struct Locks {
+    spots: HashMap<(String, Sort), Spot>,
+    listeners: Vec<(u64, mpsc::Sender<Signal>)>,
+    /// Greater than no fence of a spot that was forgotten.
+    last_fence: u64,
+    calls: u32,
+}
+
+/// What tells spots under one key apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Sort {
+    Exclusive,
+    Permits,
+    ReadWrite,
+}
+
+impl Locks {
+    pub(super) fn acquire(&mut self, node: u64, want: &Acquire<'_>, now: Now) -> Acquired {
+        let share = want.spot.kind.share();
+        let spot = self.spot(want.spot, now);
+        let place = want.place.map(|place| (node, place.waiter));
+        let holds = spot.holds(want.token).is_some();
+        if (!want.fair || holds || spot.may(place, share)) && spot.take(node, want, now) {
+            if let Some((node, waiter)) = place {
+                spot.depart(node, waiter);
+            }
+            let fence = want.fence.and_then(|floor| spot.grant(want, floor, now).try_into().ok());
+            return Acquired::Granted { fence };
+        }
+        let queued = want.place.map(|place| {
+            spot.depart(node, place.waiter);
+            let next = spot.queue.last_key_value().map_or(1, |(last, _)| last + 1);
+            let drawn = u64::try_from(now.wall.as_micros()).unwrap_or(u64::MAX).max(next);
+            let ticket = if place.ticket == 0 { drawn } else { place.ticket };
+            let until = now.at + place.lease;
+            let weight = share.weight;
+            spot.queue.insert(ticket, Waiter { node, waiter: place.waiter, weight, until });
+            let is_first = spot.queue.first_key_value().is_some_and(|(first, _)| *first == ticket);
+            Queued { ticket, is_first }
+        });
+        let looks = queued.is_none_or(|queued| queued.is_first);
+        Acquired::Busy { retry_after: spot.left(now).filter(|_| looks), queued }
+    }
+
+    pub(super) fn keep(&mut self, node: u64, lease: &Keep<'_>, now: Now) -> Kept {
+        match *lease {
+            Keep::Held { spot, token, ttl } => {
+                let spot = self.spot(spot, now);
+                if let Some(held) = spot.holds(token) {
+                    held.extend(ttl, now);
+                    return Kept::Held;
+                }
+                if spot.is_held() { Kept::TakenOver } else { Kept::Gone }
+            }
+            Keep::Waiting { spot, waiter, lease } => {
+                let spot = self.spot(spot, now);
+                let mut places = spot.queue.values_mut().enumerate();
+                match places.find(|(_, place)| (place.node, place.waiter) == (node, waiter)) {
+                    Some((turn, place)) => {
+                        place.until = now.at + lease;
+                        if turn == 0 { Kept::First } else { Kept::Waiting }
+                    }
+                    None => Kept::Gone,
+                }
+            }
+        }
+    }
+
+    pub(super) fn release(&mut self, node: u64, release: &Release<'_>, now: Now) -> Standing {
+        let of = release.spot.kind.share().of;
+        let spot = self.spot(release.spot, now);
+        let removed = spot.remove(release.token);
+        if let Some(waiter) = release.waiter {
+            spot.depart(node, waiter);
+        }
+        let standing = match (removed.is_empty(), spot.is_held()) {
+            (false, _) => Standing::Held,
+            (true, true) if release.spot.kind == Kind::Exclusive => Standing::TakenOver,
+            (true, _) => Standing::Gone,
+        };
+        let mut free = spot.room(of);
+        let mut turns = Vec::new();
+        for place in spot.queue.values() {
+            if place.weight > free {
+                break;
+            }
+            free -= place.weight;
+            turns.push((place.node, Signal::Turn(place.waiter)));
+        }
+        if release.token.is_none() {
+            turns.extend(removed.into_iter().map(|held| (held.node, Signal::Taken(held.token))));
+        }
+        turns.into_iter().for_each(|(node, signal)| self.tell(node, &signal));
+        standing
+    }
+
+    pub(super) fn inspect(&mut self, spot: Place<'_>, now: Now) -> State {
+        self.spot(spot, now).state(now)
+    }
+
+    pub(super) fn held_under(&mut self, beginning: &str, now: Now) -> Vec<String> {
+        let locks = self
+            .spots
+            .iter_mut()
+            .filter(|((key, sort), _)| *sort == Sort::Exclusive && key.starts_with(beginning));
+        let held = locks.filter_map(|((key, _), spot)| {
+            spot.purge(now);
+            spot.is_held().then(|| key.clone())
+        });
+        held.collect()
+    }
+
+    pub(super) fn listen(&mut self, node: u64) -> mpsc::Receiver<Signal> {
+        let (to, signals) = mpsc::channel(READY);
+        // The receiver is in hand.
+        let _ = to.try_send(Signal::Up);
+        self.listeners.push((node, to));
+        signals
+    }
+
+    pub(super) fn leave(&mut self, node: u64) {
+        self.listeners.retain(|(listener, _)| *listener != node);
+    }
+
+    fn tell(&mut self, node: u64, signal: &Signal) {
+        self.listeners.retain(|(_, to)| !to.is_closed());
+        for (_, to) in self.listeners.iter().filter(|(listener, _)| *listener == node) {
+            // Who is full sees by `keep` whose turn it is.
+            let _ = to.try_send(signal.clone());
+        }
+    }
+
+    fn spot(&mut self, place: Place<'_>, now: Now) -> &mut Spot {
+        let sort = match place.kind {
+            Kind::Exclusive => Sort::Exclusive,
+            Kind::Permits(_) => Sort::Permits,
+            Kind::ReadWrite(_) => Sort::ReadWrite,
+        };
+        self.calls += 1;
+        if self.calls == SWEEP {
+            self.calls = 0;
+            self.sweep(now);
+        }
+        let spot = self.spots.entry((place.key.to_owned(), sort)).or_default();
+        spot.purge(now);
+        spot.raise(self.last_fence);
+        spot
+    }
+
+    fn sweep(&mut self, now: Now) {
+        let last = &mut self.last_fence;
+        self.spots.retain(|_, spot| {
+            spot.purge(now);
+            let is_used = spot.is_held() || !spot.queue.is_empty();
+            if !is_used {
+                *last = (*last).max(spot.fence());
+            }
+            is_used
+        });
+    }
+}

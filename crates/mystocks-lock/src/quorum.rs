@@ -1,0 +1,286 @@
+//! Locks on several independent servers, held when most of them say so.
+
+use std::fmt;
+use std::num::NonZeroU64;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use futures::future::{BoxFuture, FutureExt};
+use futures::stream::FuturesUnordered;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use crate::backend::{Acquire, Acquired, Keep, Kept, LockBackend, Release, Signal, Spot, Standing, State};
+use crate::error::{Error, ErrorKind};
+
+/// Keeps locks on several independent backends: one is held when a majority of all of them granted it (RedLock; Redis
+/// documentation, "Distributed locks with Redis").
+///
+/// It outlives the loss of a minority of the servers. It does not make a lock safe without a fence: what `docs/lock.md` says of
+/// pauses and clocks holds here as well. There is no queue: who waits looks again every 50 to 100 ms.
+///
+/// Servers that forget when they are restarted need [`RedisLocks::with_quarantine`](crate::RedisLocks::with_quarantine).
+#[derive(Clone)]
+pub struct QuorumLocks {
+    nodes: Arc<[Arc<dyn LockBackend>]>,
+    patience: Duration,
+}
+
+impl QuorumLocks {
+    /// Makes a quorum of `nodes`, each of which has to answer within `patience`: much less than the time to live, more than a
+    /// round trip.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for fewer than three nodes: two are no safer than one.
+    pub fn new(nodes: Vec<Arc<dyn LockBackend>>, patience: Duration) -> Result<Self, Error> {
+        if nodes.len() < 3 {
+            let count = nodes.len();
+            return Err(Error::new(
+                ErrorKind::InvalidArgument,
+                "make a quorum of",
+                format!("{count} servers"),
+            )
+            .with_detail("at least 3 are expected, and an odd number is best"));
+        }
+        Ok(Self { nodes: nodes.into(), patience })
+    }
+
+    fn majority(&self) -> usize {
+        self.nodes.len() / 2 + 1
+    }
+
+    /// Asks every node, and returns the answers as they come, with which node gave them; a slow one gives an error.
+    fn ask<'a, T: 'a>(
+        &'a self,
+        question: impl Fn(&'a dyn LockBackend) -> BoxFuture<'a, Result<T, Error>> + 'a,
+    ) -> FuturesUnordered<BoxFuture<'a, (usize, Result<T, Error>)>> {
+        let asked = self.nodes.iter().enumerate().map(|(n, node)| {
+            let answer = timeout(self.patience, question(&**node));
+            answer
+                .map(move |answer| {
+                    (n, answer.unwrap_or_else(|_| Err(crate::acquiring::no_answer("ask", "a server"))))
+                })
+                .boxed()
+        });
+        asked.collect()
+    }
+
+    /// Asks every node to acquire, until a majority has or none can be had any more.
+    async fn round(&self, want: &Acquire<'_>) -> Round {
+        let mut round = Round { granted: Vec::new(), busy: 0, trouble: None };
+        let mut answers = self.ask(|node| node.acquire(want));
+        while let Some((n, answer)) = answers.next().await {
+            match answer {
+                Ok(Acquired::Granted { fence }) => round.granted.push((n, fence)),
+                Ok(Acquired::Busy { .. }) => round.busy += 1,
+                Err(error) => round.trouble = Some(error),
+            }
+            let missing = self.majority().saturating_sub(round.granted.len());
+            if missing == 0 || answers.len() < missing {
+                break;
+            }
+        }
+        round
+    }
+
+    /// Gives back what was granted in vain, on every node: one that has not answered may have granted it too.
+    async fn take_back(&self, want: &Acquire<'_>, granted: usize) {
+        let waiter = want.place.map(|place| place.waiter);
+        let release = [Release { spot: want.spot, token: Some(want.token), waiter }];
+        let mut answers = self.ask(|node| node.release(&release));
+        // That sends it to all; only who granted it is waited for.
+        let first = answers.next().now_or_never().flatten();
+        let mut left =
+            granted - usize::from(matches!(first, Some((_, Ok(ref stood))) if stood == &[Standing::Held]));
+        while left > 0
+            && let Some((_, answer)) = answers.next().await
+        {
+            left -= usize::from(matches!(answer.as_deref(), Ok([Standing::Held])));
+        }
+    }
+}
+
+struct Round {
+    granted: Vec<(usize, Option<NonZeroU64>)>,
+    busy: usize,
+    trouble: Option<Error>,
+}
+
+#[async_trait]
+impl LockBackend for QuorumLocks {
+    async fn acquire(&self, want: &Acquire<'_>) -> Result<Acquired, Error> {
+        let want = Acquire { place: None, fair: false, ..*want };
+        let mut round = self.round(&want).await;
+        let mut fence = round.granted.iter().filter_map(|(_, fence)| *fence).max();
+        if round.granted.len() >= self.majority()
+            && let Some(greatest) = fence
+            && round.granted.iter().any(|(_, fence)| *fence != Some(greatest))
+        {
+            // The servers count for themselves. Every later majority has to know of the greatest of these.
+            round = self.round(&Acquire { fence: Some(greatest.get()), ..want }).await;
+            fence = round.granted.iter().filter_map(|(_, fence)| *fence).max();
+        }
+        if round.granted.len() >= self.majority() {
+            return Ok(Acquired::Granted { fence });
+        }
+        self.take_back(&want, round.granted.len()).await;
+        // Another holder needs a majority; where that cannot be, it is the servers that are missing.
+        match round.trouble {
+            Some(error) if round.busy < self.majority() => {
+                let held = round.granted.len();
+                Err(Error::new(ErrorKind::Unavailable, "acquire", want.spot.key)
+                    .with_detail(format!("{held} of {} servers granted it", self.nodes.len()))
+                    .with_source(error))
+            }
+            _ => Ok(Acquired::Busy { retry_after: None, queued: None }),
+        }
+    }
+
+    async fn keep(&self, leases: &[Keep<'_>]) -> Result<Vec<Kept>, Error> {
+        let mut votes = vec![Votes::default(); leases.len()];
+        let mut answers = self.ask(|node| node.keep(leases));
+        let mut trouble = None;
+        while let Some((_, answer)) = answers.next().await {
+            match answer {
+                Ok(kept) => votes.iter_mut().zip(kept).for_each(|(votes, kept)| votes.count(kept)),
+                Err(error) => trouble = Some(error),
+            }
+            if votes.iter().all(|votes| votes.held >= self.majority()) {
+                break;
+            }
+        }
+        // A majority of all, not of those that granted it at first: two majorities would not have to meet.
+        let decided =
+            |votes: &Votes| votes.held >= self.majority() || votes.lost(self.nodes.len(), self.majority());
+        match trouble {
+            Some(error) if !votes.iter().all(decided) => Err(error),
+            _ => Ok(votes.iter().map(|votes| votes.verdict(self.majority())).collect()),
+        }
+    }
+
+    async fn release(&self, releases: &[Release<'_>]) -> Result<Vec<Standing>, Error> {
+        let mut votes = vec![Votes::default(); releases.len()];
+        let mut answers = self.ask(|node| node.release(releases));
+        let (mut answered, mut trouble) = (0, None);
+        while let Some((_, answer)) = answers.next().await {
+            match answer {
+                Ok(stood) => {
+                    answered += 1;
+                    for (votes, standing) in votes.iter_mut().zip(stood) {
+                        votes.count(match standing {
+                            Standing::Held => Kept::Held,
+                            Standing::Gone => Kept::Gone,
+                            Standing::TakenOver => Kept::TakenOver,
+                        });
+                    }
+                }
+                Err(error) => trouble = Some(error),
+            }
+        }
+        match trouble {
+            Some(error) if answered < self.majority() => Err(error),
+            _ => Ok(votes
+                .iter()
+                .map(|votes| match votes.verdict(self.majority()) {
+                    Kept::Held => Standing::Held,
+                    Kept::TakenOver => Standing::TakenOver,
+                    _ => Standing::Gone,
+                })
+                .collect()),
+        }
+    }
+
+    async fn inspect(&self, spots: &[Spot<'_>]) -> Result<Vec<State>, Error> {
+        let mut seen: Vec<Vec<State>> = Vec::new();
+        let mut answers = self.ask(|node| node.inspect(spots));
+        let mut trouble = None;
+        while let Some((_, answer)) = answers.next().await {
+            match answer {
+                Ok(states) => seen.push(states),
+                Err(error) => trouble = Some(error),
+            }
+        }
+        match trouble {
+            Some(error) if seen.len() < self.majority() => Err(error),
+            _ => Ok((0..spots.len()).map(|n| self.agreed(&seen, n)).collect()),
+        }
+    }
+
+    async fn scan(&self, beginning: &str, cursor: Option<u64>) -> Result<(Vec<String>, Option<u64>), Error> {
+        // One server after the other; the cursor says which, and where in it.
+        let nodes = self.nodes.len() as u64;
+        let (node, at) = cursor.map_or((0, None), |cursor| (cursor % nodes, Some(cursor / nodes)));
+        let index = usize::try_from(node).unwrap_or_default();
+        let (keys, next) = self.nodes[index].scan(beginning, at.filter(|at| *at != 0)).await?;
+        let onwards = match next {
+            Some(at) => at.checked_mul(nodes).map(|at| at + node),
+            None => (node + 1 < nodes).then_some(node + 1),
+        };
+        Ok((keys, onwards))
+    }
+
+    fn listen(&self) -> mpsc::Receiver<Signal> {
+        let (to, signals) = mpsc::channel(1);
+        // Nobody is told anything here: who waits looks again by itself.
+        let _ = to.try_send(Signal::Up);
+        signals
+    }
+}
+
+impl QuorumLocks {
+    /// Returns the holders that a majority of the servers knows.
+    fn agreed(&self, seen: &[Vec<State>], spot: usize) -> State {
+        let all: Vec<_> =
+            seen.iter().filter_map(|states| states.get(spot)).flat_map(|state| &state.holders).collect();
+        let mut agreed = State::default();
+        for holder in &all {
+            let votes = all.iter().filter(|other| other.token == holder.token);
+            let is_new = agreed.holders.iter().all(|known| known.token != holder.token);
+            if is_new && votes.clone().count() >= self.majority() {
+                let newest = votes.max_by_key(|other| other.grant.as_ref().map(|grant| grant.fence));
+                agreed.holders.extend(newest.map(|newest| (**newest).clone()));
+            }
+        }
+        agreed
+    }
+}
+
+#[derive(Debug, Clone, Default)]
+struct Votes {
+    held: usize,
+    gone: usize,
+    taken: usize,
+}
+
+impl Votes {
+    fn count(&mut self, kept: Kept) {
+        match kept {
+            Kept::Held => self.held += 1,
+            Kept::TakenOver => self.taken += 1,
+            Kept::Gone | Kept::Waiting | Kept::First => self.gone += 1,
+        }
+    }
+
+    /// Returns whether a majority cannot hold it any more, whatever the others say.
+    fn lost(&self, nodes: usize, majority: usize) -> bool {
+        nodes - self.gone - self.taken < majority
+    }
+
+    fn verdict(&self, majority: usize) -> Kept {
+        if self.held >= majority {
+            Kept::Held
+        } else if self.taken >= majority {
+            Kept::TakenOver
+        } else {
+            Kept::Gone
+        }
+    }
+}
+
+impl fmt::Debug for QuorumLocks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QuorumLocks").field("nodes", &self.nodes).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,215 @@
+//! The locks in Redis.
+
+mod keeping;
+mod listening;
+mod names;
+mod reading;
+mod releasing;
+mod script;
+
+use std::time::Duration;
+
+use ::redis::cmd;
+use async_trait::async_trait;
+use mystocks_keys::{Channel, ChannelName, Keyspace, Sidecar};
+use mystocks_redis_core::{Call, ErrorKind as Cause, RedisManager, ScriptRun};
+use tokio::sync::mpsc;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use crate::backend::{
+    Acquire, Acquired, Keep, Kept, Kind, LockBackend, Release, Signal, Spot, Standing, State,
+};
+use crate::error::{Error, ErrorKind};
+use crate::redis::names::{Names, member};
+
+/// How many messages wait here before the subscription calls itself interrupted.
+const CAPACITY: usize = 4_096;
+/// How many keys one `SCAN` step looks at.
+const SCAN_COUNT: usize = 500;
+
+/// Keeps locks in Redis, for every process that uses the same server and database, the platform's Python side included.
+///
+/// One value is one process among those that wait: a channel of its own tells it whose turn it is. It is to be made within a
+/// tokio runtime; its task ends with [`RedisLocks::shutdown`] or with the value.
+#[derive(Debug)]
+pub struct RedisLocks {
+    manager: RedisManager,
+    node: String,
+    channel: Channel,
+    /// The channel without the node.
+    channels: String,
+    quarantine: Option<(Sidecar, Duration)>,
+    is_tracked: bool,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    _stop_with_the_value: DropGuard,
+}
+
+impl RedisLocks {
+    /// Makes the locks of one process on the connections of `manager`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] when the bus prefix of `keyspace` is so long that names under it pass the limit.
+    pub fn new(manager: RedisManager, keyspace: &Keyspace) -> Result<Self, Error> {
+        let node = format!("{:016x}", fastrand::u64(..));
+        let channel = keyspace.channel(ChannelName::LockFreed(&node)).map_err(|cause| {
+            Error::new(ErrorKind::InvalidArgument, "name the channel of", node.as_str()).with_source(cause)
+        })?;
+        let channels = channel.as_str().strip_suffix(node.as_str()).unwrap_or_default().to_owned();
+        let stop = CancellationToken::new();
+        let guard = stop.clone().drop_guard();
+        Ok(Self {
+            manager,
+            node,
+            channel,
+            channels,
+            quarantine: None,
+            is_tracked: false,
+            stop,
+            tasks: TaskTracker::new(),
+            _stop_with_the_value: guard,
+        })
+    }
+
+    /// Trusts the server only when it has run for `longest`, the longest time to live of any lock: before that it may have
+    /// forgotten a lock that is still held. For the servers of a quorum, whose restarts nobody else notices.
+    #[must_use]
+    pub fn with_quarantine(self, keyspace: &Keyspace, longest: Duration) -> Self {
+        Self { quarantine: Some((keyspace.lock_trusted(), longest)), ..self }
+    }
+
+    /// Ends what listens and waits until it has ended; the manager goes on.
+    pub async fn shutdown(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    fn waiter(&self, waiter: u64, kind: Kind) -> String {
+        format!("{}:{waiter}:{}", self.node, kind.share().weight)
+    }
+
+    fn call(&self) -> Call {
+        if self.is_tracked { Call::repeatable().tracked() } else { Call::repeatable() }
+    }
+
+    /// Acquires a lock as the Python side does: without a fence, a queue or a quarantine there is nothing else to do.
+    async fn acquire_plainly(&self, want: &Acquire<'_>) -> Result<Acquired, Error> {
+        let mut set = cmd("SET");
+        set.arg(want.spot.key).arg(want.token).arg("NX").arg("PX").arg(millis(want.ttl));
+        let done: Option<String> = self
+            .manager
+            .query(&set, Call::once())
+            .await
+            .map_err(|cause| error("acquire", want.spot.key, cause))?;
+        Ok(match done {
+            Some(_) => Acquired::Granted { fence: None },
+            None => Acquired::Busy { retry_after: None, queued: None },
+        })
+    }
+}
+
+#[async_trait]
+impl LockBackend for RedisLocks {
+    async fn acquire(&self, want: &Acquire<'_>) -> Result<Acquired, Error> {
+        let is_plain = want.fence.is_none() && want.place.is_none() && !want.fair;
+        if is_plain && want.spot.kind == Kind::Exclusive && self.quarantine.is_none() && !self.is_tracked {
+            return self.acquire_plainly(want).await;
+        }
+        let kind = want.spot.kind;
+        let names = Names::of(want.spot);
+        let mut keys = vec![names.spot(), names.fence.as_str(), names.queue.as_str(), names.waiters.as_str()];
+        let share = kind.share();
+        let waiter = want.place.map(|place| self.waiter(place.waiter, kind)).unwrap_or_default();
+        let texts = [
+            millis(want.ttl).to_string(),
+            share.of.to_string(),
+            want.fence.map(|floor| floor.to_string()).unwrap_or_default(),
+            want.place.map_or(0, |place| place.ticket).to_string(),
+            want.place.map_or(0, |place| millis(place.lease)).to_string(),
+            share.weight.to_string(),
+        ];
+        let [ttl, of, floor, ticket, lease, weight] = texts.each_ref().map(|text| text.as_bytes());
+        let token = member(kind, want.token);
+        let (fair, watch) = (flag(want.fair), flag(self.is_tracked));
+        let mut args = vec![token.as_bytes(), ttl, of, floor, self.node.as_bytes(), want.owner.as_bytes()];
+        args.extend([waiter.as_bytes(), ticket, lease, fair, watch, weight]);
+        let longest = self.quarantine.as_ref().map(|(_, longest)| millis(*longest).to_string());
+        if let (Some((mark, _)), Some(longest)) = (&self.quarantine, &longest) {
+            keys.push(mark.as_str());
+            args.push(longest.as_bytes());
+        }
+        let answer = self.manager.script(script::ACQUIRE.of(kind), &keys, &args, self.call()).await;
+        reading::acquired(want, answer.map_err(|cause| error("acquire", want.spot.key, cause))?)
+    }
+
+    async fn keep(&self, leases: &[Keep<'_>]) -> Result<Vec<Kept>, Error> {
+        let mut kept = vec![Kept::Gone; leases.len()];
+        self.keep_held(leases, &mut kept).await?;
+        self.keep_waiting(leases, &mut kept).await?;
+        Ok(kept)
+    }
+
+    async fn release(&self, releases: &[Release<'_>]) -> Result<Vec<Standing>, Error> {
+        let mut stood = vec![Standing::Gone; releases.len()];
+        for kinds in [script::Shape::Lock, script::Shape::Permits] {
+            let of_kind = |release: &Release<'_>| release.token.is_some() && kinds.fits(release.spot.kind);
+            let at: Vec<usize> = (0..releases.len()).filter(|&n| of_kind(&releases[n])).collect();
+            self.release_at(releases, &at, &mut stood, script::RELEASE.shape(kinds)).await?;
+        }
+        for (n, release) in releases.iter().enumerate().filter(|(_, release)| release.token.is_none()) {
+            stood[n] = self.force(release.spot).await?;
+        }
+        Ok(stood)
+    }
+
+    async fn inspect(&self, spots: &[Spot<'_>]) -> Result<Vec<State>, Error> {
+        let names: Vec<Names<'_>> = spots.iter().map(|spot| Names::of(*spot)).collect();
+        let keys: Vec<[&str; 3]> =
+            names.iter().map(|names| [names.spot(), names.fence.as_str(), names.waiters.as_str()]).collect();
+        let runs: Vec<_> = keys.iter().map(|keys| ScriptRun { keys, args: &[] }).collect();
+        let answers = self.manager.scripts(&script::INSPECT, &runs, Call::repeatable()).await;
+        let answers = answers.map_err(|cause| error("inspect", subject(spots), cause))?;
+        Ok(answers.into_iter().map(reading::state).collect())
+    }
+
+    async fn scan(&self, beginning: &str, cursor: Option<u64>) -> Result<(Vec<String>, Option<u64>), Error> {
+        let mut scan = cmd("SCAN");
+        scan.arg(cursor.unwrap_or(0)).arg("MATCH").arg(format!("{beginning}*"));
+        scan.arg("COUNT").arg(SCAN_COUNT).arg("TYPE").arg("string");
+        let found: Result<(u64, Vec<Vec<u8>>), _> = self.manager.query(&scan, Call::repeatable()).await;
+        let (next, keys) = found.map_err(|cause| error("list", beginning, cause))?;
+        let texts = keys.into_iter().filter_map(|key| String::from_utf8(key).ok());
+        Ok((texts.collect(), (next != 0).then_some(next)))
+    }
+
+    fn listen(&self) -> mpsc::Receiver<Signal> {
+        let (to, signals) = mpsc::channel(64);
+        let subscription = self.manager.subscribe(&[self.channel.as_str()], CAPACITY);
+        self.tasks.spawn(listening::listen(subscription, to, self.stop.clone()));
+        signals
+    }
+}
+
+fn flag(is_set: bool) -> &'static [u8] {
+    if is_set { b"1" } else { b"0" }
+}
+
+fn subject<'a>(spots: &[Spot<'a>]) -> &'a str {
+    spots.first().map_or("nothing", |spot| spot.key)
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Makes an error of ours out of one of the connections.
+fn error(operation: &'static str, key: &str, cause: mystocks_redis_core::Error) -> Error {
+    let kind = match cause.kind() {
+        Cause::Timeout => ErrorKind::Unknown,
+        Cause::Unavailable | Cause::Exhausted | Cause::Closed => ErrorKind::Unavailable,
+        _ => ErrorKind::Backend,
+    };
+    Error::new(kind, operation, key).with_source(cause)
+}

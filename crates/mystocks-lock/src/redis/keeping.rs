@@ -1,0 +1,97 @@
+//! Keeping what is held, and places in queues.
+
+use std::time::Duration;
+
+use mystocks_redis_core::{Call, ScriptRun};
+
+use super::names::{Names, member};
+use super::script::Shape;
+use super::{RedisLocks, error, millis, script};
+use crate::backend::{Keep, Kept, Kind, Spot};
+use crate::error::Error;
+
+/// How many keys one script renews.
+const BATCH: usize = 100;
+
+/// A spot, how long its places are kept, and who of this process waits there: at which index, and as what.
+type Queue<'a> = (Spot<'a>, Duration, Vec<(usize, String)>);
+
+impl RedisLocks {
+    pub(super) async fn keep_held(&self, leases: &[Keep<'_>], kept: &mut [Kept]) -> Result<(), Error> {
+        for shape in [Shape::Lock, Shape::Permits] {
+            let held: Vec<(usize, Spot<'_>, &str, Duration)> = leases
+                .iter()
+                .enumerate()
+                .filter_map(|(n, lease)| match *lease {
+                    Keep::Held { spot, token, ttl } if shape.fits(spot.kind) => Some((n, spot, token, ttl)),
+                    _ => None,
+                })
+                .collect();
+            for batch in held.chunks(BATCH) {
+                let names: Vec<Names<'_>> = batch.iter().map(|(_, spot, ..)| Names::of(*spot)).collect();
+                let keys: Vec<&str> = names.iter().map(Names::spot).collect();
+                let mut texts = vec![if self.is_tracked { "1" } else { "0" }.to_owned()];
+                for (_, spot, token, ttl) in batch {
+                    texts.extend([member(spot.kind, token), millis(*ttl).to_string()]);
+                }
+                let args: Vec<&[u8]> = texts.iter().map(String::as_bytes).collect();
+                let answer =
+                    self.manager.script::<Vec<i64>>(script::KEEP.shape(shape), &keys, &args, self.call());
+                let stood = answer.await.map_err(|cause| error("extend", batch[0].1.key, cause))?;
+                for ((n, ..), stood) in batch.iter().zip(stood) {
+                    kept[*n] = match stood {
+                        1 => Kept::Held,
+                        2 => Kept::TakenOver,
+                        _ => Kept::Gone,
+                    };
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn keep_waiting(&self, leases: &[Keep<'_>], kept: &mut [Kept]) -> Result<(), Error> {
+        let mut queues: Vec<Queue<'_>> = Vec::new();
+        for (n, lease) in leases.iter().enumerate() {
+            let Keep::Waiting { spot, waiter, lease } = *lease else { continue };
+            let member = self.waiter(waiter, spot.kind);
+            let of_spot = |queue: &&mut Queue<'_>| {
+                queue.0.key == spot.key
+                    && Shape::of(queue.0.kind) == Shape::of(spot.kind)
+                    && matches!(queue.0.kind, Kind::ReadWrite(_)) == matches!(spot.kind, Kind::ReadWrite(_))
+            };
+            match queues.iter_mut().find(of_spot) {
+                Some((_, least, members)) => {
+                    *least = lease.max(*least);
+                    members.push((n, member));
+                }
+                None => queues.push((spot, lease, vec![(n, member)])),
+            }
+        }
+        if queues.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<Names<'_>> = queues.iter().map(|(spot, ..)| Names::of(*spot)).collect();
+        let keys: Vec<[&str; 2]> =
+            names.iter().map(|names| [names.queue.as_str(), names.waiters.as_str()]).collect();
+        let leases: Vec<String> = queues.iter().map(|(_, lease, _)| millis(*lease).to_string()).collect();
+        let args = queues.iter().zip(&leases).map(|((_, _, members), lease)| {
+            let members = members.iter().map(|(_, member)| member.as_bytes());
+            std::iter::once(lease.as_bytes()).chain(members).collect::<Vec<_>>()
+        });
+        let args: Vec<_> = args.collect();
+        let runs: Vec<_> = keys.iter().zip(&args).map(|(keys, args)| ScriptRun { keys, args }).collect();
+        let answers = self.manager.scripts::<Vec<i64>>(&script::WAIT, &runs, Call::repeatable()).await;
+        let answers = answers.map_err(|cause| error("wait for", queues[0].0.key, cause))?;
+        for ((_, _, members), stand) in queues.iter().zip(answers) {
+            for ((n, _), stand) in members.iter().zip(stand) {
+                kept[*n] = match stand {
+                    1 => Kept::Waiting,
+                    2 => Kept::First,
+                    _ => Kept::Gone,
+                };
+            }
+        }
+        Ok(())
+    }
+}

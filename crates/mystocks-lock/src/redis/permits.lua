@@ -1,0 +1,52 @@
+-- Holders of permits: a sorted set of `token:weight`, with the end of each lease by the server's time in milliseconds.
+local function weight_in(member)
+  return tonumber(string.match(member, ':(%d+)$')) or 1
+end
+
+local function live(spot)
+  redis.call('ZREMRANGEBYSCORE', spot, '-inf', math.floor(clock() / 1000))
+  return redis.call('ZRANGE', spot, 0, -1)
+end
+
+local function room(spot, of)
+  local free = tonumber(of)
+  for _, member in ipairs(live(spot)) do free = free - weight_in(member) end
+  return free
+end
+
+local function lend(spot, member, ttl)
+  redis.call('ZADD', spot, string.format('%.0f', math.floor(clock() / 1000) + ttl), member)
+  if redis.call('PTTL', spot) < tonumber(ttl) then redis.call('PEXPIRE', spot, ttl) end
+end
+
+local function standing(spot, member)
+  local score = redis.call('ZSCORE', spot, member)
+  return score and tonumber(score) > math.floor(clock() / 1000) and 1 or 0
+end
+
+local function take(spot, member, ttl, of)
+  -- The answer to this very acquisition was lost, and it is asked again.
+  if standing(spot, member) == 0 and room(spot, of) < weight_in(member) then return false end
+  lend(spot, member, ttl)
+  return true
+end
+
+local function extend(spot, member, ttl)
+  local stood = standing(spot, member)
+  if stood == 1 then lend(spot, member, ttl) end
+  return stood
+end
+
+local function remove(spot, member)
+  local stood = standing(spot, member)
+  redis.call('ZREM', spot, member)
+  return stood
+end
+
+-- Milliseconds until something is free if nobody does anything, -1 for never.
+local function left(spot)
+  local first = redis.call('ZRANGE', spot, 0, 0, 'WITHSCORES')
+  if not first[2] then return -1 end
+  return math.max(0, tonumber(first[2]) - math.floor(clock() / 1000))
+end
+

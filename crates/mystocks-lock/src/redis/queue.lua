@@ -1,0 +1,50 @@
+-- Who waits: `queue` orders members `node:waiter:weight` by ticket, `waiters` has the end of each one's lease in milliseconds.
+local function part(member)
+  return tonumber(string.match(member, ':(%d+)$')) or 1
+end
+
+local function depart(queue, waiters, member)
+  redis.call('ZREM', queue, member)
+  redis.call('ZREM', waiters, member)
+end
+
+-- Removes everybody who was not heard of in time, in one pass; returns whether anybody is left.
+local function purge(queue, waiters)
+  if redis.call('EXISTS', queue) == 0 then return false end
+  local dead = redis.call('ZRANGEBYSCORE', waiters, '-inf', math.floor(clock() / 1000))
+  for _, member in ipairs(dead) do depart(queue, waiters, member) end
+  return true
+end
+
+-- Returns whether, when everybody before `member` has taken what they wait for, there is enough for it; a member that does not
+-- wait comes after all.
+local function may(queue, member, free)
+  local wanted = part(member)
+  local at = 0
+  while free >= wanted do
+    local ahead = redis.call('ZRANGE', queue, at, at)[1]
+    if not ahead or ahead == member then return true end
+    free = free - part(ahead)
+    at = at + 1
+  end
+  return false
+end
+
+-- Tells those at the head for whom there is enough that it is their turn. Whose process no longer listens is skipped: it loses
+-- its turn, and its place until it asks for it again.
+local function wake(queue, waiters, channel, free)
+  if not purge(queue, waiters) then return end
+  local at = 0
+  while true do
+    local member = redis.call('ZRANGE', queue, at, at)[1]
+    if not member or part(member) > free then return end
+    local heard = redis.pcall('PUBLISH', channel .. string.match(member, '^[^:]*'), member)
+    if heard == 0 then
+      depart(queue, waiters, member)
+    else
+      free = free - part(member)
+      at = at + 1
+    end
+  end
+end
+

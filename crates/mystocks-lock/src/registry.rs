@@ -1,0 +1,263 @@
+//! What this process holds and who waits in it, and when something is to be done about either.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::goal::Goal;
+use crate::hold::{Hold, LossReason};
+use crate::metric;
+use crate::token::Token;
+
+/// How often the places in queues are kept.
+pub(crate) const BEAT: Duration = Duration::from_millis(200);
+/// For how long a place is kept: who is not heard of for so long is taken for dead.
+pub(crate) const PLACE: Duration = Duration::from_millis(800);
+
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    inner: Mutex<Inner>,
+    /// The keeper has to look before it meant to.
+    pub(crate) sooner: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    holds: HashMap<u64, Entry>,
+    timeline: BTreeSet<(Instant, u64)>,
+    waiters: HashMap<u64, Arc<Waiter>>,
+    last: u64,
+    beat: Option<Instant>,
+    /// When the keeper means to look; `None` when it looks now, or never.
+    keeper: Option<Instant>,
+    is_closed: bool,
+}
+
+#[derive(Debug)]
+struct Entry {
+    hold: Arc<Hold>,
+    next: Instant,
+    is_renewing: bool,
+}
+
+/// Somebody who waits.
+#[derive(Debug)]
+pub(crate) struct Waiter {
+    pub(crate) id: u64,
+    pub(crate) goal: Arc<Goal>,
+    pub(crate) bell: Notify,
+    /// Whether it has a place, and looks after it.
+    pub(crate) is_queued: AtomicBool,
+    pub(crate) is_first: AtomicBool,
+}
+
+/// What is to be done now.
+#[derive(Debug, Default)]
+pub(crate) struct Due {
+    pub(crate) lost: Vec<Arc<Hold>>,
+    pub(crate) renew: Vec<Arc<Hold>>,
+    pub(crate) wait: Vec<Arc<Waiter>>,
+    pub(crate) next: Option<Instant>,
+}
+
+impl Registry {
+    /// Takes in that `goal` is held; `None` when the locker was shut down.
+    pub(crate) fn hold(&self, goal: &Arc<Goal>, token: Token, since: Instant) -> Option<Arc<Hold>> {
+        let mut inner = self.inner();
+        if inner.is_closed {
+            return None;
+        }
+        inner.last += 1;
+        let hold = Arc::new(Hold::new(inner.last, Arc::clone(goal), token, since));
+        let next = planned(&hold, since);
+        inner.holds.insert(hold.id, Entry { hold: Arc::clone(&hold), next, is_renewing: false });
+        inner.timeline.insert((next, hold.id));
+        let is_sooner = inner.keeper.is_none_or(|keeper| next < keeper);
+        drop(inner);
+        metric::held(goal.class, 1.0);
+        if is_sooner {
+            self.sooner.notify_one();
+        }
+        Some(hold)
+    }
+
+    /// Takes in that `hold` is no longer held: it is not renewed from now on. Returns whether it was until now.
+    pub(crate) fn end(&self, hold: &Hold) -> bool {
+        let was_held = self.inner().remove(hold.id);
+        if was_held {
+            metric::ended(hold.goal.class, hold.since.elapsed());
+        }
+        was_held
+    }
+
+    pub(crate) fn lose(&self, hold: &Hold, reason: LossReason) -> bool {
+        let was_held = self.end(hold);
+        if was_held {
+            hold.lose(reason);
+        }
+        was_held
+    }
+
+    /// Returns what is held with `token`.
+    pub(crate) fn with_token(&self, token: &str) -> Option<Arc<Hold>> {
+        let inner = self.inner();
+        let mut holds = inner.holds.values();
+        holds.find(|entry| entry.hold.token.as_str() == token).map(|entry| Arc::clone(&entry.hold))
+    }
+
+    /// Takes in that a renewal asked for at `asked` was granted.
+    pub(crate) fn renewed(&self, hold: &Hold, asked: Instant, ttl: Duration) {
+        let mut inner = self.inner();
+        if let Some(entry) = inner.holds.get(&hold.id) {
+            entry.hold.extend(asked, ttl);
+            let next = planned(hold, asked);
+            inner.plan(hold.id, next);
+            let is_sooner = inner.keeper.is_none_or(|keeper| next < keeper);
+            drop(inner);
+            if is_sooner {
+                self.sooner.notify_one();
+            }
+        }
+    }
+
+    /// Takes in that a renewal brought no answer: it is tried again soon, as long as there is time.
+    pub(crate) fn not_renewed(&self, hold: &Hold, now: Instant) {
+        let next = (now + hold.ttl() / 12).min(hold.valid_until());
+        self.inner().plan(hold.id, next);
+    }
+
+    /// Adds somebody who waits for `goal`.
+    pub(crate) fn wait(&self, goal: &Arc<Goal>) -> Arc<Waiter> {
+        let mut inner = self.inner();
+        inner.last += 1;
+        let waiter = Arc::new(Waiter {
+            id: inner.last,
+            goal: Arc::clone(goal),
+            bell: Notify::new(),
+            is_queued: AtomicBool::new(false),
+            is_first: AtomicBool::new(false),
+        });
+        inner.waiters.insert(waiter.id, Arc::clone(&waiter));
+        let begins = inner.beat.is_none();
+        if begins {
+            inner.beat = Some(Instant::now() + BEAT);
+        }
+        drop(inner);
+        metric::waiting(goal.class, 1.0);
+        if begins {
+            self.sooner.notify_one();
+        }
+        waiter
+    }
+
+    pub(crate) fn leave(&self, waiter: u64) {
+        if let Some(waiter) = self.inner().waiters.remove(&waiter) {
+            metric::waiting(waiter.goal.class, -1.0);
+        }
+    }
+
+    pub(crate) fn waiter(&self, id: u64) -> Option<Arc<Waiter>> {
+        self.inner().waiters.get(&id).cloned()
+    }
+
+    /// Returns what is to be done now, and when to ask again.
+    pub(crate) fn due(&self, now: Instant) -> Due {
+        let mut due = Due::default();
+        let mut guard = self.inner();
+        let inner = &mut *guard;
+        while let Some(&(at, id)) = inner.timeline.first()
+            && at <= now
+        {
+            inner.take(id, now, &mut due);
+        }
+        // Who is due soon comes along: one request then renews them all from now on.
+        if let Some(slack) = due.renew.first().map(|hold| slack(hold)) {
+            let soon: Vec<u64> = inner
+                .timeline
+                .range(..=(now + slack, u64::MAX))
+                .filter(|(at, id)| {
+                    inner.holds.get(id).is_some_and(|entry| {
+                        let hold = &entry.hold;
+                        hold.goal.is_renewed && !entry.is_renewing && *at - now <= self::slack(hold)
+                    })
+                })
+                .map(|(_, id)| *id)
+                .collect();
+            soon.into_iter().for_each(|id| inner.take(id, now, &mut due));
+        }
+        if inner.waiters.is_empty() {
+            inner.beat = None;
+        } else if inner.beat.is_some_and(|beat| beat <= now) {
+            let queued = inner.waiters.values().filter(|waiter| waiter.is_queued.load(Ordering::Acquire));
+            due.wait = queued.cloned().collect();
+            inner.beat = Some(now + BEAT);
+        }
+        let first = inner.timeline.first().map(|(at, _)| *at);
+        due.next = [first, inner.beat].into_iter().flatten().min();
+        inner.keeper = due.next;
+        due
+    }
+
+    /// Takes in nothing any more; returns all that is held.
+    pub(crate) fn close(&self) -> Vec<Arc<Hold>> {
+        let mut inner = self.inner();
+        inner.is_closed = true;
+        inner.waiters.values().for_each(|waiter| waiter.bell.notify_one());
+        inner.holds.values().map(|entry| Arc::clone(&entry.hold)).collect()
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn remove(&mut self, id: u64) -> bool {
+        let Some(entry) = self.holds.remove(&id) else { return false };
+        self.timeline.remove(&(entry.next, id));
+        true
+    }
+
+    fn plan(&mut self, id: u64, next: Instant) {
+        if let Some(entry) = self.holds.get_mut(&id) {
+            self.timeline.remove(&(entry.next, id));
+            entry.next = next;
+            entry.is_renewing = false;
+            self.timeline.insert((next, id));
+        }
+    }
+
+    /// Takes what is due off the timeline: to be renewed, or lost when there is no time left for that.
+    fn take(&mut self, id: u64, now: Instant, due: &mut Due) {
+        let Some(entry) = self.holds.get_mut(&id) else { return };
+        self.timeline.remove(&(entry.next, id));
+        let until = entry.hold.valid_until();
+        if until <= now {
+            due.lost.push(Arc::clone(&entry.hold));
+            // Whoever calls ends it; until then it is not due again.
+            entry.next = now + Duration::from_secs(3600);
+        } else {
+            entry.next = until;
+            if entry.hold.goal.is_renewed && !entry.is_renewing {
+                entry.is_renewing = true;
+                due.renew.push(Arc::clone(&entry.hold));
+            }
+        }
+        self.timeline.insert((entry.next, id));
+    }
+}
+
+/// When a hold whose time to live was asked for at `asked` has to be seen to.
+fn planned(hold: &Hold, asked: Instant) -> Instant {
+    let until = hold.valid_until();
+    if hold.goal.is_renewed { until.min(asked + hold.ttl() / 3) } else { until }
+}
+
+/// How much earlier than planned a renewal may come.
+fn slack(hold: &Hold) -> Duration {
+    hold.ttl() / 12
+}

@@ -1,0 +1,118 @@
+//! What all handles of one locker share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mystocks_keys::Keyspace;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::backend::LockBackend;
+use crate::goal::Goal;
+use crate::hold::LossReason;
+use crate::keeper::{Keeper, Return};
+use crate::registry::Registry;
+use crate::token::Token;
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) backend: Arc<dyn LockBackend>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) keyspace: Keyspace,
+    pub(crate) ttl: Duration,
+    /// Who this is, as JSON.
+    pub(crate) owner: String,
+    pub(crate) closed: CancellationToken,
+    tasks: TaskTracker,
+    /// The keeper ends when this is gone, and what it still has to do is done.
+    returns: std::sync::RwLock<Option<mpsc::UnboundedSender<Return>>>,
+}
+
+impl Shared {
+    pub(crate) fn start(
+        backend: Arc<dyn LockBackend>,
+        keyspace: Keyspace,
+        ttl: Duration,
+        owner: String,
+    ) -> Arc<Self> {
+        let (returns, given) = mpsc::unbounded_channel();
+        let registry = Arc::new(Registry::default());
+        let tasks = TaskTracker::new();
+        tasks.spawn(Keeper::new(&backend, &registry, given).run());
+        let closed = CancellationToken::new();
+        let returns = std::sync::RwLock::new(Some(returns));
+        Arc::new(Self { backend, registry, keyspace, ttl, owner, closed, tasks, returns })
+    }
+
+    /// Hands something to the keeper to be given back; never waits, and works outside a runtime.
+    pub(crate) fn give_back(&self, given: Return) {
+        let returns = self.returns.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(returns) = &*returns {
+            // Without a keeper, whose runtime is gone, it ends with its time to live.
+            let _ = returns.send(given);
+        }
+    }
+
+    pub(crate) async fn shutdown(&self) {
+        self.closed.cancel();
+        for hold in self.registry.close() {
+            if self.registry.lose(&hold, LossReason::Shutdown) {
+                let until = hold.valid_until();
+                let (goal, token) = (Arc::clone(&hold.goal), hold.token.clone());
+                self.give_back(Return { goal, token, waiter: None, is_uncertain: false, until });
+            }
+        }
+        *self.returns.write().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+/// What has to be given back, unless somebody says otherwise before this is dropped.
+#[derive(Debug)]
+pub(crate) struct Debt {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) goal: Arc<Goal>,
+    pub(crate) token: Token,
+    pub(crate) waiter: Option<u64>,
+    pub(crate) is_uncertain: bool,
+    pub(crate) is_due: bool,
+}
+
+impl Debt {
+    pub(crate) fn new(shared: &Arc<Shared>, goal: &Arc<Goal>, token: Token) -> Self {
+        let (shared, goal) = (Arc::clone(shared), Arc::clone(goal));
+        Self { shared, goal, token, waiter: None, is_uncertain: false, is_due: true }
+    }
+
+    /// Says that there is nothing to be given back.
+    pub(crate) fn settle(&mut self) {
+        self.is_due = false;
+        self.leave();
+    }
+
+    /// Says that nobody waits any more.
+    pub(crate) fn leave(&mut self) {
+        if let Some(waiter) = self.waiter.take() {
+            self.shared.registry.leave(waiter);
+        }
+    }
+}
+
+impl Drop for Debt {
+    fn drop(&mut self) {
+        let waiter = self.waiter;
+        self.leave();
+        if self.is_due {
+            self.shared.give_back(Return {
+                goal: Arc::clone(&self.goal),
+                token: self.token.clone(),
+                waiter,
+                is_uncertain: self.is_uncertain,
+                until: Instant::now() + self.goal.ttl,
+            });
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! What the tests of the front run on.
+
+use std::time::Duration;
+
+use mystocks_config::{LockSettings, RedisSettings};
+use mystocks_lock::{Keyspace, Locker, MemoryLocks, RedisLocks};
+use mystocks_redis_core::RedisManager;
+use mystocks_testkit::RedisServer;
+
+pub(crate) fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+pub(crate) fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// A server, and what connects to it.
+pub(crate) struct World {
+    pub(crate) server: RedisServer,
+}
+
+impl World {
+    pub(crate) async fn start() -> Self {
+        Self { server: RedisServer::start().await }
+    }
+
+    /// Makes the locker of one more process.
+    pub(crate) async fn locker(&self) -> Locker {
+        redis_locker(&self.server.url()).await
+    }
+}
+
+pub(crate) async fn connect(url: &str) -> RedisManager {
+    RedisManager::start(&RedisSettings::from_url(url).unwrap()).await.unwrap()
+}
+
+pub(crate) async fn redis_locker(url: &str) -> Locker {
+    let keyspace = Keyspace::default();
+    let locks = RedisLocks::new(connect(url).await, &keyspace).unwrap();
+    Locker::new(locks, &LockSettings::default(), &keyspace)
+}
+
+pub(crate) fn memory_locker(locks: &MemoryLocks) -> Locker {
+    Locker::new(locks.process(), &LockSettings::default(), &Keyspace::default())
+}
