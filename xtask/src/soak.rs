@@ -25,7 +25,7 @@ struct Soak {
     redis: bool,
 }
 
-const SOAKS: [Soak; 4] = [
+const SOAKS: [Soak; 5] = [
     Soak {
         name: "fuzz",
         package: "mystocks-cache",
@@ -59,6 +59,15 @@ const SOAKS: [Soak; 4] = [
         test: "soak",
         feature: Some("soak"),
         only: "cache",
+        length: (MINUTES, 10),
+        redis: true,
+    },
+    Soak {
+        name: "lock",
+        package: "mystocks-tests",
+        test: "locks",
+        feature: None,
+        only: "register::stale_writes_are_refused",
         length: (MINUTES, 10),
         redis: true,
     },

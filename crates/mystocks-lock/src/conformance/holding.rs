@@ -128,12 +128,12 @@ pub async fn answers_come_as_many_as_asked_in_that_order(fleet: &Fleet) {
     let leases: Vec<Keep<'_>> =
         keys.iter().map(|key| Keep::Held { spot: lock(key), token: "t", ttl: MINUTE }).collect();
     let kept = fleet.here.keep(&leases).await;
-    let expected = |n: usize| if n % 2 == 0 { Kept::Held } else { Kept::Gone };
+    let expected = |n: usize| if n.is_multiple_of(2) { Kept::Held } else { Kept::Gone };
     assert!(kept.is_ok_and(|kept| kept == (0..250).map(expected).collect::<Vec<_>>()));
     let releases: Vec<Release<'_>> =
         keys.iter().map(|key| Release { spot: lock(key), token: Some("t"), waiter: None }).collect();
     let stood = fleet.here.release(&releases).await;
-    let expected = |n: usize| if n % 2 == 0 { Standing::Held } else { Standing::Gone };
+    let expected = |n: usize| if n.is_multiple_of(2) { Standing::Held } else { Standing::Gone };
     assert!(stood.is_ok_and(|stood| stood == (0..250).map(expected).collect::<Vec<_>>()));
     assert!(fleet.here.keep(&[]).await.is_ok_and(|kept| kept.is_empty()));
     assert!(fleet.here.release(&[]).await.is_ok_and(|stood| stood.is_empty()));

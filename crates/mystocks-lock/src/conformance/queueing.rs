@@ -15,11 +15,7 @@ pub async fn fair_is_who_came_before(fleet: &Fleet) {
     let first = line_up(&fleet.there, queued(spot, "u", 1)).await;
     let second = line_up(&fleet.here, queued(spot, "v", 1)).await;
     assert!(first.is_first && !second.is_first && first.ticket < second.ticket);
-    assert_eq!(
-        line_up(&fleet.there, queued(spot, "u", 1)).await.is_first,
-        true,
-        "asking again keeps the place"
-    );
+    assert_eq!(line_up(&fleet.there, queued(spot, "u", 1)).await, first, "asking again keeps the place");
     give(&fleet.here, spot, "t").await;
     assert!(!line_up(&fleet.here, queued(spot, "v", 1)).await.is_first);
     assert!(

@@ -1,6 +1,7 @@
 //! The front, on memory and on a real server.
 
 #![expect(clippy::unwrap_used, reason = "tests may panic")]
+#![expect(clippy::print_stdout, reason = "faults print their seed")]
 
 mod world;
 

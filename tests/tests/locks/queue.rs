@@ -1,0 +1,88 @@
+//! Twenty processes wait, and half of them die or stand still.
+
+use std::time::Duration;
+
+use mystocks_testkit::{RedisServer, eventually};
+use tokio::time::Instant;
+
+use crate::child::{Child, Order, order, say};
+use crate::{connect, locker, millis};
+
+const WAITING: usize = 20;
+/// One lease of a place, and what the check allows for.
+const SOON: Duration = Duration::from_millis(1_100);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_dead_hold_nobody_up() {
+    match order() {
+        Some(order) => wait(order).await,
+        None => serve("queue::the_dead_hold_nobody_up", async |child| child.kill().await).await,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_stands_still_holds_nobody_up_for_long() {
+    match order() {
+        Some(order) => wait(order).await,
+        None => {
+            serve("queue::who_stands_still_holds_nobody_up_for_long", async |child| {
+                child.signal("STOP").await
+            })
+            .await
+        }
+    }
+}
+
+async fn serve(test: &str, end: impl AsyncFn(&mut Child)) {
+    let server = RedisServer::start().await;
+    let (locker, watch) = (locker(&server.url()).await, connect(&server.url()).await);
+    let first = locker.try_lock("report").await.unwrap().unwrap();
+    let mut children = Vec::new();
+    for n in 0..WAITING {
+        let order = Order { url: server.url(), resource: String::new(), name: format!("p{n}"), seed: 0 };
+        children.push(Child::start(test, &order));
+        eventually("it waits", Duration::from_secs(30), async || {
+            locker.info("report").await.unwrap().unwrap().waiters == n as u64 + 1
+        })
+        .await;
+    }
+    let (ended, alive) = children.split_at_mut(WAITING / 2);
+    for child in &mut *ended {
+        end(child).await;
+    }
+    let released = Instant::now();
+    first.release().await.unwrap();
+    let held: String = alive[0].said().await;
+    let after = released.elapsed();
+    println!("{held} holds it {after:?} after the release");
+    assert!(after <= SOON, "{after:?}");
+    for child in &mut alive[1..] {
+        let held: String = child.said().await;
+        assert_eq!(held, child.name, "in order");
+    }
+    for child in &mut *alive {
+        let released: String = child.said().await;
+        assert_eq!(released, "released");
+    }
+    for child in ended.iter_mut().chain(alive) {
+        child.kill().await;
+    }
+    let keys = async || {
+        let keys: Vec<String> = watch
+            .query(mystocks_redis_core::redis::cmd("KEYS").arg("*"), mystocks_redis_core::Call::repeatable())
+            .await
+            .unwrap();
+        keys.into_iter().filter(|key| !key.ends_with(":fence")).count()
+    };
+    eventually("nothing is left", Duration::from_secs(40), async || keys().await == 0).await;
+}
+
+async fn wait(order: Order) {
+    let locker = locker(&order.url).await;
+    let guard = locker.lock_fair("report", Duration::from_secs(100)).await.unwrap().unwrap();
+    say(&order.name);
+    tokio::time::sleep(millis(20)).await;
+    guard.release().await.unwrap();
+    say(&"released");
+    std::future::pending::<()>().await;
+}
