@@ -20,10 +20,11 @@ pub trait LockBackend: Debug + Send + Sync + 'static {
     /// Takes what is asked for if it is free, and else, when a [`Place`] is asked for too, takes or keeps a place in the queue.
     ///
     /// # Behavior
-    /// - Asked again with the token that holds it, it answers as before and sets the time to live anew: an acquisition whose
-    ///   answer was lost can be repeated.
+    /// - Asked again with the token that holds it, it grants it again, with no smaller fence, and sets the time to live anew: an
+    ///   acquisition whose answer was lost can be repeated. So can one that got a place.
     /// - The fence is greater than every one granted before for this spot, also when all data was lost in between.
     /// - Who is granted has no place in the queue any more.
+    /// - Whose process does not [`listen`](Self::listen) when its turn comes is passed over, and loses its place.
     ///
     /// # Cancel safety
     /// Dropping the future leaves it open whether it was granted; [`release`](Self::release) takes both back.

@@ -30,6 +30,8 @@
 
 mod acquiring;
 mod backend;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod error;
 mod goal;
 mod guard;

@@ -108,6 +108,11 @@ impl Spot {
         self.fence = self.fence.max(last);
     }
 
+    pub(super) fn ticket(&self, node: u64, waiter: u64) -> Option<u64> {
+        let mut places = self.queue.iter();
+        places.find(|(_, place)| (place.node, place.waiter) == (node, waiter)).map(|(ticket, _)| *ticket)
+    }
+
     pub(super) fn depart(&mut self, node: u64, waiter: u64) {
         self.queue.retain(|_, place| (place.node, place.waiter) != (node, waiter));
     }

@@ -45,10 +45,11 @@ impl Locks {
             return Acquired::Granted { fence };
         }
         let queued = want.place.map(|place| {
+            let known = spot.ticket(node, place.waiter);
             spot.depart(node, place.waiter);
             let next = spot.queue.last_key_value().map_or(1, |(last, _)| last + 1);
             let drawn = u64::try_from(now.wall.as_micros()).unwrap_or(u64::MAX).max(next);
-            let ticket = if place.ticket == 0 { drawn } else { place.ticket };
+            let ticket = if place.ticket == 0 { known.unwrap_or(drawn) } else { place.ticket };
             let until = now.at + place.lease;
             let weight = share.weight;
             spot.queue.insert(ticket, Waiter { node, waiter: place.waiter, weight, until });
@@ -61,13 +62,13 @@ impl Locks {
 
     pub(super) fn keep(&mut self, node: u64, lease: &Keep<'_>, now: Now) -> Kept {
         match *lease {
-            Keep::Held { spot, token, ttl } => {
-                let spot = self.spot(spot, now);
+            Keep::Held { spot: place, token, ttl } => {
+                let spot = self.spot(place, now);
                 if let Some(held) = spot.holds(token) {
                     held.extend(ttl, now);
                     return Kept::Held;
                 }
-                if spot.is_held() { Kept::TakenOver } else { Kept::Gone }
+                if spot.is_held() && place.kind == Kind::Exclusive { Kept::TakenOver } else { Kept::Gone }
             }
             Keep::Waiting { spot, waiter, lease } => {
                 let spot = self.spot(spot, now);

@@ -29,8 +29,10 @@ if waiter == '' then return {0, '0', 0, left(spot)} end
 local ticket, lease = ARGV[8], tonumber(ARGV[9])
 local now = clock()
 if ticket == '0' then
+  -- The answer to this very request was lost, and it is asked again.
+  local known = redis.call('ZSCORE', queue, waiter)
   local last = redis.call('ZRANGE', queue, -1, -1, 'WITHSCORES')[2]
-  ticket = string.format('%.0f', math.max(now, (tonumber(last) or 0) + 1))
+  ticket = string.format('%.0f', known or math.max(now, (tonumber(last) or 0) + 1))
 end
 redis.call('ZADD', queue, ticket, waiter)
 redis.call('ZADD', waiters, string.format('%.0f', math.floor(now / 1000) + lease), waiter)

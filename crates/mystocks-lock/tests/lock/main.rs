@@ -5,3 +5,8 @@
 mod world;
 
 mod basics;
+mod hygiene;
+mod loss;
+mod quorum;
+mod strangers;
+mod waiting;

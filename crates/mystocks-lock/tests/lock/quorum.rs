@@ -1,0 +1,279 @@
+//! Five servers, of which most have to agree.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::future::join_all;
+use mystocks_config::LockSettings;
+use mystocks_lock::{
+    Acquire, Acquired, Error, ErrorKind, Keep, Kept, Keyspace, Kind, LockBackend, Locker, LossReason,
+    MemoryLocks, QuorumLocks, RedisLocks, Release, Released, Resource, Signal, Spot, Standing, State,
+};
+use mystocks_redis_core::redis::cmd;
+use mystocks_redis_core::{Call, RedisManager};
+use mystocks_testkit::{RedisServer, eventually};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::hygiene::leftovers;
+use crate::world::{connect, millis, secs};
+
+const PATIENCE: Duration = Duration::from_millis(300);
+
+struct Five {
+    servers: Vec<RedisServer>,
+    quarantine: Option<Duration>,
+}
+
+impl Five {
+    async fn start(quarantine: Option<Duration>) -> Self {
+        Self { servers: join_all((0..5).map(|_| RedisServer::start())).await, quarantine }
+    }
+
+    async fn locker(&self) -> Locker {
+        let keyspace = Keyspace::default();
+        let mut nodes: Vec<Arc<dyn LockBackend>> = Vec::new();
+        for server in &self.servers {
+            let locks = RedisLocks::new(connect(&server.url()).await, &keyspace).unwrap();
+            nodes.push(match self.quarantine {
+                Some(longest) => Arc::new(locks.with_quarantine(&keyspace, longest)),
+                None => Arc::new(locks),
+            });
+        }
+        let quorum = QuorumLocks::new(nodes, PATIENCE).unwrap();
+        Locker::new(quorum, &LockSettings::default(), &keyspace)
+    }
+
+    async fn watches(&self) -> Vec<RedisManager> {
+        join_all(self.servers.iter().map(async |server| connect(&server.url()).await)).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_of_many_holds_it_and_fences_grow() {
+    let five = Five::start(None).await;
+    let (here, there) = (five.locker().await, five.locker().await);
+    let mut last = None;
+    for turn in 0..100 {
+        let locker = if turn % 2 == 0 { &here } else { &there };
+        let guard = locker.lock("report", secs(20)).await.unwrap().unwrap();
+        assert!(guard.fence() > last, "turn {turn}");
+        last = guard.fence();
+        assert!(here.try_lock("report").await.unwrap().is_none());
+        assert_eq!(guard.release().await.unwrap(), Released::Released);
+    }
+    let guard = here.try_lock("report").await.unwrap().unwrap();
+    let info = there.info("report").await.unwrap().unwrap();
+    assert_eq!(info.fence, guard.fence().map(u64::from));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_minority_may_stand_still_and_a_majority_may_not() {
+    let five = Five::start(None).await;
+    let locker = five.locker().await;
+    let cycle = async || {
+        let guard = locker.try_lock("report").await.unwrap().unwrap();
+        guard.release().await.unwrap()
+    };
+    assert_eq!(cycle().await, Released::Released);
+    for down in 0..2 {
+        five.servers[down].pause();
+        for _ in 0..3 {
+            let taken = Instant::now();
+            let guard = locker.try_lock("report").await.unwrap().unwrap();
+            assert!(taken.elapsed() < PATIENCE, "{down} stand still: it waits for nobody who does");
+            assert_eq!(guard.release().await.unwrap(), Released::Released);
+        }
+    }
+    five.servers[2].pause();
+    let asked = Instant::now();
+    let error = locker.try_lock("report").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.to_string().contains("of 5 servers"), "{error}");
+    assert!(asked.elapsed() < PATIENCE * 3, "{:?}", asked.elapsed());
+    for server in &five.servers[3..] {
+        let watch = connect(&server.url()).await;
+        eventually("the others keep nothing", secs(20), async || leftovers(&watch).await.is_empty()).await;
+    }
+    for server in &five.servers {
+        server.resume();
+    }
+    eventually("it works again", secs(30), async || {
+        matches!(locker.lock("report", secs(5)).await, Ok(Some(_)))
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_two_of_five_still_know_is_lost() {
+    let five = Five::start(None).await;
+    let locker = five.locker().await;
+    let guard = locker.try_lock(Resource::new("report").ttl(millis(1_500))).await.unwrap().unwrap();
+    let watches = five.watches().await;
+    let held = async |n: usize| {
+        let key = "mystocks:lock:report";
+        watches[n].query::<bool>(cmd("EXISTS").arg(key), Call::repeatable()).await.unwrap()
+    };
+    eventually("all five know", secs(10), async || join_all((0..5).map(held)).await.iter().all(|held| *held))
+        .await;
+    for watch in &watches[..2] {
+        let _: () = watch.query(&cmd("FLUSHALL"), Call::once()).await.unwrap();
+    }
+    sleep(millis(1_200)).await;
+    assert!(guard.is_valid(), "three of five are enough");
+    let _: () = watches[2].query(&cmd("FLUSHALL"), Call::once()).await.unwrap();
+    let reason = timeout(secs(10), guard.lost()).await.unwrap();
+    assert!(matches!(reason, LossReason::Gone | LossReason::Expired), "{reason:?}");
+}
+
+/// Has two of five servers restarted, empty, while a lock is held, and returns how often somebody else got it then.
+async fn granted_twice(quarantine: Option<Duration>, trials: usize) -> usize {
+    let mut five = Five::start(quarantine).await;
+    let ttl = secs(2);
+    sleep(quarantine.map_or(Duration::ZERO, |longest| longest + secs(2))).await;
+    let (here, there) = (five.locker().await, five.locker().await);
+    let mut twice = 0;
+    for _ in 0..trials {
+        let resource = || Resource::new("report").ttl(ttl).without_renewal();
+        // Three of five hold it.
+        for server in &five.servers[3..] {
+            server.pause();
+        }
+        let guard = here.lock(resource(), secs(30)).await.unwrap().unwrap();
+        for server in &five.servers[3..] {
+            server.resume();
+        }
+        // What the two that stood still were asked for is taken back, as if it had never reached them.
+        let watches = five.watches().await;
+        for watch in &watches[3..] {
+            eventually("it answers", secs(10), async || {
+                watch.query::<i64>(cmd("DEL").arg("mystocks:lock:report"), Call::once()).await.is_ok()
+            })
+            .await;
+        }
+        five.servers[0].restart().await;
+        while guard.is_valid() {
+            if let Ok(Some(_second)) = there.try_lock(resource()).await {
+                twice += usize::from(guard.is_valid());
+                break;
+            }
+        }
+        drop(guard);
+        sleep(quarantine.map_or(Duration::ZERO, |longest| longest + secs(2))).await;
+    }
+    twice
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restarted_server_is_not_trusted_until_what_it_forgot_has_ended() {
+    assert_eq!(granted_twice(Some(secs(2)), 2).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_the_quarantine_it_is_granted_twice() {
+    assert_eq!(granted_twice(None, 2).await, 2, "what the quarantine is for");
+}
+
+#[tokio::test]
+async fn two_servers_are_no_quorum() {
+    let nodes = (0..2).map(|_| Arc::new(MemoryLocks::new()) as Arc<dyn LockBackend>).collect();
+    let error = QuorumLocks::new(nodes, PATIENCE).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    assert!(error.to_string().contains("at least 3"), "{error}");
+}
+
+/// A server that can be down.
+#[derive(Debug)]
+struct Node {
+    locks: MemoryLocks,
+    is_down: Arc<AtomicBool>,
+}
+
+impl Node {
+    fn up(&self) -> Result<&MemoryLocks, Error> {
+        match self.is_down.load(Ordering::Relaxed) {
+            true => Err(Error::new(ErrorKind::Unavailable, "reach", "a server that is down")),
+            false => Ok(&self.locks),
+        }
+    }
+}
+
+#[async_trait]
+impl LockBackend for Node {
+    async fn acquire(&self, want: &Acquire<'_>) -> Result<Acquired, Error> {
+        self.up()?.acquire(want).await
+    }
+    async fn keep(&self, leases: &[Keep<'_>]) -> Result<Vec<Kept>, Error> {
+        self.up()?.keep(leases).await
+    }
+    async fn release(&self, releases: &[Release<'_>]) -> Result<Vec<Standing>, Error> {
+        self.up()?.release(releases).await
+    }
+    async fn inspect(&self, spots: &[Spot<'_>]) -> Result<Vec<State>, Error> {
+        self.up()?.inspect(spots).await
+    }
+    async fn scan(&self, beginning: &str, cursor: Option<u64>) -> Result<(Vec<String>, Option<u64>), Error> {
+        self.up()?.scan(beginning, cursor).await
+    }
+    fn listen(&self) -> mpsc::Receiver<Signal> {
+        self.locks.listen()
+    }
+}
+
+/// Five servers in memory, their switches, and a locker on all of them.
+fn switched() -> (Vec<Arc<AtomicBool>>, Vec<MemoryLocks>, Locker) {
+    let worlds: Vec<MemoryLocks> = (0..5).map(|_| MemoryLocks::new()).collect();
+    let switches: Vec<Arc<AtomicBool>> = (0..5).map(|_| Arc::default()).collect();
+    let nodes = worlds.iter().zip(&switches).map(|(locks, is_down)| {
+        Arc::new(Node { locks: locks.process(), is_down: Arc::clone(is_down) }) as Arc<dyn LockBackend>
+    });
+    let quorum = QuorumLocks::new(nodes.collect(), PATIENCE).unwrap();
+    (switches, worlds, Locker::new(quorum, &LockSettings::default(), &Keyspace::default()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn fences_grow_whatever_each_server_counts() {
+    let (switches, worlds, locker) = switched();
+    // One of them is ten hours ahead.
+    let ahead = worlds[4].process();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let raised = Acquire {
+        spot: Spot { key: "mystocks:lock:report", kind: Kind::Exclusive },
+        token: "ahead",
+        ttl: secs(1),
+        fence: Some(u64::try_from(now.as_micros()).unwrap() + 36_000_000_000),
+        owner: "{}",
+        fair: false,
+        place: None,
+    };
+    ahead.acquire(&raised).await.unwrap();
+    sleep(secs(2)).await;
+    let mut last = None;
+    // Every majority of three of the five: the greatest fence of one is known to the next.
+    for turn in 0..100_usize {
+        for (n, switch) in switches.iter().enumerate() {
+            switch.store((turn * 3 + n) % 5 < 2, Ordering::Relaxed);
+        }
+        let guard = locker.try_lock("report").await.unwrap().unwrap();
+        assert!(guard.fence() > last, "turn {turn}: {:?} after {last:?}", guard.fence());
+        last = guard.fence();
+        guard.release().await.unwrap();
+        // What was held by a server that is down now, and could not be released, ends.
+        sleep(secs(40)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_extension_needs_a_majority_of_all() {
+    let (switches, _, locker) = switched();
+    for switch in &switches[3..] {
+        switch.store(true, Ordering::Relaxed);
+    }
+    let guard = locker.try_lock("report").await.unwrap().unwrap();
+    // Two of the three that granted it: a majority of those, and not of all.
+    switches[0].store(true, Ordering::Relaxed);
+    assert_eq!(guard.extend(secs(30)).await.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(guard.lost().await, LossReason::Expired);
+}
