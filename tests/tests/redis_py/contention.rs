@@ -72,13 +72,13 @@ async fn run(python: &'static str, rust: &'static str, time: Duration) -> (Ledge
 
 fn figures(side: &str, mut waits: Vec<f64>) -> String {
     waits.sort_by(f64::total_cmp);
-    let at = |part: f64| waits[((waits.len() - 1) as f64 * part) as usize];
+    let at = |percent: usize| waits[(waits.len() - 1) * percent / 100];
     format!(
         "{side}: {} turns; waited p50 {:.1} ms, p99 {:.1} ms, at most {:.1} ms",
         waits.len(),
-        at(0.5),
-        at(0.99),
-        at(1.0)
+        at(50),
+        at(99),
+        at(100)
     )
 }
 
