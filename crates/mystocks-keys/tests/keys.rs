@@ -53,6 +53,38 @@ fn sidecars_hold_the_whole_key_in_braces() {
     assert_eq!(key.queue().as_str(), "{mystocks:lock:nightly}:queue");
     assert_eq!(Sidecar::lease_of(key.as_str()), key.lease());
     assert_eq!(Sidecar::queue_of(key.as_str()), key.queue());
+    assert_eq!(Sidecar::fence_of(key.as_str()), key.fence());
+    assert_eq!(Sidecar::waiters_of(key.as_str()).as_str(), "{mystocks:lock:nightly}:waiters");
+}
+
+#[test]
+fn what_is_shared_has_sidecars_in_the_same_slot() {
+    let key = Keyspace::default().lock("nightly").unwrap();
+    let (permits, shared) = (Sidecar::permits_of(key.as_str()), Sidecar::shared_of(key.as_str()));
+    assert_eq!(permits.as_str(), "{mystocks:lock:nightly}:permits");
+    assert_eq!(permits.fence().as_str(), "{mystocks:lock:nightly}:permits:fence");
+    assert_eq!(permits.queue().as_str(), "{mystocks:lock:nightly}:permits:queue");
+    assert_eq!(permits.waiters().as_str(), "{mystocks:lock:nightly}:permits:waiters");
+    assert_eq!(shared.as_str(), "{mystocks:lock:nightly}:shared");
+    assert_eq!(shared.fence().as_str(), "{mystocks:lock:nightly}:shared:fence");
+    assert_eq!(shared.queue().as_str(), "{mystocks:lock:nightly}:shared:queue");
+    assert_eq!(shared.waiters().as_str(), "{mystocks:lock:nightly}:shared:waiters");
+}
+
+#[test]
+fn locks_are_found_by_the_beginning_of_their_resource() {
+    let keys = Keyspace::default();
+    assert_eq!(keys.locks("").unwrap().as_str(), "mystocks:lock:*");
+    assert_eq!(keys.locks("task:batch:").unwrap().as_str(), "mystocks:lock:task:batch:*");
+    assert_eq!(keys.locks("task:ba").unwrap().as_str(), "mystocks:lock:task:ba*");
+    for refused in ["*", "a::", ":a", "a{", "a?"] {
+        assert!(keys.locks(refused).is_err(), "{refused}");
+    }
+    assert!(keys.locks(&"x".repeat(512)).is_err(), "no lock has such a name");
+    let key = keys.lock_task("b-17").unwrap();
+    assert_eq!(keys.resource_of(key.as_str()), Some("task:batch:b-17"));
+    assert_eq!(keys.resource_of("mystocks:indicator:x"), None);
+    assert_eq!(keys.lock_trusted().as_str(), "{mystocks:lock:}:trusted");
 }
 
 #[test]
@@ -69,6 +101,9 @@ fn channels() {
         (ChannelName::Market, "events:market"),
         (ChannelName::MarketOf("600519.SH"), "events:market:600519.SH"),
         (ChannelName::System, "events:system"),
+        (ChannelName::CacheInvalidated, "cache:invalidated"),
+        (ChannelName::CacheFreed("00ff"), "cache:freed:00ff"),
+        (ChannelName::LockFreed("00ff"), "lock:freed:00ff"),
     ] {
         let channel = keys.channel(name).unwrap();
         assert_eq!(channel.as_str(), format!("mystocks:{expected}"));
@@ -76,6 +111,7 @@ fn channels() {
         assert_eq!(keys.channel_of(channel.as_str()), Some(channel.clone()));
         assert_eq!(keys.channel_named(expected), Ok(channel));
     }
+    assert!(keys.channel(ChannelName::LockFreed("a:b")).is_err(), "a node is one segment");
     assert_eq!(keys.channel_of("other:events:tasks"), None);
     assert_eq!(keys.channel_of("mystocks:"), None);
 }

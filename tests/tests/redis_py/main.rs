@@ -1,7 +1,10 @@
-//! A redis-py client and the shared cache on the same keys, both directions: `cargo xtask integration --only redis-py`.
+//! A redis-py client and ours on the same keys and locks, both directions: `cargo xtask integration --only redis-py`.
 #![expect(clippy::print_stdout, reason = "a story prints its figures")]
 #![expect(clippy::unwrap_used, reason = "what surrounds the tests may panic as they do")]
 
+mod contention;
+mod ledger;
+mod locks;
 mod peer;
 mod tracked;
 

@@ -52,6 +52,11 @@ impl Peer {
         self.ask(verb, words, None).to_deserialize().unwrap()
     }
 
+    /// Ends the process as a crash does: nothing of its own is given back.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("the peer is ours to kill");
+    }
+
     fn send(&mut self, verb: &str, arguments: impl Iterator<Item = Json>) -> Json {
         let request = Json::Array([Json::from(verb)].into_iter().chain(arguments).collect());
         let requests = self.requests.as_mut().expect("the peer is asked while it is held");
