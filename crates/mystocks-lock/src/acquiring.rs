@@ -135,7 +135,7 @@ fn want(debt: &Debt, place: Option<Place>, fair: bool) -> Acquire<'_> {
         token: debt.token.as_str(),
         ttl: goal.ttl,
         fence: goal.is_fenced.then_some(0),
-        owner: &debt.shared.owner,
+        owner: &goal.owner,
         fair,
         place,
     }

@@ -100,7 +100,7 @@ pub struct Acquire<'a> {
     pub ttl: Duration,
     /// What the fence is at least; `None` for no fence.
     pub fence: Option<u64>,
-    /// Who asks, for [`Holder::owner`]; kept together with the fence.
+    /// Who asks, for [`Grant::owner`]; kept together with the fence.
     pub owner: &'a str,
     /// Whether those who wait in the queue come first, all of them or those before the own place.
     pub fair: bool,

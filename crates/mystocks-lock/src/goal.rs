@@ -1,5 +1,6 @@
 //! What exactly somebody wants to hold, checked.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use mystocks_keys::Key;
@@ -16,6 +17,8 @@ pub(crate) struct Goal {
     pub(crate) class: &'static str,
     pub(crate) is_renewed: bool,
     pub(crate) is_fenced: bool,
+    /// Who asks for it, as JSON.
+    pub(crate) owner: Arc<str>,
 }
 
 impl Goal {

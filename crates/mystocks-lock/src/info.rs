@@ -35,27 +35,26 @@ pub struct Owner {
     pub host: String,
     /// The process id.
     pub pid: u32,
-    /// The program's name.
+    /// What the locker was told to be called ([`Locker::with_owner`](crate::Locker::with_owner)); else empty.
     #[serde(rename = "owner")]
     pub name: String,
 }
 
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (process {} on {})", self.name, self.pid, self.host)
+        let Self { host, pid, name } = self;
+        if name.is_empty() {
+            return write!(f, "process {pid} on {host}");
+        }
+        write!(f, "{name} (process {pid} on {host})")
     }
 }
 
 /// Returns who this process is, as JSON.
-pub(crate) fn owner() -> String {
-    let program = std::env::current_exe().ok();
-    let name = program.as_deref().and_then(|path| path.file_stem()).unwrap_or_default();
-    let owner = Owner {
-        host: gethostname::gethostname().to_string_lossy().into_owned(),
-        pid: std::process::id(),
-        name: name.to_string_lossy().into_owned(),
-    };
-    serde_json::to_string(&owner).unwrap_or_default()
+pub(crate) fn owner(name: &str) -> Arc<str> {
+    let host = gethostname::gethostname().to_string_lossy().into_owned();
+    let owner = Owner { host, pid: std::process::id(), name: name.to_owned() };
+    serde_json::to_string(&owner).unwrap_or_default().into()
 }
 
 /// Returns what is known of a lock in `state`; `None` when nobody holds it.

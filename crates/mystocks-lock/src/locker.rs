@@ -26,6 +26,8 @@ use crate::token::Token;
 #[derive(Debug, Clone)]
 pub struct Locker {
     shared: Arc<Shared>,
+    /// Who holds what is locked with this handle, as JSON.
+    owner: Arc<str>,
 }
 
 /// What the work under [`Locker::with_lock`] may know of the lock it holds.
@@ -52,8 +54,8 @@ impl Locker {
             tracing::warn!("REDIS_ENABLE_LOCK is off: locks exclude within this process only");
             Arc::new(crate::memory::MemoryLocks::new())
         };
-        let shared = Shared::start(backend, keyspace.clone(), settings.default_timeout, info::owner());
-        Self { shared }
+        let shared = Shared::start(backend, keyspace.clone(), settings.default_timeout);
+        Self { shared, owner: info::owner("") }
     }
 
     /// Makes a locker in memory, with the default prefixes and times.
@@ -62,6 +64,12 @@ impl Locker {
     /// Outside a tokio runtime.
     pub fn memory() -> Self {
         Self::new(crate::memory::MemoryLocks::new(), &LockSettings::default(), &Keyspace::default())
+    }
+
+    /// Returns a handle whose locks are said to be held by `name`, beside the host and the process that are always told.
+    #[must_use]
+    pub fn with_owner(self, name: &str) -> Self {
+        Self { owner: info::owner(name), ..self }
     }
 
     /// Locks `resource` if nobody holds it; `None` when somebody does.
@@ -219,7 +227,7 @@ impl Locker {
         let fence = before.as_ref().and_then(|info| info.fence);
         tracing::warn!(
             target: "mystocks_lock::audit",
-            resource = goal.name, why, by = self.shared.owner, holder, fence,
+            resource = goal.name, why, by = &*self.owner, holder, fence,
             "a lock was released by force"
         );
         Ok(before)
@@ -333,6 +341,7 @@ impl Locker {
             class: resource.class_name(),
             is_renewed: resource.is_renewed(),
             is_fenced: resource.is_fenced(),
+            owner: Arc::clone(&self.owner),
         }))
     }
 

@@ -22,8 +22,6 @@ pub(crate) struct Shared {
     pub(crate) registry: Arc<Registry>,
     pub(crate) keyspace: Keyspace,
     pub(crate) ttl: Duration,
-    /// Who this is, as JSON.
-    pub(crate) owner: String,
     pub(crate) closed: CancellationToken,
     tasks: TaskTracker,
     /// The keeper ends when this is gone, and what it still has to do is done.
@@ -31,19 +29,14 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn start(
-        backend: Arc<dyn LockBackend>,
-        keyspace: Keyspace,
-        ttl: Duration,
-        owner: String,
-    ) -> Arc<Self> {
+    pub(crate) fn start(backend: Arc<dyn LockBackend>, keyspace: Keyspace, ttl: Duration) -> Arc<Self> {
         let (returns, given) = mpsc::unbounded_channel();
         let registry = Arc::new(Registry::default());
         let tasks = TaskTracker::new();
         tasks.spawn(Keeper::new(&backend, &registry, given).run());
         let closed = CancellationToken::new();
         let returns = std::sync::RwLock::new(Some(returns));
-        Arc::new(Self { backend, registry, keyspace, ttl, owner, closed, tasks, returns })
+        Arc::new(Self { backend, registry, keyspace, ttl, closed, tasks, returns })
     }
 
     /// Hands something to the keeper to be given back; never waits, and works outside a runtime.

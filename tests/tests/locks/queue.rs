@@ -26,9 +26,9 @@ async fn who_stands_still_holds_nobody_up_for_long() {
         Some(order) => wait(order).await,
         None => {
             serve("queue::who_stands_still_holds_nobody_up_for_long", async |child| {
-                child.signal("STOP").await
+                child.signal("STOP").await;
             })
-            .await
+            .await;
         }
     }
 }

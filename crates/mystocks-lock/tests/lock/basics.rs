@@ -115,6 +115,7 @@ async fn a_guard_is_handed_over(here: Locker, there: Locker) {
 }
 
 async fn what_is_held_is_told(here: Locker, there: Locker) {
+    let here = here.with_owner("nightly \"quoted\" job");
     let task = here.batch_task_lock("b-17").unwrap();
     let update = here.resource_update_lock("portfolio", "42").unwrap();
     let guard = here.try_lock(&task).await.unwrap().unwrap();
@@ -125,7 +126,7 @@ async fn what_is_held_is_told(here: Locker, there: Locker) {
     let info = there.info(&task).await.unwrap().unwrap();
     let owner = info.owner.as_ref().unwrap();
     assert_eq!((owner.pid, info.fence), (std::process::id(), guard.fence().map(u64::from)));
-    assert!(!owner.host.is_empty() && owner.name.starts_with("lock-"), "{owner}");
+    assert!(!owner.host.is_empty() && owner.name == "nightly \"quoted\" job", "{owner}");
     let ttl = info.ttl.unwrap();
     assert!(ttl <= secs(3600) && ttl > secs(3590));
     let age = std::time::SystemTime::now().duration_since(info.acquired_at.unwrap());

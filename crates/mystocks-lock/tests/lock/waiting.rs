@@ -24,15 +24,17 @@ async fn in_order(lockers: Vec<Locker>) {
         let first = lockers[0].try_lock("report").await.unwrap().unwrap();
         let held = Arc::new(Mutex::new(Vec::new()));
         let tasks = TaskTracker::new();
-        for n in 0..50_u64 {
-            let (locker, held) = (lockers[n as usize % lockers.len()].clone(), Arc::clone(&held));
+        for n in 0..50_usize {
+            let (locker, held) = (lockers[n % lockers.len()].clone(), Arc::clone(&held));
             tasks.spawn(async move {
                 let guard = locker.lock_fair("report", secs(60)).await.unwrap().unwrap();
                 held.lock().unwrap().push(n);
                 guard.release().await.unwrap();
             });
-            eventually("it has its place", secs(20), async || waiters(&lockers[0], "report").await == n + 1)
-                .await;
+            eventually("it has its place", secs(20), async || {
+                waiters(&lockers[0], "report").await == n as u64 + 1
+            })
+            .await;
         }
         drop(first);
         tasks.close();
