@@ -250,4 +250,8 @@ pub enum Signal {
     Turn(u64),
     /// What was held with this token was taken away.
     Taken(String),
+    /// The lock with this whole key was written or removed by somebody else.
+    Touched(String),
+    /// Any lock may have been.
+    AllTouched,
 }

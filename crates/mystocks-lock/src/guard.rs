@@ -155,9 +155,13 @@ impl LockGuard {
         let ttl = crate::ttl::checked(ttl, &self.hold.goal.name)?;
         let asked = Instant::now();
         let keep = Keep::Held { spot: self.hold.goal.spot(), token: self.hold.token.as_str(), ttl };
+        let registry = &self.debt.shared.registry;
+        if asked + crate::ttl::reliable(ttl) < self.hold.valid_until() {
+            // Without an answer it may be held for the shorter time.
+            registry.renewed(&self.hold, asked, ttl);
+        }
         let kept = self.debt.shared.backend.keep(&[keep]).await?;
         let extended = Extended::of(kept.first());
-        let registry = &self.debt.shared.registry;
         match extended {
             Extended::Extended => registry.renewed(&self.hold, asked, ttl),
             Extended::AlreadyExpired => drop(registry.lose(&self.hold, LossReason::Gone)),

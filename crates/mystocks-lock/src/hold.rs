@@ -86,6 +86,12 @@ impl Hold {
         self.since + Duration::from_nanos(self.valid_for.load(Ordering::Acquire))
     }
 
+    /// When it is to be renewed: after a third of its time to live.
+    pub(crate) fn renewal_due(&self) -> Instant {
+        let ttl = self.ttl();
+        self.valid_until() - crate::ttl::reliable(ttl) + ttl / 3
+    }
+
     pub(crate) fn is_valid(&self) -> bool {
         !self.lost.is_cancelled() && Instant::now() < self.valid_until()
     }

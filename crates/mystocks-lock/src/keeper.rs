@@ -240,6 +240,8 @@ impl Keeper {
                     waiter.bell.notify_one();
                 }
             }
+            Signal::Touched(key) => self.registry.hurry(Some(&key)),
+            Signal::AllTouched => self.registry.hurry(None),
             Signal::Taken(token) => {
                 if let Some(hold) = self.registry.with_token(&token) {
                     self.registry.lose(&hold, LossReason::Forced);

@@ -113,14 +113,14 @@ impl LockBackend for QuorumLocks {
     async fn acquire(&self, want: &Acquire<'_>) -> Result<Acquired, Error> {
         let want = Acquire { place: None, fair: false, ..*want };
         let mut round = self.round(&want).await;
-        let mut fence = round.granted.iter().filter_map(|(_, fence)| *fence).max();
+        let fence = round.granted.iter().filter_map(|(_, fence)| *fence).max();
         if round.granted.len() >= self.majority()
             && let Some(greatest) = fence
             && round.granted.iter().any(|(_, fence)| *fence != Some(greatest))
         {
-            // The servers count for themselves. Every later majority has to know of the greatest of these.
+            // The servers count for themselves. Every later majority has to know of the greatest of these; what one of them may
+            // have drawn beyond it, only that one knows.
             round = self.round(&Acquire { fence: Some(greatest.get()), ..want }).await;
-            fence = round.granted.iter().filter_map(|(_, fence)| *fence).max();
         }
         if round.granted.len() >= self.majority() {
             return Ok(Acquired::Granted { fence });
@@ -239,8 +239,10 @@ impl QuorumLocks {
             let votes = all.iter().filter(|other| other.token == holder.token);
             let is_new = agreed.holders.iter().all(|known| known.token != holder.token);
             if is_new && votes.clone().count() >= self.majority() {
-                let newest = votes.max_by_key(|other| other.grant.as_ref().map(|grant| grant.fence));
-                agreed.holders.extend(newest.map(|newest| (**newest).clone()));
+                // The greatest fence that a majority knows: one server may have drawn a greater one for itself.
+                let mut votes: Vec<_> = votes.collect();
+                votes.sort_by_key(|vote| std::cmp::Reverse(vote.grant.as_ref().map(|grant| grant.fence)));
+                agreed.holders.extend(votes.get(self.majority() - 1).map(|vote| (**vote).clone()));
             }
         }
         agreed

@@ -7,12 +7,13 @@ mod reading;
 mod releasing;
 mod script;
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use ::redis::cmd;
 use async_trait::async_trait;
 use mystocks_keys::{Channel, ChannelName, Keyspace, Sidecar};
-use mystocks_redis_core::{Call, ErrorKind as Cause, RedisManager, ScriptRun};
+use mystocks_redis_core::{Call, ErrorKind as Cause, RedisManager, ScriptRun, Tracking};
 use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
@@ -41,6 +42,8 @@ pub struct RedisLocks {
     channels: String,
     quarantine: Option<(Sidecar, Duration)>,
     is_tracked: bool,
+    /// Until somebody listens.
+    tracking: Mutex<Option<Tracking>>,
     stop: CancellationToken,
     tasks: TaskTracker,
     _stop_with_the_value: DropGuard,
@@ -66,10 +69,24 @@ impl RedisLocks {
             channels,
             quarantine: None,
             is_tracked: false,
+            tracking: Mutex::new(None),
             stop,
             tasks: TaskTracker::new(),
             _stop_with_the_value: guard,
         })
+    }
+
+    /// Makes the locks of one process whose server watches every lock that it holds: what somebody else does to one of them is
+    /// found at once, and not only when it is renewed.
+    ///
+    /// `manager` and `tracking` are of [`RedisManager::start_tracked`]. Locks that are not renewed, semaphores and read-write locks
+    /// are not watched.
+    ///
+    /// # Errors
+    /// As [`RedisLocks::new`].
+    pub fn tracked(manager: RedisManager, tracking: Tracking, keyspace: &Keyspace) -> Result<Self, Error> {
+        let locks = Self::new(manager, keyspace)?;
+        Ok(Self { is_tracked: true, tracking: Mutex::new(Some(tracking)), ..locks })
     }
 
     /// Trusts the server only when it has run for `longest`, the longest time to live of any lock: before that it may have
@@ -90,8 +107,13 @@ impl RedisLocks {
         format!("{}:{waiter}:{}", self.node, kind.share().weight)
     }
 
-    fn call(&self) -> Call {
-        if self.is_tracked { Call::repeatable().tracked() } else { Call::repeatable() }
+    /// Returns whether the server watches spots of this kind: those that only their holder writes.
+    fn watches(&self, kind: Kind) -> bool {
+        self.is_tracked && kind == Kind::Exclusive
+    }
+
+    fn call(&self, kind: Kind) -> Call {
+        if self.watches(kind) { Call::repeatable().tracked() } else { Call::repeatable() }
     }
 
     /// Acquires a lock as the Python side does: without a fence, a queue or a quarantine there is nothing else to do.
@@ -132,15 +154,13 @@ impl LockBackend for RedisLocks {
         ];
         let [ttl, of, floor, ticket, lease, weight] = texts.each_ref().map(|text| text.as_bytes());
         let token = member(kind, want.token);
-        let (fair, watch) = (flag(want.fair), flag(self.is_tracked));
+        let (fair, watch) = (flag(want.fair), flag(self.watches(kind)));
         let mut args = vec![token.as_bytes(), ttl, of, floor, self.node.as_bytes(), want.owner.as_bytes()];
         args.extend([waiter.as_bytes(), ticket, lease, fair, watch, weight]);
         let longest = self.quarantine.as_ref().map(|(_, longest)| millis(*longest).to_string());
-        if let (Some((mark, _)), Some(longest)) = (&self.quarantine, &longest) {
-            keys.push(mark.as_str());
-            args.push(longest.as_bytes());
-        }
-        let answer = self.manager.script(script::ACQUIRE.of(kind), &keys, &args, self.call()).await;
+        keys.extend(self.quarantine.as_ref().map(|(mark, _)| mark.as_str()));
+        args.extend([longest.as_deref().unwrap_or_default().as_bytes(), self.channels.as_bytes()]);
+        let answer = self.manager.script(script::ACQUIRE.of(kind), &keys, &args, self.call(kind)).await;
         reading::acquired(want, answer.map_err(|cause| error("acquire", want.spot.key, cause))?)
     }
 
@@ -187,7 +207,8 @@ impl LockBackend for RedisLocks {
     fn listen(&self) -> mpsc::Receiver<Signal> {
         let (to, signals) = mpsc::channel(64);
         let subscription = self.manager.subscribe(&[self.channel.as_str()], CAPACITY);
-        self.tasks.spawn(listening::listen(subscription, to, self.stop.clone()));
+        let tracking = self.tracking.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.tasks.spawn(listening::listen(subscription, tracking, to, self.stop.clone()));
         signals
     }
 }

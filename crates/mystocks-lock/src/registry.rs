@@ -73,7 +73,7 @@ impl Registry {
         }
         inner.last += 1;
         let hold = Arc::new(Hold::new(inner.last, Arc::clone(goal), token, since));
-        let next = planned(&hold, since);
+        let next = planned(&hold);
         inner.holds.insert(hold.id, Entry { hold: Arc::clone(&hold), next, is_renewing: false });
         inner.timeline.insert((next, hold.id));
         let is_sooner = inner.keeper.is_none_or(|keeper| next < keeper);
@@ -109,12 +109,21 @@ impl Registry {
         holds.find(|entry| entry.hold.token.as_str() == token).map(|entry| Arc::clone(&entry.hold))
     }
 
+    /// Has what is held of `key`, or all, renewed now: that tells whether it still is.
+    pub(crate) fn hurry(&self, key: Option<&str>) {
+        let mut inner = self.inner();
+        let concerns = |entry: &&Entry| key.is_none_or(|key| entry.hold.goal.key.as_str() == key);
+        let ids: Vec<u64> = inner.holds.values().filter(concerns).map(|entry| entry.hold.id).collect();
+        let now = Instant::now();
+        ids.into_iter().for_each(|id| inner.plan(id, now));
+    }
+
     /// Takes in that a renewal asked for at `asked` was granted.
     pub(crate) fn renewed(&self, hold: &Hold, asked: Instant, ttl: Duration) {
         let mut inner = self.inner();
         if let Some(entry) = inner.holds.get(&hold.id) {
             entry.hold.extend(asked, ttl);
-            let next = planned(hold, asked);
+            let next = planned(hold);
             inner.plan(hold.id, next);
             let is_sooner = inner.keeper.is_none_or(|keeper| next < keeper);
             drop(inner);
@@ -251,10 +260,10 @@ impl Inner {
     }
 }
 
-/// When a hold whose time to live was asked for at `asked` has to be seen to.
-fn planned(hold: &Hold, asked: Instant) -> Instant {
+/// When a hold has to be seen to.
+fn planned(hold: &Hold) -> Instant {
     let until = hold.valid_until();
-    if hold.goal.is_renewed { until.min(asked + hold.ttl() / 3) } else { until }
+    if hold.goal.is_renewed { until.min(hold.renewal_due()) } else { until }
 }
 
 /// How much earlier than planned a renewal may come.

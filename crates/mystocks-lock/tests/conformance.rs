@@ -70,6 +70,23 @@ mod redis {
         queue_conformance!(fleet().await);
     }
 
+    /// `RedisLocks::tracked`.
+    mod tracked {
+        use super::*;
+
+        async fn tracked(server: &RedisServer) -> RedisLocks {
+            let settings = RedisSettings::from_url(&server.url()).unwrap();
+            let (manager, tracking) = RedisManager::start_tracked(&settings).await.unwrap();
+            RedisLocks::tracked(manager, tracking, &Keyspace::default()).unwrap()
+        }
+
+        async fn fleet() -> Fleet {
+            let server = RedisServer::start().await;
+            Fleet::new(tracked(&server).await, tracked(&server).await).keeping(server)
+        }
+        lock_conformance!(fleet().await);
+    }
+
     mod quorum {
         use super::*;
 

@@ -61,6 +61,19 @@ impl Spot {
         free >= share.weight
     }
 
+    /// Returns those at the head of the queue for whom there is enough, as node and waiter.
+    pub(super) fn turns(&self, of: u32) -> Vec<(u64, u64)> {
+        let mut free = self.room(of);
+        let fits = |place: &&Waiter| match free.checked_sub(place.weight) {
+            Some(rest) => {
+                free = rest;
+                true
+            }
+            None => false,
+        };
+        self.queue.values().take_while(fits).map(|place| (place.node, place.waiter)).collect()
+    }
+
     pub(super) fn holds(&mut self, token: &str) -> Option<&mut Held> {
         self.held.iter_mut().find(|held| held.token == token)
     }

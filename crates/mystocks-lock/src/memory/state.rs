@@ -42,6 +42,9 @@ impl Locks {
                 spot.depart(node, waiter);
             }
             let fence = want.fence.and_then(|floor| spot.grant(want, floor, now).try_into().ok());
+            // What ended by itself nobody has told: who took some of it tells the next.
+            let turns = spot.turns(share.of);
+            turns.into_iter().for_each(|(node, waiter)| self.tell(node, &Signal::Turn(waiter)));
             return Acquired::Granted { fence };
         }
         let queued = want.place.map(|place| {
@@ -96,15 +99,8 @@ impl Locks {
             (true, true) if release.spot.kind == Kind::Exclusive => Standing::TakenOver,
             (true, _) => Standing::Gone,
         };
-        let mut free = spot.room(of);
-        let mut turns = Vec::new();
-        for place in spot.queue.values() {
-            if place.weight > free {
-                break;
-            }
-            free -= place.weight;
-            turns.push((place.node, Signal::Turn(place.waiter)));
-        }
+        let turns = spot.turns(of).into_iter().map(|(node, waiter)| (node, Signal::Turn(waiter)));
+        let mut turns: Vec<_> = turns.collect();
         if release.token.is_none() {
             turns.extend(removed.into_iter().map(|held| (held.node, Signal::Taken(held.token))));
         }

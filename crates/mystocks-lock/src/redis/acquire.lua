@@ -1,7 +1,7 @@
 -- KEYS: spot, fence, queue, waiters; for a server that is one of a quorum also the mark that it is trusted.
 -- ARGV: token, milliseconds, what there is of it, the least fence ('' for none), node, owner, who waits ('' for nobody), ticket,
 -- milliseconds of the place, 1 to come after who waits, 1 to have the spot watched, weight; for a quorum how long the longest
--- time to live is.
+-- time to live is, else ''; channel without the node.
 -- Answers {1, fence, 0, 0} when granted, else {0, ticket, 1 when first, milliseconds until something may change (-1 unknown)}, or {2, '0', 0,
 -- milliseconds} when the server is not to be trusted yet.
 local spot, fence, queue, waiters = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -18,7 +18,12 @@ local member = waiter ~= '' and waiter or ':' .. ARGV[12]
 local holds = is_queue and fair and standing(spot, token) == 1
 local granted = (not is_queue or not fair or holds or may(queue, member, room(spot, of))) and take(spot, token, ttl, of)
 if granted then
-  if is_queue and waiter ~= '' then depart(queue, waiters, waiter) end
+  if is_queue and waiter ~= '' then
+    depart(queue, waiters, waiter)
+    -- What ended by itself nobody has told: who took some of it tells the next.
+    local free = room(spot, of)
+    if free > 0 then wake(queue, waiters, ARGV[14], free) end
+  end
   local drawn = ARGV[4] ~= '' and grant(fence, token, ttl, ARGV[4], ARGV[5], ARGV[6]) or '0'
   -- Writing a key ends its watching, for the writer too; only reading begins it.
   if ARGV[11] == '1' then redis.call('EXISTS', spot) end

@@ -30,13 +30,17 @@ impl RedisLocks {
             for batch in held.chunks(BATCH) {
                 let names: Vec<Names<'_>> = batch.iter().map(|(_, spot, ..)| Names::of(*spot)).collect();
                 let keys: Vec<&str> = names.iter().map(Names::spot).collect();
-                let mut texts = vec![if self.is_tracked { "1" } else { "0" }.to_owned()];
+                let mut texts = vec![if self.watches(batch[0].1.kind) { "1" } else { "0" }.to_owned()];
                 for (_, spot, token, ttl) in batch {
                     texts.extend([member(spot.kind, token), millis(*ttl).to_string()]);
                 }
                 let args: Vec<&[u8]> = texts.iter().map(String::as_bytes).collect();
-                let answer =
-                    self.manager.script::<Vec<i64>>(script::KEEP.shape(shape), &keys, &args, self.call());
+                let answer = self.manager.script::<Vec<i64>>(
+                    script::KEEP.shape(shape),
+                    &keys,
+                    &args,
+                    self.call(batch[0].1.kind),
+                );
                 let stood = answer.await.map_err(|cause| error("extend", batch[0].1.key, cause))?;
                 for ((n, ..), stood) in batch.iter().zip(stood) {
                     kept[*n] = match stood {

@@ -1,14 +1,16 @@
 //! What a process hears on its channel.
 
-use mystocks_redis_core::{Event, Subscription};
+use futures::future::join;
+use mystocks_redis_core::{Event, Subscription, Touched, Tracking};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::backend::Signal;
 
-/// Hands the events of `subscription` on until the receiver is dropped or `stop`.
+/// Hands the events of `subscription` and `tracking` on until the receiver is dropped or `stop`.
 pub(super) async fn listen(
     mut subscription: Subscription,
+    tracking: Option<Tracking>,
     to: mpsc::Sender<Signal>,
     stop: CancellationToken,
 ) {
@@ -30,7 +32,31 @@ pub(super) async fn listen(
     tokio::select! {
         () = stop.cancelled() => {}
         () = to.closed() => {}
-        () = handing => {}
+        ((), ()) = join(handing, watch(tracking, &to)) => {}
+    }
+}
+
+async fn watch(tracking: Option<Tracking>, to: &mpsc::Sender<Signal>) {
+    let Some(mut tracking) = tracking else { return };
+    let mut is_first = true;
+    while let Some(touched) = tracking.next().await {
+        let signals = match touched {
+            Touched::Keys(keys) => {
+                // A key that is no text is none of ours.
+                let texts = keys.into_iter().filter_map(|key| String::from_utf8(key.to_vec()).ok());
+                texts.map(Signal::Touched).collect()
+            }
+            // Nothing was held before the first connection.
+            Touched::Up if std::mem::take(&mut is_first) => Vec::new(),
+            // What was written while nothing was watched, nobody tells.
+            Touched::Up | Touched::All => vec![Signal::AllTouched],
+            Touched::Down => Vec::new(),
+        };
+        for signal in signals {
+            if to.send(signal).await.is_err() {
+                return;
+            }
+        }
     }
 }
 

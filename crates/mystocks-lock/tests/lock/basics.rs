@@ -1,5 +1,6 @@
 //! Taking, holding, extending, releasing, handing over.
 
+use futures::future::join_all;
 use mystocks_lock::{
     ErrorKind, Extended, LockGuard, Locker, LossReason, MemoryLocks, Released, Resource, Token,
 };
@@ -45,6 +46,7 @@ on_both! {
     a_lock_lives_as_long_as_it_is_renewed
     work_under_a_lost_lock_is_ended
     shutdown_leaves_nothing
+    what_ended_by_itself_goes_to_all_who_wait
 }
 
 async fn one_holds_and_others_do_not(here: Locker, there: Locker) {
@@ -250,4 +252,18 @@ async fn shutdown_leaves_nothing(here: Locker, there: Locker) {
     assert_eq!(here.try_lock("three").await.unwrap_err().kind(), ErrorKind::Closed);
     assert_eq!(there.list("").await.unwrap(), []);
     assert!(there.try_lock("one").await.unwrap().is_some());
+}
+
+/// Permits of holders that died: all of them go at once to who waits, and not one after the other.
+async fn what_ended_by_itself_goes_to_all_who_wait(here: Locker, there: Locker) {
+    let short = || Resource::new("tasks").ttl(millis(400)).without_renewal();
+    let (dying, living) = (here.semaphore(short(), 8).unwrap(), there.semaphore("tasks", 8).unwrap());
+    for _ in 0..8 {
+        let _dead = dying.try_acquire().await.unwrap().unwrap().into_token();
+    }
+    let begun = Instant::now();
+    let got = join_all((0..8).map(|_| living.acquire(secs(20)))).await;
+    assert!(got.into_iter().all(|permit| permit.unwrap().unwrap().is_valid()));
+    // One after the other, each with a beat of 200 ms, takes more than 1.4 s.
+    assert!(begun.elapsed() < millis(400) + millis(800), "{:?}", begun.elapsed());
 }

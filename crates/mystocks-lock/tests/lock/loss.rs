@@ -135,3 +135,25 @@ async fn never_for_a_connection_that_breaks_every_second() {
         assert_eq!(guard.release().await.unwrap(), mystocks_lock::Released::Released);
     }
 }
+
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "as if the whole process was stopped")]
+async fn at_the_first_look_after_a_pause_past_the_deadline() {
+    let locker = Locker::memory();
+    let guard = locker.try_lock(Resource::new("report").ttl(millis(100))).await.unwrap().unwrap();
+    assert!(guard.is_valid());
+    std::thread::sleep(millis(120));
+    // Nothing of this process has run meanwhile that could have told it.
+    assert!(!guard.is_valid() && !guard.lost_token().is_cancelled());
+}
+
+#[tokio::test]
+async fn what_was_handed_over_is_not_renewed_here_any_more() {
+    let world = World::start().await;
+    let locker = world.locker().await;
+    let guard = locker.try_lock(Resource::new("report").ttl(millis(300))).await.unwrap().unwrap();
+    let _token = guard.into_token();
+    assert!(locker.is_locked("report").await.unwrap());
+    sleep(millis(700)).await;
+    assert!(!locker.is_locked("report").await.unwrap());
+}

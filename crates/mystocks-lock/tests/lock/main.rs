@@ -10,4 +10,5 @@ mod hygiene;
 mod loss;
 mod quorum;
 mod strangers;
+mod tracked;
 mod waiting;

@@ -153,3 +153,18 @@ async fn a_lost_answer_blocks_nobody_and_fences_nobody_twice() {
     assert!(unknown > 0, "some answers were lost for good");
     eventually("nothing is left", secs(20), async || leftovers(&watch).await.is_empty()).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shorter_time_without_an_answer_is_the_one_that_counts() {
+    let world = World::start().await;
+    let proxy = FaultProxy::start(world.server.address()).await;
+    let (locker, other) = (redis_locker(&proxy.url(1)).await, world.locker().await);
+    let guard = locker.try_lock(Resource::new("report").without_renewal()).await.unwrap().unwrap();
+    // The server knows the script from now on.
+    assert_eq!(guard.extend(secs(30)).await.unwrap(), Extended::Extended);
+    proxy.hold_replies(true);
+    let _ = timeout(millis(200), guard.extend(millis(400))).await;
+    let taken = other.lock("report", secs(10)).await.unwrap();
+    assert!(taken.is_some() && !guard.is_valid(), "two would hold it");
+    proxy.heal();
+}

@@ -44,3 +44,12 @@ pub(crate) async fn redis_locker(url: &str) -> Locker {
 pub(crate) fn memory_locker(locks: &MemoryLocks) -> Locker {
     Locker::new(locks.process(), &LockSettings::default(), &Keyspace::default())
 }
+
+/// Makes the locker of a process that is told what others do to its locks.
+pub(crate) async fn tracked_locker(url: &str) -> Locker {
+    let keyspace = Keyspace::default();
+    let settings = RedisSettings::from_url(url).unwrap();
+    let (manager, tracking) = RedisManager::start_tracked(&settings).await.unwrap();
+    let locks = RedisLocks::tracked(manager, tracking, &keyspace).unwrap();
+    Locker::new(locks, &LockSettings::default(), &keyspace)
+}

@@ -1,0 +1,81 @@
+//! With tracking, what others do to a lock is found at once.
+
+use futures::future::join_all;
+use mystocks_lock::{LockGuard, Locker, LossReason, Released, Resource};
+use mystocks_redis_core::redis::{Cmd, cmd};
+use mystocks_redis_core::{Call, RedisManager};
+use mystocks_testkit::FaultProxy;
+use tokio::time::{sleep, timeout};
+
+use crate::world::{World, connect, millis, secs, tracked_locker};
+
+async fn held(locker: &Locker, ttl: std::time::Duration) -> Vec<LockGuard> {
+    let guards = (0..20).map(async |n| {
+        let resource = Resource::new(format!("r{n}")).ttl(ttl);
+        locker.try_lock(resource).await.unwrap().unwrap()
+    });
+    join_all(guards).await
+}
+
+/// Does something to the locks, each of an hour, and waits until all are lost: by renewals that would take 20 minutes.
+async fn is_found_at_once(what: impl Fn(usize) -> Option<Cmd>, expected: LossReason) {
+    let world = World::start().await;
+    let (locker, redis) = (tracked_locker(&world.server.url()).await, connect(&world.server.url()).await);
+    let guards = held(&locker, secs(3600)).await;
+    // Renewed, they are watched as before.
+    for guard in &guards {
+        guard.extend(secs(3600)).await.unwrap();
+    }
+    for command in (0..20).filter_map(what) {
+        let _: mystocks_redis_core::redis::Value = redis.query(&command, Call::once()).await.unwrap();
+    }
+    for guard in &guards {
+        assert_eq!(timeout(secs(10), guard.lost()).await.unwrap(), expected);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn that_it_was_deleted() {
+    is_found_at_once(|n| Some(cmd("DEL").arg(format!("mystocks:lock:r{n}")).to_owned()), LossReason::Gone)
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn that_somebody_else_took_it() {
+    let set = |n| Some(cmd("SET").arg(format!("mystocks:lock:r{n}")).arg("another").to_owned());
+    is_found_at_once(set, LossReason::TakenOver).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn that_the_server_was_flushed() {
+    is_found_at_once(|n| (n == 0).then(|| cmd("FLUSHALL")), LossReason::Gone).await;
+}
+
+async fn scripts(redis: &RedisManager) -> u64 {
+    let info: String = redis.query(cmd("INFO").arg("commandstats"), Call::repeatable()).await.unwrap();
+    let line = info.lines().find_map(|line| line.strip_prefix("cmdstat_evalsha:calls=")).unwrap();
+    line.split(',').next().unwrap().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn its_own_renewals_are_no_news_and_a_lost_connection_is() {
+    let world = World::start().await;
+    let proxy = FaultProxy::start(world.server.address()).await;
+    let (locker, redis) = (tracked_locker(&proxy.url(1)).await, connect(&world.server.url()).await);
+    let guards = held(&locker, millis(900)).await;
+    let before = scripts(&redis).await;
+    sleep(secs(3)).await;
+    let renewals = scripts(&redis).await - before;
+    assert!(guards.iter().all(LockGuard::is_valid));
+    assert!(renewals < 60, "{renewals} requests for ten sweeps");
+    for guard in guards {
+        assert_eq!(guard.release().await.unwrap(), Released::Released);
+    }
+    let long = locker.try_lock(Resource::new("long").ttl(secs(3600))).await.unwrap().unwrap();
+    // Taken away while nothing was watched.
+    proxy.refuse(true);
+    proxy.cut();
+    let _: u64 = redis.query(cmd("DEL").arg("mystocks:lock:long"), Call::once()).await.unwrap();
+    proxy.heal();
+    assert_eq!(timeout(secs(20), long.lost()).await.unwrap(), LossReason::Gone);
+}
