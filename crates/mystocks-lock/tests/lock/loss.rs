@@ -137,7 +137,6 @@ async fn never_for_a_connection_that_breaks_every_second() {
 }
 
 #[tokio::test]
-#[expect(clippy::disallowed_methods, reason = "as if the whole process was stopped")]
 async fn at_the_first_look_after_a_pause_past_the_deadline() {
     let locker = Locker::memory();
     let guard = locker.try_lock(Resource::new("report").ttl(millis(100))).await.unwrap().unwrap();
