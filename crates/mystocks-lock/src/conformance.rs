@@ -141,7 +141,7 @@ impl fmt::Debug for Fleet {
 
 const MINUTE: Duration = Duration::from_secs(60);
 /// Short enough to be waited for.
-const MOMENT: Duration = Duration::from_millis(100);
+const MOMENT: Duration = Duration::from_millis(200);
 /// How long a test waits before it calls a backend hung; never how fast one must be.
 const PATIENCE: Duration = Duration::from_secs(30);
 

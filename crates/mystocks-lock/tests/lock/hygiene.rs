@@ -131,18 +131,18 @@ async fn the_time_to_live_never_rises_after_the_end() {
     let locker = redis_locker(&proxy.url(1)).await;
     proxy.delay(millis(5));
     let watch = connect(&world.server.url()).await;
-    let short = Resource::new("short").ttl(millis(90));
-    for turn in 0..40_u64 {
+    let short = Resource::new("short").ttl(millis(300));
+    for turn in 0..20_u64 {
         let guard = locker.lock(&short, secs(10)).await.unwrap().unwrap();
-        sleep(millis(20 + turn % 20)).await; // A renewal is due, under way or answered.
+        sleep(millis(90 + turn % 20)).await; // A renewal is due, under way or answered.
         drop(guard);
-        let (mut last, end) = (i64::MAX, Instant::now() + millis(270));
+        let (mut last, end) = (i64::MAX, Instant::now() + millis(900));
         let mut is_free = false;
         while Instant::now() < end && !is_free {
             let key = "mystocks:lock:short";
             let left: i64 = watch.query(cmd("PTTL").arg(key), Call::repeatable()).await.unwrap();
             // The renewal that was sent before the end may still arrive, right before the release.
-            assert!(left <= last || left <= 90 && last > 0, "turn {turn}: from {last} to {left} ms");
+            assert!(left <= last || left <= 300 && last > 0, "turn {turn}: from {last} to {left} ms");
             is_free = left < 0;
             last = left;
             sleep(millis(3)).await;

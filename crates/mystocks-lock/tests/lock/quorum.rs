@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::hygiene::leftovers;
 use crate::world::{connect, millis, secs};
 
-const PATIENCE: Duration = Duration::from_millis(300);
+const PATIENCE: Duration = Duration::from_secs(1);
 
 struct Five {
     servers: Vec<RedisServer>,
@@ -116,14 +116,19 @@ async fn what_two_of_five_still_know_is_lost() {
         let key = "mystocks:lock:report";
         watches[n].query::<bool>(cmd("EXISTS").arg(key), Call::repeatable()).await.unwrap()
     };
-    eventually("all five know", secs(10), async || join_all((0..5).map(held)).await.iter().all(|held| *held))
-        .await;
-    for watch in &watches[..2] {
-        let _: () = watch.query(&cmd("FLUSHALL"), Call::once()).await.unwrap();
+    // It returned with the third that granted it; the others may or may not have.
+    let knows = join_all((0..5).map(held)).await;
+    let holders: Vec<usize> = (0..5).filter(|n| knows[*n]).collect();
+    assert!(holders.len() >= 3, "{knows:?}");
+    let forget = async |n: usize| {
+        let _: () = watches[n].query(&cmd("FLUSHALL"), Call::once()).await.unwrap();
+    };
+    for n in &holders[3..] {
+        forget(*n).await;
     }
     sleep(millis(1_200)).await;
     assert!(guard.is_valid(), "three of five are enough");
-    let _: () = watches[2].query(&cmd("FLUSHALL"), Call::once()).await.unwrap();
+    forget(holders[0]).await;
     let reason = timeout(secs(10), guard.lost()).await.unwrap();
     assert!(matches!(reason, LossReason::Gone | LossReason::Expired), "{reason:?}");
 }
@@ -131,7 +136,8 @@ async fn what_two_of_five_still_know_is_lost() {
 /// Has two of five servers restarted, empty, while a lock is held, and returns how often somebody else got it then.
 async fn granted_twice(quarantine: Option<Duration>, trials: usize) -> usize {
     let mut five = Five::start(quarantine).await;
-    let ttl = secs(2);
+    // Long enough for a slow machine to restart a server in.
+    let ttl = quarantine.unwrap_or(secs(30));
     sleep(quarantine.map_or(Duration::ZERO, |longest| longest + secs(2))).await;
     let (here, there) = (five.locker().await, five.locker().await);
     let mut twice = 0;

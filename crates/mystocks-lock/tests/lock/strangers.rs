@@ -81,7 +81,7 @@ async fn ten_thousand_steps_in_redis() {
 async fn a_guard_that_ended_late_does_not_touch_its_successor() {
     let world = World::start().await;
     let (here, there) = (world.locker().await, world.locker().await);
-    let short = Resource::new("report").ttl(millis(60)).without_renewal();
+    let short = Resource::new("report").ttl(millis(250)).without_renewal();
     for turn in 0..20 {
         let old = here.try_lock(&short).await.unwrap().unwrap();
         old.lost().await;
@@ -163,7 +163,7 @@ async fn a_shorter_time_without_an_answer_is_the_one_that_counts() {
     // The server knows the script from now on.
     assert_eq!(guard.extend(secs(30)).await.unwrap(), Extended::Extended);
     proxy.hold_replies(true);
-    let _ = timeout(millis(200), guard.extend(millis(400))).await;
+    let _ = timeout(millis(200), guard.extend(millis(700))).await;
     let taken = other.lock("report", secs(10)).await.unwrap();
     assert!(taken.is_some() && !guard.is_valid(), "two would hold it");
     proxy.heal();

@@ -7,7 +7,7 @@ use mystocks_redis_core::{Call, RedisManager};
 use mystocks_testkit::FaultProxy;
 use tokio::time::{sleep, timeout};
 
-use crate::world::{World, connect, millis, secs, tracked_locker};
+use crate::world::{World, connect, secs, tracked_locker};
 
 async fn held(locker: &Locker, ttl: std::time::Duration) -> Vec<LockGuard> {
     let guards = (0..20).map(async |n| {
@@ -62,9 +62,9 @@ async fn its_own_renewals_are_no_news_and_a_lost_connection_is() {
     let world = World::start().await;
     let proxy = FaultProxy::start(world.server.address()).await;
     let (locker, redis) = (tracked_locker(&proxy.url(1)).await, connect(&world.server.url()).await);
-    let guards = held(&locker, millis(900)).await;
+    let guards = held(&locker, secs(3)).await;
     let before = scripts(&redis).await;
-    sleep(secs(3)).await;
+    sleep(secs(7)).await;
     let renewals = scripts(&redis).await - before;
     assert!(guards.iter().all(LockGuard::is_valid));
     assert!(renewals < 60, "{renewals} requests for ten sweeps");

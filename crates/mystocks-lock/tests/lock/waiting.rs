@@ -92,7 +92,7 @@ async fn every_waiter_gets_it_while_subscriptions_break() {
     }
     let slowest = *slowest.lock().unwrap();
     println!("the slowest hand-over took {slowest:?}");
-    assert!(slowest < secs(1), "{slowest:?}");
+    assert!(slowest < secs(3), "{slowest:?}");
     for locker in lockers {
         locker.shutdown().await;
     }
@@ -121,7 +121,7 @@ async fn a_release_that_nobody_tells_is_noticed() {
     let released = Instant::now();
     let _: () = watch.query(cmd("DEL").arg(key), Call::once()).await.unwrap();
     assert!(waiting.await.unwrap().unwrap().is_some());
-    assert!(released.elapsed() < millis(500), "{:?}", released.elapsed());
+    assert!(released.elapsed() < secs(3), "{:?}", released.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -140,5 +140,5 @@ async fn what_a_dead_holder_left_goes_to_who_waits_when_it_ends() {
     }));
     let mut after = waiting.await;
     after.sort();
-    assert!(after[0] >= millis(690) && after[4] < millis(1_500), "{after:?}");
+    assert!(after[0] >= millis(690) && after[4] < secs(5), "{after:?}");
 }
