@@ -98,9 +98,11 @@ impl Hold {
 
     /// Takes in that it is lost; the first reason counts.
     pub(crate) fn lose(&self, reason: LossReason) {
-        if self.reason.set(reason).is_ok() {
+        let is_first = self.reason.set(reason).is_ok();
+        // Not only by the first: whoever returns from here finds it cancelled.
+        self.lost.cancel();
+        if is_first {
             metric::lost(self.goal.class, reason);
-            self.lost.cancel();
         }
     }
 
