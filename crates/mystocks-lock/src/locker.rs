@@ -1,6 +1,6 @@
 //! The front: what callers lock with.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use mystocks_config::LockSettings;
@@ -30,6 +30,9 @@ pub struct Locker {
     owner: Arc<str>,
 }
 
+/// What every locker of this process shares that is switched off.
+static OFF: OnceLock<crate::memory::MemoryLocks> = OnceLock::new();
+
 /// What the work under [`Locker::with_lock`] may know of the lock it holds.
 #[derive(Debug, Clone)]
 pub struct Holding {
@@ -52,7 +55,7 @@ impl Locker {
             Arc::new(backend)
         } else {
             tracing::warn!("REDIS_ENABLE_LOCK is off: locks exclude within this process only");
-            Arc::new(crate::memory::MemoryLocks::new())
+            Arc::new(OFF.get_or_init(crate::memory::MemoryLocks::new).process())
         };
         let shared = Shared::start(backend, keyspace.clone(), settings.default_timeout);
         Self { shared, owner: info::owner("") }

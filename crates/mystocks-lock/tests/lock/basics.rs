@@ -1,8 +1,9 @@
 //! Taking, holding, extending, releasing, handing over.
 
 use futures::future::join_all;
+use mystocks_config::LockSettings;
 use mystocks_lock::{
-    ErrorKind, Extended, LockGuard, Locker, LossReason, MemoryLocks, Released, Resource, Token,
+    ErrorKind, Extended, Keyspace, LockGuard, Locker, LossReason, MemoryLocks, Released, Resource, Token,
 };
 use mystocks_testkit::eventually;
 use tokio::time::Instant;
@@ -266,4 +267,15 @@ async fn what_ended_by_itself_goes_to_all_who_wait(here: Locker, there: Locker) 
     assert!(got.into_iter().all(|permit| permit.unwrap().unwrap().is_valid()));
     // One after the other, each with a beat of 200 ms, takes more than 7 s.
     assert!(begun.elapsed() < secs(5), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn switched_off_locks_exclude_within_the_process() {
+    let settings = LockSettings { enabled: false, ..LockSettings::default() };
+    let locker = || Locker::new(MemoryLocks::new(), &settings, &Keyspace::default());
+    let (here, there) = (locker(), locker());
+    let guard = here.try_lock("switched:off").await.unwrap().unwrap();
+    assert!(there.try_lock("switched:off").await.unwrap().is_none());
+    assert_eq!(guard.release().await.unwrap(), Released::Released);
+    assert!(there.try_lock("switched:off").await.unwrap().is_some());
 }
