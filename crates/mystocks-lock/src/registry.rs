@@ -32,7 +32,7 @@ struct Inner {
     waiters: HashMap<u64, Arc<Waiter>>,
     last: u64,
     beat: Option<Instant>,
-    /// When the keeper means to look; `None` when it looks now, or never.
+    /// When the keeper means to look, or was told to; `None` for never.
     keeper: Option<Instant>,
     is_closed: bool,
 }
@@ -76,7 +76,7 @@ impl Registry {
         let next = planned(&hold, since);
         inner.holds.insert(hold.id, Entry { hold: Arc::clone(&hold), next, is_renewing: false });
         inner.timeline.insert((next, hold.id));
-        let is_sooner = inner.keeper.is_none_or(|keeper| next < keeper);
+        let is_sooner = inner.is_sooner(next);
         drop(inner);
         metric::held(goal.class, 1.0);
         if is_sooner {
@@ -116,7 +116,7 @@ impl Registry {
             entry.hold.extend(asked, ttl);
             let next = planned(hold, asked);
             inner.plan(hold.id, next);
-            let is_sooner = inner.keeper.is_none_or(|keeper| next < keeper);
+            let is_sooner = inner.is_sooner(next);
             drop(inner);
             if is_sooner {
                 self.sooner.notify_one();
@@ -197,7 +197,10 @@ impl Registry {
             inner.beat = Some(now + BEAT);
         }
         let first = inner.timeline.first().map(|(at, _)| *at);
-        due.next = [first, inner.beat].into_iter().flatten().min();
+        // What it meant to look for may be over by now. It looks all the same: else every lock that is held for a moment would
+        // wake it, to look for the next one.
+        let meant = inner.keeper.filter(|keeper| *keeper > now);
+        due.next = [first, inner.beat, meant].into_iter().flatten().min();
         inner.keeper = due.next;
         due
     }
@@ -216,6 +219,15 @@ impl Registry {
 }
 
 impl Inner {
+    /// Returns whether the keeper has to be told that it has to look at `next`; from then on it means to.
+    fn is_sooner(&mut self, next: Instant) -> bool {
+        let is_sooner = self.keeper.is_none_or(|keeper| next < keeper);
+        if is_sooner {
+            self.keeper = Some(next);
+        }
+        is_sooner
+    }
+
     fn remove(&mut self, id: u64) -> bool {
         let Some(entry) = self.holds.remove(&id) else { return false };
         self.timeline.remove(&(entry.next, id));
