@@ -273,3 +273,34 @@ fn planned(hold: &Hold, asked: Instant) -> Instant {
 fn slack(hold: &Hold) -> Duration {
     hold.ttl() / 12
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+    use mystocks_keys::Keyspace;
+
+    use super::*;
+    use crate::backend::Kind;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_keeper_is_woken_once_for_what_is_held_for_a_moment() {
+        let (registry, ttl) = (Registry::default(), Duration::from_secs(30));
+        let goal = |ttl| {
+            let (name, class) = ("report".to_owned(), "other");
+            let key = Keyspace::default().lock(&name).unwrap();
+            Arc::new(Goal { name, key, kind: Kind::Exclusive, ttl, class, is_renewed: true, is_fenced: true })
+        };
+        let is_woken_for = |ttl| {
+            let hold = registry.hold(&goal(ttl), Token::random(), Instant::now()).unwrap();
+            assert!(registry.end(&hold));
+            let is_woken = registry.sooner.notified().now_or_never().is_some();
+            let looks = registry.due(Instant::now()).next.unwrap();
+            assert!(looks <= Instant::now() + ttl / 3, "in time for what may still be held");
+            is_woken
+        };
+        assert_eq!([(); 3].map(|()| is_woken_for(ttl)), [true, false, false]);
+        assert!(is_woken_for(ttl / 2), "it has to look sooner than it meant to");
+        tokio::time::advance(ttl).await;
+        assert_eq!(registry.due(Instant::now()).next, None, "it does not look for ever");
+    }
+}
