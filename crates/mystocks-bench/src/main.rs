@@ -1,6 +1,7 @@
 //! `bench AREA --redis URL`: what ours costs against raw code and peers doing the same work in the same run.
 
 mod cache;
+mod lock;
 mod read_path;
 mod report;
 mod rounds;
@@ -10,14 +11,15 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 
-const USAGE: &str = "usage: bench read-path --redis URL [--out FOLDER] [--rounds N]";
+const USAGE: &str = "usage: bench AREA --redis URL [--out FOLDER] [--rounds N]";
 
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse(std::env::args().skip(1))?;
     let report = match arguments.area.as_str() {
         "read-path" => read_path::run(&arguments.redis, arguments.rounds)?,
         "cache" => cache::run(&arguments.redis, arguments.rounds)?,
-        other => bail!("unknown area \"{other}\"; known: read-path, cache\n{USAGE}"),
+        "lock" => lock::run(&arguments.redis, arguments.rounds)?,
+        other => bail!("unknown area \"{other}\"; known: read-path, cache, lock\n{USAGE}"),
     };
     report.print();
     report.write(&arguments.out, &arguments.area)?;

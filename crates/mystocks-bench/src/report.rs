@@ -66,6 +66,28 @@ impl Row {
         }
     }
 
+    /// Compares figures that are no medians of rounds.
+    pub(crate) fn figures(
+        name: &str,
+        unit: &'static str,
+        ours: f64,
+        baseline_name: &str,
+        baseline: f64,
+        bound: Option<f64>,
+    ) -> Self {
+        let baseline_name = baseline_name.to_owned();
+        Self {
+            name: name.to_owned(),
+            ours,
+            baseline,
+            baseline_name,
+            unit,
+            ratio: ours / baseline,
+            bound,
+            spread: None,
+        }
+    }
+
     fn is_within_bound(&self) -> bool {
         self.bound.is_none_or(|bound| self.ratio <= bound)
     }

@@ -53,7 +53,7 @@ where
     Ok(times.map(Times))
 }
 
-fn quantile(values: &[f64], at: f64) -> f64 {
+pub(crate) fn quantile(values: &[f64], at: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let position = at * (sorted.len().saturating_sub(1)) as f64;

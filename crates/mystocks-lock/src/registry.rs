@@ -32,7 +32,7 @@ struct Inner {
     waiters: HashMap<u64, Arc<Waiter>>,
     last: u64,
     beat: Option<Instant>,
-    /// When the keeper means to look; `None` when it looks now, or never.
+    /// When the keeper means to look, or was told to; `None` for never.
     keeper: Option<Instant>,
     is_closed: bool,
 }
@@ -76,7 +76,7 @@ impl Registry {
         let next = planned(&hold);
         inner.holds.insert(hold.id, Entry { hold: Arc::clone(&hold), next, is_renewing: false });
         inner.timeline.insert((next, hold.id));
-        let is_sooner = inner.keeper.is_none_or(|keeper| next < keeper);
+        let is_sooner = inner.is_sooner(next);
         drop(inner);
         metric::held(goal.class, 1.0);
         if is_sooner {
@@ -125,7 +125,7 @@ impl Registry {
             entry.hold.extend(asked, ttl);
             let next = planned(hold);
             inner.plan(hold.id, next);
-            let is_sooner = inner.keeper.is_none_or(|keeper| next < keeper);
+            let is_sooner = inner.is_sooner(next);
             drop(inner);
             if is_sooner {
                 self.sooner.notify_one();
@@ -206,7 +206,10 @@ impl Registry {
             inner.beat = Some(now + BEAT);
         }
         let first = inner.timeline.first().map(|(at, _)| *at);
-        due.next = [first, inner.beat].into_iter().flatten().min();
+        // What it meant to look for may be over by now. It looks all the same: else every lock that is held for a moment would
+        // wake it, to look for the next one.
+        let meant = inner.keeper.filter(|keeper| *keeper > now);
+        due.next = [first, inner.beat, meant].into_iter().flatten().min();
         inner.keeper = due.next;
         due
     }
@@ -225,6 +228,15 @@ impl Registry {
 }
 
 impl Inner {
+    /// Returns whether the keeper has to be told that it has to look at `next`; from then on it means to.
+    fn is_sooner(&mut self, next: Instant) -> bool {
+        let is_sooner = self.keeper.is_none_or(|keeper| next < keeper);
+        if is_sooner {
+            self.keeper = Some(next);
+        }
+        is_sooner
+    }
+
     fn remove(&mut self, id: u64) -> bool {
         let Some(entry) = self.holds.remove(&id) else { return false };
         self.timeline.remove(&(entry.next, id));
@@ -269,4 +281,35 @@ fn planned(hold: &Hold) -> Instant {
 /// How much earlier than planned a renewal may come.
 fn slack(hold: &Hold) -> Duration {
     hold.ttl() / 12
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+    use mystocks_keys::Keyspace;
+
+    use super::*;
+    use crate::backend::Kind;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_keeper_is_woken_once_for_what_is_held_for_a_moment() {
+        let (registry, ttl) = (Registry::default(), Duration::from_secs(30));
+        let goal = |ttl| {
+            let (name, class) = ("report".to_owned(), "other");
+            let key = Keyspace::default().lock(&name).unwrap();
+            Arc::new(Goal { name, key, kind: Kind::Exclusive, ttl, class, is_renewed: true, is_fenced: true })
+        };
+        let is_woken_for = |ttl| {
+            let hold = registry.hold(&goal(ttl), Token::random(), Instant::now()).unwrap();
+            assert!(registry.end(&hold));
+            let is_woken = registry.sooner.notified().now_or_never().is_some();
+            let looks = registry.due(Instant::now()).next.unwrap();
+            assert!(looks <= Instant::now() + ttl / 3, "in time for what may still be held");
+            is_woken
+        };
+        assert_eq!([(); 3].map(|()| is_woken_for(ttl)), [true, false, false]);
+        assert!(is_woken_for(ttl / 2), "it has to look sooner than it meant to");
+        tokio::time::advance(ttl).await;
+        assert_eq!(registry.due(Instant::now()).next, None, "it does not look for ever");
+    }
 }

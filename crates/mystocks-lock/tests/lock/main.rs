@@ -6,6 +6,7 @@
 mod world;
 
 mod basics;
+mod commands;
 mod hygiene;
 mod loss;
 mod quorum;
