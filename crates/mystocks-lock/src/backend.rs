@@ -24,6 +24,7 @@ pub trait LockBackend: Debug + Send + Sync + 'static {
     ///   acquisition whose answer was lost can be repeated. So can one that got a place.
     /// - The fence is greater than every one granted before for this spot, also when all data was lost in between.
     /// - Who is granted has no place in the queue any more.
+    /// - Who asks for a place overtakes who has one, unless that is to be [fair](Acquire::fair) or the first has waited for 0.5 s.
     /// - Whose process does not [`listen`](Self::listen) when its turn comes is passed over, and loses its place.
     ///
     /// # Cancel safety

@@ -41,7 +41,7 @@ pub use holding::{
 };
 pub use queueing::{
     a_lost_place_is_got_back, a_place_is_left, a_place_that_is_not_kept_is_lost, fair_is_who_came_before,
-    the_dead_are_passed_over_together, who_does_not_queue_overtakes,
+    the_dead_are_passed_over_together, who_does_not_queue_overtakes, who_waits_long_is_not_overtaken,
 };
 pub use sharing::{
     a_permit_that_is_not_kept_is_free, a_writer_is_not_overtaken, kinds_know_nothing_of_each_other,
@@ -101,6 +101,7 @@ macro_rules! queue_conformance {
             who_does_not_queue_overtakes
             who_is_robbed_is_told
             who_leaves_passes_the_turn_on
+            who_waits_long_is_not_overtaken
         }
     };
 }

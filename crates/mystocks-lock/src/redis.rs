@@ -141,25 +141,34 @@ impl LockBackend for RedisLocks {
         }
         let kind = want.spot.kind;
         let names = Names::of(want.spot);
-        let mut keys = vec![names.spot(), names.fence.as_str(), names.queue.as_str(), names.waiters.as_str()];
-        let share = kind.share();
-        let waiter = want.place.map(|place| self.waiter(place.waiter, kind)).unwrap_or_default();
-        let texts = [
-            millis(want.ttl).to_string(),
-            share.of.to_string(),
-            want.fence.map(|floor| floor.to_string()).unwrap_or_default(),
-            want.place.map_or(0, |place| place.ticket).to_string(),
-            want.place.map_or(0, |place| millis(place.lease)).to_string(),
-            share.weight.to_string(),
-        ];
-        let [ttl, of, floor, ticket, lease, weight] = texts.each_ref().map(|text| text.as_bytes());
-        let token = member(kind, want.token);
-        let (fair, watch) = (flag(want.fair), flag(self.watches(kind)));
-        let mut args = vec![token.as_bytes(), ttl, of, floor, self.node.as_bytes(), want.owner.as_bytes()];
-        args.extend([waiter.as_bytes(), ticket, lease, fair, watch, weight]);
-        let longest = self.quarantine.as_ref().map(|(_, longest)| millis(*longest).to_string());
+        let minds_queue = want.place.is_some() || want.fair || self.quarantine.is_some();
+        let queue = minds_queue.then(|| (names.queue(), names.waiters()));
+        let fence = names.fence();
+        let mut keys = vec![names.spot(), fence.as_str()];
+        keys.extend(queue.iter().flat_map(|(queue, waiters)| [queue.as_str(), waiters.as_str()]));
         keys.extend(self.quarantine.as_ref().map(|(mark, _)| mark.as_str()));
-        args.extend([longest.as_deref().unwrap_or_default().as_bytes(), self.channels.as_bytes()]);
+        let share = kind.share();
+        let token = member(kind, want.token);
+        let ttl = millis(want.ttl).to_string();
+        let floor = want.fence.map(|floor| floor.to_string()).unwrap_or_default();
+        let who = format!("{} {}", self.node, want.owner);
+        let watch = flag(self.watches(kind));
+        let mut args = vec![token.as_bytes(), ttl.as_bytes(), floor.as_bytes(), who.as_bytes(), watch];
+        let texts = (minds_queue || kind != Kind::Exclusive).then(|| {
+            [
+                share.of.to_string(),
+                share.weight.to_string(),
+                self.quarantine.as_ref().map(|(_, longest)| millis(*longest).to_string()).unwrap_or_default(),
+                want.place.map(|place| self.waiter(place.waiter, kind)).unwrap_or_default(),
+                want.place.map_or(0, |place| place.ticket).to_string(),
+                want.place.map_or(0, |place| millis(place.lease)).to_string(),
+            ]
+        });
+        if let Some(texts) = &texts {
+            args.push(flag(want.fair));
+            args.extend(texts.iter().map(String::as_bytes));
+            args.push(self.channels.as_bytes());
+        }
         let answer = self.manager.script(script::ACQUIRE.of(kind), &keys, &args, self.call(kind)).await;
         reading::acquired(want, answer.map_err(|cause| error("acquire", want.spot.key, cause))?)
     }
@@ -185,9 +194,16 @@ impl LockBackend for RedisLocks {
     }
 
     async fn inspect(&self, spots: &[Spot<'_>]) -> Result<Vec<State>, Error> {
-        let names: Vec<Names<'_>> = spots.iter().map(|spot| Names::of(*spot)).collect();
-        let keys: Vec<[&str; 3]> =
-            names.iter().map(|names| [names.spot(), names.fence.as_str(), names.waiters.as_str()]).collect();
+        let names = spots.iter().map(|spot| {
+            let names = Names::of(*spot);
+            let (fence, waiters) = (names.fence(), names.waiters());
+            (names, fence, waiters)
+        });
+        let names: Vec<_> = names.collect();
+        let keys: Vec<[&str; 3]> = names
+            .iter()
+            .map(|(names, fence, waiters)| [names.spot(), fence.as_str(), waiters.as_str()])
+            .collect();
         let runs: Vec<_> = keys.iter().map(|keys| ScriptRun { keys, args: &[] }).collect();
         let answers = self.manager.scripts(&script::INSPECT, &runs, Call::repeatable()).await;
         let answers = answers.map_err(|cause| error("inspect", subject(spots), cause))?;

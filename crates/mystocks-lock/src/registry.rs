@@ -297,7 +297,16 @@ mod tests {
         let goal = |ttl| {
             let (name, class) = ("report".to_owned(), "other");
             let key = Keyspace::default().lock(&name).unwrap();
-            Arc::new(Goal { name, key, kind: Kind::Exclusive, ttl, class, is_renewed: true, is_fenced: true })
+            Arc::new(Goal {
+                name,
+                key,
+                kind: Kind::Exclusive,
+                ttl,
+                class,
+                is_renewed: true,
+                is_fenced: true,
+                owner: "{}".into(),
+            })
         };
         let is_woken_for = |ttl| {
             let hold = registry.hold(&goal(ttl), Token::random(), Instant::now()).unwrap();

@@ -42,9 +42,9 @@ impl Raw {
         Ok(Self {
             connection,
             delete: Script::new(DELETE),
-            acquire: script!("clock.lua" "lock.lua" "queue.lua" "fence.lua" "quarantine.lua" "acquire.lua"),
-            release: script!("clock.lua" "lock.lua" "queue.lua" "release.lua"),
-            acquire_permit: script!("clock.lua" "permits.lua" "queue.lua" "fence.lua" "quarantine.lua" "acquire.lua"),
+            acquire: script!("clock.lua" "fence.lua" "grant.lua" "free.lua" "lock.lua" "queue.lua" "quarantine.lua" "acquire.lua"),
+            release: script!("unwanted.lua" "clock.lua" "lock.lua" "queue.lua" "release.lua"),
+            acquire_permit: script!("clock.lua" "fence.lua" "grant.lua" "permits.lua" "queue.lua" "quarantine.lua" "acquire.lua"),
             release_permit: script!("clock.lua" "permits.lua" "queue.lua" "release.lua"),
             owner: format!("{{\"host\":\"localhost\",\"pid\":{},\"name\":\"bench\"}}", std::process::id()),
         })
@@ -115,9 +115,12 @@ impl Raw {
     ) -> Result<()> {
         let mut connection = self.connection.clone();
         let mut acquire = acquire.prepare_invoke();
-        acquire.key(spot).key(fence).key(queue).key(waiters);
-        acquire.arg(token).arg(TTL_MS).arg(of).arg(0).arg(NODE).arg(&self.owner);
-        acquire.arg("").arg(0).arg(0).arg(u8::from(is_fair)).arg(0).arg(1).arg("").arg(CHANNELS);
+        acquire.key(spot).key(fence);
+        acquire.arg(token).arg(TTL_MS).arg(0).arg(format!("{NODE} {}", self.owner)).arg(0);
+        if is_fair {
+            acquire.key(queue).key(waiters);
+            acquire.arg(1).arg(of).arg(1).arg("").arg("").arg(0).arg(0).arg(CHANNELS);
+        }
         let granted: (u8, String, u8, i64) = acquire.invoke_async(&mut connection).await?;
         ensure!(granted.0 == 1 && granted.1.parse::<u64>()? > 0, "{spot} was to be granted with a fence");
         self.release(release, [spot, queue, waiters], token, of).await
@@ -131,7 +134,7 @@ impl Raw {
         of: usize,
     ) -> Result<()> {
         let mut release = release.prepare_invoke();
-        release.key(spot).key(queue).key(waiters).arg(token).arg("").arg(CHANNELS).arg(of);
+        release.key(spot).key(queue).key(waiters).arg(token).arg(CHANNELS).arg(of);
         let stood: u8 = release.invoke_async(&mut self.connection.clone()).await?;
         ensure!(stood == 1, "{spot} was to be held");
         Ok(())

@@ -44,6 +44,20 @@ pub async fn who_does_not_queue_overtakes(fleet: &Fleet) {
     take(&fleet.here, want(spot, "w")).await;
 }
 
+/// Who has waited for long is no more overtaken by who would wait too.
+pub async fn who_waits_long_is_not_overtaken(fleet: &Fleet) {
+    let key = fleet.key("a");
+    let spot = lock(&key);
+    let _listening = (listen(fleet).await, listen_there(fleet).await);
+    take(&fleet.here, want(spot, "t")).await;
+    line_up(&fleet.there, queued(spot, "u", 1)).await;
+    sleep(3 * MOMENT).await;
+    give(&fleet.here, spot, "t").await;
+    let behind = line_up(&fleet.here, Acquire { fair: false, ..queued(spot, "v", 1) }).await;
+    assert!(!behind.is_first);
+    take(&fleet.there, Acquire { fair: false, ..queued(spot, "u", 1) }).await;
+}
+
 /// A place that is not kept is lost; one that is kept is not, and its owner is told whether it is the first.
 pub async fn a_place_that_is_not_kept_is_lost(fleet: &Fleet) {
     let key = fleet.key("a");

@@ -7,6 +7,9 @@ use tokio::time::Instant;
 
 use crate::backend::{Acquire, Grant, Holder, Share, State};
 
+/// For how long the first in the queue may be overtaken by who came later.
+const LONG: Duration = Duration::from_millis(500);
+
 /// When something is done: on tokio's clock, and since the Unix epoch.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Now {
@@ -59,6 +62,14 @@ impl Spot {
             free = free.saturating_sub(ahead.weight);
         }
         free >= share.weight
+    }
+
+    /// Returns whether the first waits too long by now to be overtaken by `waiter`.
+    pub(super) fn is_long(&self, waiter: Option<(u64, u64)>, now: Now) -> bool {
+        self.queue.first_key_value().is_some_and(|(ticket, first)| {
+            let since = Duration::from_micros(*ticket);
+            Some((first.node, first.waiter)) != waiter && now.wall.saturating_sub(since) > LONG
+        })
     }
 
     /// Returns those at the head of the queue for whom there is enough, as node and waiter.

@@ -37,7 +37,8 @@ impl Locks {
         let spot = self.spot(want.spot, now);
         let place = want.place.map(|place| (node, place.waiter));
         let holds = spot.holds(want.token).is_some();
-        if (!want.fair || holds || spot.may(place, share)) && spot.take(node, want, now) {
+        let is_fair = want.fair || place.is_some() && spot.is_long(place, now);
+        if (!is_fair || holds || spot.may(place, share)) && spot.take(node, want, now) {
             if let Some((node, waiter)) = place {
                 spot.depart(node, waiter);
             }

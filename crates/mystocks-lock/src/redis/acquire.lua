@@ -1,37 +1,34 @@
--- KEYS: spot, fence, queue, waiters; for a server that is one of a quorum also the mark that it is trusted.
--- ARGV: token, milliseconds, what there is of it, the least fence ('' for none), node, owner, who waits ('' for nobody), ticket,
--- milliseconds of the place, 1 to come after who waits, 1 to have the spot watched, weight; for a quorum how long the longest
--- time to live is, else ''; channel without the node.
+-- KEYS: spot, fence; for who minds the queue also queue and waiters; for a server that is one of a quorum also the mark that it is
+-- trusted.
+-- ARGV: token, milliseconds, the least fence ('' for none), node and owner, 1 to have the spot watched; for who minds the queue, and
+-- for permits, also: 1 to come after who waits, what there is of it, weight, for a quorum how long the longest time to live is,
+-- who waits ('' for nobody), ticket, milliseconds of the place, channel without the node.
 -- Answers {1, fence, 0, 0} when granted, else {0, ticket, 1 when first, milliseconds until something may change (-1 unknown)}, or {2, '0', 0,
 -- milliseconds} when the server is not to be trusted yet.
-local spot, fence, queue, waiters = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local token, ttl, of, waiter, fair = ARGV[1], ARGV[2], ARGV[3], ARGV[7], ARGV[10] == '1'
+local fair, of, member = ARGV[6] == '1', ARGV[7], ':' .. (ARGV[8] or '1')
+if waiter ~= '' then member = waiter end
 -- How often the first looks when who holds it will not tell.
 local SILENT, OFTEN = 50, 500
 
 if KEYS[5] then
-  local rest = distrust(KEYS[5], ARGV[13])
+  local rest = distrust(KEYS[5], ARGV[9])
   if rest > 0 then return {2, '0', 0, rest} end
 end
-local is_queue = (fair or waiter ~= '') and purge(queue, waiters)
-local member = waiter ~= '' and waiter or ':' .. ARGV[12]
+local is_queue = queue and purge(queue, waiters)
+if is_queue and not fair then fair = is_long(queue, member) end
 local holds = is_queue and fair and standing(spot, token) == 1
-local granted = (not is_queue or not fair or holds or may(queue, member, room(spot, of))) and take(spot, token, ttl, of)
-if granted then
+if (not is_queue or not fair or holds or may(queue, member, room(spot, of))) and take(spot, token, ttl, of) then
   if is_queue and waiter ~= '' then
     depart(queue, waiters, waiter)
     -- What ended by itself nobody has told: who took some of it tells the next.
     local free = room(spot, of)
-    if free > 0 then wake(queue, waiters, ARGV[14], free) end
+    if free > 0 then wake(queue, waiters, ARGV[13], free) end
   end
-  local drawn = ARGV[4] ~= '' and grant(fence, token, ttl, ARGV[4], ARGV[5], ARGV[6]) or '0'
-  -- Writing a key ends its watching, for the writer too; only reading begins it.
-  if ARGV[11] == '1' then redis.call('EXISTS', spot) end
-  return {1, drawn, 0, 0}
+  return granted()
 end
 if waiter == '' then return {0, '0', 0, left(spot)} end
 
-local ticket, lease = ARGV[8], tonumber(ARGV[9])
+local ticket, lease = ARGV[11], tonumber(ARGV[12])
 local now = clock()
 if ticket == '0' then
   -- The answer to this very request was lost, and it is asked again.

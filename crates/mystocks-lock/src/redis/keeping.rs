@@ -75,9 +75,10 @@ impl RedisLocks {
         if queues.is_empty() {
             return Ok(());
         }
-        let names: Vec<Names<'_>> = queues.iter().map(|(spot, ..)| Names::of(*spot)).collect();
+        let names = queues.iter().map(|(spot, ..)| Names::of(*spot));
+        let names: Vec<_> = names.map(|names| (names.queue(), names.waiters())).collect();
         let keys: Vec<[&str; 2]> =
-            names.iter().map(|names| [names.queue.as_str(), names.waiters.as_str()]).collect();
+            names.iter().map(|(queue, waiters)| [queue.as_str(), waiters.as_str()]).collect();
         let leases: Vec<String> = queues.iter().map(|(_, lease, _)| millis(*lease).to_string()).collect();
         let args = queues.iter().zip(&leases).map(|((_, _, members), lease)| {
             let members = members.iter().map(|(_, member)| member.as_bytes());

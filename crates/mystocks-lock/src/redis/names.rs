@@ -4,41 +4,46 @@ use mystocks_keys::Sidecar;
 
 use crate::backend::{Kind, Spot};
 
-pub(super) struct Names<'a> {
-    spot: Place<'a>,
-    pub(super) fence: Sidecar,
-    pub(super) queue: Sidecar,
-    pub(super) waiters: Sidecar,
-}
-
-enum Place<'a> {
-    Key(&'a str),
+/// Each is made when it is asked for: most requests need one or two of them.
+pub(super) enum Names<'a> {
+    Lock(&'a str),
     Beside(Sidecar),
 }
 
 impl<'a> Names<'a> {
     pub(super) fn of(spot: Spot<'a>) -> Self {
-        let key = spot.key;
-        let beside = match spot.kind {
-            Kind::Exclusive => {
-                return Self {
-                    spot: Place::Key(key),
-                    fence: Sidecar::fence_of(key),
-                    queue: Sidecar::queue_of(key),
-                    waiters: Sidecar::waiters_of(key),
-                };
-            }
-            Kind::Permits(_) => Sidecar::permits_of(key),
-            Kind::ReadWrite(_) => Sidecar::shared_of(key),
-        };
-        let (fence, queue, waiters) = (beside.fence(), beside.queue(), beside.waiters());
-        Self { spot: Place::Beside(beside), fence, queue, waiters }
+        match spot.kind {
+            Kind::Exclusive => Self::Lock(spot.key),
+            Kind::Permits(_) => Self::Beside(Sidecar::permits_of(spot.key)),
+            Kind::ReadWrite(_) => Self::Beside(Sidecar::shared_of(spot.key)),
+        }
     }
 
     pub(super) fn spot(&self) -> &str {
-        match &self.spot {
-            Place::Key(key) => key,
-            Place::Beside(sidecar) => sidecar.as_str(),
+        match self {
+            Self::Lock(key) => key,
+            Self::Beside(sidecar) => sidecar.as_str(),
+        }
+    }
+
+    pub(super) fn fence(&self) -> Sidecar {
+        match self {
+            Self::Lock(key) => Sidecar::fence_of(key),
+            Self::Beside(sidecar) => sidecar.fence(),
+        }
+    }
+
+    pub(super) fn queue(&self) -> Sidecar {
+        match self {
+            Self::Lock(key) => Sidecar::queue_of(key),
+            Self::Beside(sidecar) => sidecar.queue(),
+        }
+    }
+
+    pub(super) fn waiters(&self) -> Sidecar {
+        match self {
+            Self::Lock(key) => Sidecar::waiters_of(key),
+            Self::Beside(sidecar) => sidecar.waiters(),
         }
     }
 }

@@ -16,6 +16,15 @@ local function purge(queue, waiters)
   return true
 end
 
+-- For how many microseconds the first in the queue may be overtaken by who came later.
+local LONG = 500000
+
+-- Returns whether the first waits too long by now to be overtaken by `member`.
+local function is_long(queue, member)
+  local first = redis.call('ZRANGE', queue, 0, 0, 'WITHSCORES')
+  return first[1] and first[1] ~= member and clock() - first[2] > LONG
+end
+
 -- Returns whether, when everybody before `member` has taken what they wait for, there is enough for it; a member that does not
 -- wait comes after all.
 local function may(queue, member, free)

@@ -19,24 +19,28 @@ impl RedisLocks {
         if at.is_empty() {
             return Ok(());
         }
-        let names: Vec<Names<'_>> = at.iter().map(|&n| Names::of(releases[n].spot)).collect();
-        let keys: Vec<[&str; 3]> =
-            names.iter().map(|names| [names.spot(), names.queue.as_str(), names.waiters.as_str()]).collect();
-        let texts: Vec<[String; 3]> = at
+        let names = at.iter().map(|&n| {
+            let names = Names::of(releases[n].spot);
+            let (queue, waiters) = (names.queue(), names.waiters());
+            (names, queue, waiters)
+        });
+        let names: Vec<_> = names.collect();
+        let keys: Vec<[&str; 3]> = names
             .iter()
-            .map(|&n| {
-                let Release { spot, token, waiter } = releases[n];
-                let waiter = waiter.map(|waiter| self.waiter(waiter, spot.kind)).unwrap_or_default();
-                let of = spot.kind.share().of.to_string();
-                [member(spot.kind, token.unwrap_or_default()), waiter, of]
-            })
+            .map(|(names, queue, waiters)| [names.spot(), queue.as_str(), waiters.as_str()])
             .collect();
-        let args: Vec<[&[u8]; 4]> = texts
-            .iter()
-            .map(|[token, waiter, of]| {
-                [token.as_bytes(), waiter.as_bytes(), self.channels.as_bytes(), of.as_bytes()]
-            })
-            .collect();
+        let texts = at.iter().map(|&n| {
+            let Release { spot, token, waiter } = releases[n];
+            let waiter = waiter.map(|waiter| self.waiter(waiter, spot.kind));
+            (member(spot.kind, token.unwrap_or_default()), spot.kind.share().of.to_string(), waiter)
+        });
+        let texts: Vec<_> = texts.collect();
+        let args = texts.iter().map(|(token, of, waiter)| {
+            let mut args = vec![token.as_bytes(), self.channels.as_bytes(), of.as_bytes()];
+            args.extend(waiter.as_deref().map(str::as_bytes));
+            args
+        });
+        let args: Vec<_> = args.collect();
         let runs: Vec<_> = keys.iter().zip(&args).map(|(keys, args)| ScriptRun { keys, args }).collect();
         // Not repeated by itself: the second answer would say that it was nobody's.
         let answers = match runs.as_slice() {
@@ -60,7 +64,8 @@ impl RedisLocks {
 
     pub(super) async fn force(&self, spot: Spot<'_>) -> Result<Standing, Error> {
         let names = Names::of(spot);
-        let keys = [names.spot(), names.fence.as_str(), names.queue.as_str(), names.waiters.as_str()];
+        let (fence, queue, waiters) = (names.fence(), names.queue(), names.waiters());
+        let keys = [names.spot(), fence.as_str(), queue.as_str(), waiters.as_str()];
         let of = spot.kind.share().of.to_string();
         let args = [self.channels.as_bytes(), of.as_bytes()];
         let answer = self.manager.script::<i64>(&script::FORCE, &keys, &args, Call::once()).await;

@@ -52,14 +52,22 @@ impl Pair {
 }
 
 macro_rules! pair {
-    ($($file:literal)*) => {
-        Pair { lock: script!("clock.lua" "lock.lua" $($file)*), permits: script!("clock.lua" "permits.lua" $($file)*) }
+    (lock $($lock:literal)*; permits $($permits:literal)*; both $($file:literal)*) => {
+        Pair {
+            lock: script!($($lock)* "lock.lua" $($file)*),
+            permits: script!($($permits)* "permits.lua" $($file)*),
+        }
     };
 }
 
-pub(super) static ACQUIRE: Pair = pair!("queue.lua" "fence.lua" "quarantine.lua" "acquire.lua");
-pub(super) static KEEP: Pair = pair!("keep.lua");
-pub(super) static RELEASE: Pair = pair!("queue.lua" "release.lua");
+pub(super) static ACQUIRE: Pair = pair!(
+    lock "clock.lua" "fence.lua" "grant.lua" "free.lua";
+    permits "clock.lua" "fence.lua" "grant.lua";
+    both "queue.lua" "quarantine.lua" "acquire.lua"
+);
+pub(super) static KEEP: Pair = pair!(lock; permits "clock.lua"; both "keep.lua");
+pub(super) static RELEASE: Pair =
+    pair!(lock "unwanted.lua" "clock.lua"; permits "clock.lua"; both "queue.lua" "release.lua");
 pub(super) static WAIT: Script = script!("clock.lua" "queue.lua" "wait.lua");
 pub(super) static FORCE: Script = script!("clock.lua" "queue.lua" "fence.lua" "force.lua");
 pub(super) static INSPECT: Script = script!("clock.lua" "inspect.lua");
