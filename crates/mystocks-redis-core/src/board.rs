@@ -9,10 +9,19 @@ use bytes::Bytes;
 use redis::{PushInfo, PushKind, Value};
 use tokio::sync::Notify;
 
-use crate::mailbox::Mailbox;
-
 /// A message and its channel.
 pub(crate) type Message = (Arc<str>, Bytes);
+
+/// Where the board puts what a subscription is to know. It is called under the board's lock, and must neither wait nor come back.
+pub(crate) trait Inbox: Send + Sync {
+    /// From here on nothing is missing.
+    fn up(&self);
+    /// From here on something may be missing.
+    fn down(&self);
+    fn deliver(&self, message: Message);
+    /// Nothing comes any more.
+    fn close(&self);
+}
 
 /// The subscriptions of one manager.
 #[derive(Default)]
@@ -35,7 +44,7 @@ struct Inner {
 }
 
 struct Member {
-    mailbox: Arc<Mailbox<Message>>,
+    inbox: Arc<dyn Inbox>,
     channels: Vec<Arc<str>>,
     unconfirmed: usize,
 }
@@ -43,7 +52,7 @@ struct Member {
 #[derive(Default)]
 struct Channel {
     stand: Stand,
-    members: Vec<(u64, Arc<Mailbox<Message>>)>,
+    members: Vec<(u64, Arc<dyn Inbox>)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -67,8 +76,7 @@ const BATCH: usize = 1000;
 
 impl Board {
     /// Adds a subscription to all of `channels`.
-    pub(crate) fn join(&self, channels: &[&str], capacity: usize) -> (u64, Arc<Mailbox<Message>>) {
-        let mailbox = Arc::new(Mailbox::new("subscription", capacity));
+    pub(crate) fn join(&self, channels: &[&str], inbox: Arc<dyn Inbox>) -> u64 {
         let mut guard = self.inner();
         let inner = &mut *guard;
         inner.last_member += 1;
@@ -84,23 +92,23 @@ impl Board {
             if channel.members.last().is_some_and(|(member, _)| *member == id) {
                 continue;
             }
-            channel.members.push((id, Arc::clone(&mailbox)));
+            channel.members.push((id, Arc::clone(&inbox)));
             unconfirmed += usize::from(channel.stand != Stand::Confirmed);
             down |= channel.stand == Stand::Refused;
             inner.unsettled.push(Arc::clone(&name));
             joined.push(name);
         }
         if inner.closed {
-            mailbox.close();
+            inbox.close();
         } else if down {
-            mailbox.down();
+            inbox.down();
         } else if unconfirmed == 0 && !joined.is_empty() {
-            mailbox.up();
+            inbox.up();
         }
-        inner.members.insert(id, Member { mailbox: Arc::clone(&mailbox), channels: joined, unconfirmed });
+        inner.members.insert(id, Member { inbox, channels: joined, unconfirmed });
         drop(guard);
         self.changed.notify_one();
-        (id, mailbox)
+        id
     }
 
     /// Removes a subscription.
@@ -164,7 +172,7 @@ impl Board {
         }
         for member in inner.members.values_mut() {
             member.unconfirmed = member.channels.len();
-            member.mailbox.down();
+            member.inbox.down();
         }
     }
 
@@ -200,8 +208,8 @@ impl Board {
     pub(crate) fn refused(&self, name: &str) {
         if let Some(channel) = self.inner().channels.get_mut(name) {
             channel.stand = Stand::Refused;
-            for (_, mailbox) in &channel.members {
-                mailbox.down();
+            for (_, inbox) in &channel.members {
+                inbox.down();
             }
         }
     }
@@ -238,8 +246,8 @@ impl Board {
                     (inner.channels.get_key_value(name), data.next())
                 {
                     let payload = Bytes::from(payload);
-                    for (_, mailbox) in &channel.members {
-                        mailbox.deliver((Arc::clone(name), payload.clone()), 1);
+                    for (_, inbox) in &channel.members {
+                        inbox.deliver((Arc::clone(name), payload.clone()));
                     }
                 }
             }
@@ -253,7 +261,7 @@ impl Board {
         let mut inner = self.inner();
         inner.closed = true;
         for member in mem::take(&mut inner.members).into_values() {
-            member.mailbox.close();
+            member.inbox.close();
         }
         inner.channels.clear();
     }
@@ -271,11 +279,11 @@ impl Inner {
         if mem::replace(&mut channel.stand, Stand::Confirmed) == Stand::Confirmed {
             return;
         }
-        for (id, mailbox) in &channel.members {
+        for (id, inbox) in &channel.members {
             if let Some(member) = self.members.get_mut(id) {
                 member.unconfirmed = member.unconfirmed.saturating_sub(1);
                 if member.unconfirmed == 0 {
-                    mailbox.up();
+                    inbox.up();
                 }
             }
         }
@@ -289,22 +297,27 @@ mod tests {
     use tokio::time::{Instant, timeout};
 
     use super::*;
-    use crate::mailbox::Notice;
+    use crate::mailbox::{Mailbox, Notice};
+
+    fn join(board: &Board) -> (u64, Arc<Mailbox<Message>>) {
+        let mailbox = Arc::new(Mailbox::new("test", 1));
+        (board.join(&["a"], Arc::clone(&mailbox) as Arc<dyn Inbox>), mailbox)
+    }
 
     #[tokio::test(start_paused = true)]
     async fn an_outage_under_way_is_told_at_once_and_one_of_long_ago_is_not() {
         let board = Board::default();
-        let (first, _) = board.join(&["a"], 1);
+        let (first, _) = join(&board);
         board.lost();
         let started = Instant::now();
-        let (second, mailbox) = board.join(&["a"], 1);
+        let (second, mailbox) = join(&board);
         assert_eq!(mailbox.next().await, Some(Notice::Down));
         assert_eq!(started.elapsed().as_millis(), 0);
         board.leave(first);
         board.leave(second);
         let waiting = timeout(Duration::from_millis(1), board.wanted());
         assert!(waiting.await.is_err());
-        let (_, mailbox) = board.join(&["a"], 1);
+        let (_, mailbox) = join(&board);
         assert_eq!(mailbox.next().await, Some(Notice::Down));
         assert!(started.elapsed().as_millis() >= 1500);
     }
@@ -312,7 +325,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_an_older_connection_still_says_does_not_count() {
         let board = Board::default();
-        let (_, mailbox) = board.join(&["a"], 1);
+        let (_, mailbox) = join(&board);
         let confirmation =
             || PushInfo { kind: PushKind::Subscribe, data: vec![Value::BulkString(b"a".to_vec())] };
         let old = board.begin();

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
+use crate::board::{Inbox, Message};
 use crate::core::PATIENCE;
 use crate::metric;
 
@@ -116,6 +117,24 @@ impl<M> Mailbox<M> {
 
     fn queue(&self) -> MutexGuard<'_, Queue<M>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inbox for Mailbox<Message> {
+    fn up(&self) {
+        Self::up(self);
+    }
+
+    fn down(&self) {
+        Self::down(self);
+    }
+
+    fn deliver(&self, message: Message) {
+        Self::deliver(self, message, 1);
+    }
+
+    fn close(&self) {
+        Self::close(self);
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::RedisManager;
-use crate::board::{Board, Message};
+use crate::board::{Board, Inbox, Message};
 use crate::mailbox::{Mailbox, Notice};
 
 /// What happens on a subscription.
@@ -55,7 +55,8 @@ impl RedisManager {
     /// ```
     pub fn subscribe(&self, channels: &[&str], capacity: usize) -> Subscription {
         let board = Arc::clone(&self.core().board);
-        let (id, mailbox) = board.join(channels, capacity);
+        let mailbox = Arc::new(Mailbox::new("subscription", capacity));
+        let id = board.join(channels, Arc::clone(&mailbox) as Arc<dyn Inbox>);
         Subscription { id, board, mailbox }
     }
 }

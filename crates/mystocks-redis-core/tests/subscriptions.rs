@@ -59,6 +59,35 @@ async fn what_is_published_after_up_arrives() {
 }
 
 #[tokio::test]
+async fn who_listens_is_called_until_it_ends() {
+    let mut server = RedisServer::start().await;
+    let manager = connected(&server.url()).await;
+    let (heard, mut events) = tokio::sync::mpsc::unbounded_channel();
+    let sender = heard.clone();
+    let listening = manager.listen(&["a"], move |event| drop(sender.send(event)));
+    let other = manager.listen(&["a"], |_| {});
+    let mut next = async || timeout(LONG, events.recv()).await.unwrap().unwrap();
+    assert_eq!(next().await, Event::Up);
+    let mut direct = witness(&server).await;
+    assert_eq!(publish(&mut direct, "a", "one").await, 1);
+    assert_eq!(next().await, message("a", "one"));
+    server.kill().await;
+    assert_eq!(next().await, Event::Down);
+    server.restart().await;
+    assert_eq!(next().await, Event::Up);
+    let mut direct = witness(&server).await;
+    drop(listening);
+    assert_eq!(publish(&mut direct, "a", "two").await, 1);
+    drop(other);
+    eventually("nobody is subscribed", LONG, async || subscribers(&mut direct.clone(), "a").await == 0).await;
+    let late = manager.listen(&["b"], move |event| drop(heard.send(event)));
+    assert_eq!(next().await, Event::Up, "what was dropped heard nothing more");
+    manager.shutdown().await;
+    assert_eq!(next().await, Event::Down);
+    drop(late);
+}
+
+#[tokio::test]
 async fn a_restart_is_told_and_survived() {
     let mut server = RedisServer::start().await;
     let manager = connected(&server.url()).await;

@@ -1,0 +1,95 @@
+//! Subscriptions that are called instead of asked.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use crate::RedisManager;
+use crate::board::{Board, Inbox, Message};
+use crate::subscription::Event;
+
+/// A subscription that calls a function with each event; dropping it unsubscribes.
+pub struct Listening {
+    id: u64,
+    board: Arc<Board>,
+}
+
+impl RedisManager {
+    /// Subscribes to all of `channels` as [`subscribe`](Self::subscribe) does, and calls `hear` with each event.
+    ///
+    /// It is called where the connection is read, which saves the time until another task runs, and holds up every other
+    /// subscription of the manager: it has to be quick, and must not wait, subscribe or end a subscription. The first event is
+    /// [`Event::Up`], or [`Event::Down`] when connecting failed; the last after [`RedisManager::shutdown`] is [`Event::Down`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = mystocks_testkit::RedisServer::start().await;
+    /// # let settings = mystocks_config::RedisSettings::from_url(&server.url())?;
+    /// use mystocks_redis_core::{Call, Event, RedisManager};
+    ///
+    /// let redis = RedisManager::start(&settings).await?;
+    /// let (sender, mut events) = tokio::sync::mpsc::unbounded_channel();
+    /// let _listening = redis.listen(&["news"], move |event| drop(sender.send(event)));
+    /// assert_eq!(events.recv().await, Some(Event::Up));
+    /// let _: u64 = redis.query(redis::cmd("PUBLISH").arg("news").arg("hello"), Call::once()).await?;
+    /// let Some(Event::Message { payload, .. }) = events.recv().await else { panic!("a message") };
+    /// assert_eq!(&*payload, b"hello");
+    /// # Ok(()) }
+    /// ```
+    pub fn listen(&self, channels: &[&str], hear: impl Fn(Event) + Send + Sync + 'static) -> Listening {
+        let board = Arc::clone(&self.core().board);
+        let ear = Ear { hear, stands: AtomicU8::new(UNDECIDED) };
+        let id = board.join(channels, Arc::new(ear));
+        Listening { id, board }
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.board.leave(self.id);
+    }
+}
+
+impl fmt::Debug for Listening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listening").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+const UNDECIDED: u8 = 0;
+const UP: u8 = 1;
+const DOWN: u8 = 2;
+
+/// Calls `hear`, always under the board's lock.
+struct Ear<F> {
+    hear: F,
+    stands: AtomicU8,
+}
+
+impl<F: Fn(Event) + Send + Sync> Ear<F> {
+    fn stand(&self, stand: u8, event: Event) {
+        if self.stands.swap(stand, Ordering::Relaxed) != stand {
+            (self.hear)(event);
+        }
+    }
+}
+
+impl<F: Fn(Event) + Send + Sync> Inbox for Ear<F> {
+    fn up(&self) {
+        self.stand(UP, Event::Up);
+    }
+
+    fn down(&self) {
+        self.stand(DOWN, Event::Down);
+    }
+
+    fn deliver(&self, (channel, payload): Message) {
+        if self.stands.load(Ordering::Relaxed) == UP {
+            (self.hear)(Event::Message { channel, payload });
+        }
+    }
+
+    fn close(&self) {
+        self.down();
+    }
+}
