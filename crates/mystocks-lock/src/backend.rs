@@ -1,11 +1,12 @@
 //! The seam between the locks and whoever keeps them.
 
-use std::fmt::Debug;
+use std::any::Any;
+use std::fmt::{self, Debug};
 use std::num::NonZeroU64;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::mpsc;
 
 use crate::error::Error;
 
@@ -44,11 +45,33 @@ pub trait LockBackend: Debug + Send + Sync + 'static {
     /// `None` at the end. A lock that is held during the whole walk is among them, perhaps twice.
     async fn scan(&self, beginning: &str, cursor: Option<u64>) -> Result<(Vec<String>, Option<u64>), Error>;
 
-    /// Starts to listen to what concerns this process; the first signal is `Up` or `Down`.
+    /// Calls `hear` with what concerns this process, from now on until what it returns is dropped; the first signal is `Up` or
+    /// `Down`.
     ///
-    /// A signal is a hint: one that is lost to who does not keep up costs time only, because [`keep`](Self::keep) says too who is
-    /// first. The stream ends when the receiver is dropped.
-    fn listen(&self) -> mpsc::Receiver<Signal>;
+    /// A signal is a hint: one that is lost costs time only, because [`keep`](Self::keep) says too who is first.
+    fn listen(&self, hear: Hear) -> Listening;
+}
+
+/// Takes in what a process is told. It is called by whoever reads the connection: it has to be quick, and must neither wait nor call
+/// the backend nor end the listening.
+pub type Hear = Arc<dyn Fn(Signal) + Send + Sync>;
+
+/// Ends the listening when it is dropped.
+pub struct Listening {
+    _until: Box<dyn Any + Send + Sync>,
+}
+
+impl Listening {
+    /// Makes a listening that ends with `what`.
+    pub fn until_dropped(what: impl Any + Send + Sync) -> Self {
+        Self { _until: Box::new(what) }
+    }
+}
+
+impl fmt::Debug for Listening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Listening")
+    }
 }
 
 /// In which way a resource is shared. Spots of different kinds under one key know nothing of each other.

@@ -11,9 +11,10 @@ use futures::{FutureExt, StreamExt};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use crate::backend::{Keep, Kept, LockBackend, Release, Signal};
+use crate::backend::{Keep, Kept, Listening, LockBackend, Release};
 use crate::error::Error;
 use crate::goal::Goal;
+use crate::hearing::ear;
 use crate::hold::{Hold, LossReason};
 use crate::metric;
 use crate::registry::{PLACE, Registry, Waiter};
@@ -49,7 +50,7 @@ pub(crate) struct Keeper {
     pub(crate) backend: Arc<dyn LockBackend>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) returns: mpsc::UnboundedReceiver<Return>,
-    pub(crate) signals: mpsc::Receiver<Signal>,
+    _listening: Listening,
     running: FuturesUnordered<BoxFuture<'static, Done>>,
     waiting: VecDeque<Return>,
 }
@@ -61,7 +62,7 @@ impl Keeper {
         returns: mpsc::UnboundedReceiver<Return>,
     ) -> Self {
         Self {
-            signals: backend.listen(),
+            _listening: backend.listen(ear(registry)),
             backend: Arc::clone(backend),
             registry: Arc::clone(registry),
             returns,
@@ -72,7 +73,6 @@ impl Keeper {
 
     /// Runs until nobody can hold or give back anything any more, which is also when `returns` is closed by a shutdown.
     pub(crate) async fn run(mut self) {
-        let mut is_heard = true;
         loop {
             let next = self.look();
             let registry = Arc::clone(&self.registry);
@@ -84,10 +84,6 @@ impl Keeper {
             };
             tokio::select! {
                 biased;
-                signal = self.signals.recv(), if is_heard => match signal {
-                    Some(signal) => self.hear(signal),
-                    None => is_heard = false,
-                },
                 Some(done) = self.running.next(), if !self.running.is_empty() => self.finish(done),
                 given = self.returns.recv() => match given {
                     Some(first) => {
@@ -228,25 +224,6 @@ impl Keeper {
                 }
             }
             Done::Paused { returns, attempt } => self.send_back(returns, attempt),
-        }
-    }
-
-    fn hear(&mut self, signal: Signal) {
-        match signal {
-            Signal::Up => metrics::gauge!(metric::LINK_UP).set(1.0),
-            Signal::Down => metrics::gauge!(metric::LINK_UP).set(0.0),
-            Signal::Turn(waiter) => {
-                if let Some(waiter) = self.registry.waiter(waiter) {
-                    waiter.bell.notify_one();
-                }
-            }
-            Signal::Touched(key) => self.registry.hurry(Some(&key)),
-            Signal::AllTouched => self.registry.hurry(None),
-            Signal::Taken(token) => {
-                if let Some(hold) = self.registry.with_token(&token) {
-                    self.registry.lose(&hold, LossReason::Forced);
-                }
-            }
         }
     }
 

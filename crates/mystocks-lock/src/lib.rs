@@ -35,6 +35,7 @@ pub mod conformance;
 mod error;
 mod goal;
 mod guard;
+mod hearing;
 mod hold;
 mod info;
 mod keeper;
@@ -54,8 +55,8 @@ mod token;
 mod ttl;
 
 pub use backend::{
-    Acquire, Acquired, Grant, Holder, Keep, Kept, Kind, LockBackend, Place, Queued, Release, Share, Signal,
-    Spot, Standing, State,
+    Acquire, Acquired, Grant, Hear, Holder, Keep, Kept, Kind, Listening, LockBackend, Place, Queued, Release,
+    Share, Signal, Spot, Standing, State,
 };
 pub use error::{Error, ErrorKind};
 pub use guard::{Extended, LockGuard, Released};

@@ -8,10 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use async_trait::async_trait;
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::backend::{Acquire, Acquired, Keep, Kept, LockBackend, Release, Signal, Spot, Standing, State};
+use crate::backend::{
+    Acquire, Acquired, Hear, Keep, Kept, Listening, LockBackend, Release, Spot, Standing, State,
+};
 use crate::error::Error;
 use crate::memory::spot::Now;
 
@@ -51,7 +52,7 @@ impl MemoryLocks {
     }
 
     fn state(&self) -> MutexGuard<'_, state::Locks> {
-        self.world.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.world.state()
     }
 
     fn now(&self) -> Now {
@@ -68,9 +69,21 @@ impl Default for MemoryLocks {
     }
 }
 
-impl Drop for MemoryLocks {
+/// Where somebody listens.
+struct Seat {
+    world: Arc<World>,
+    listener: u64,
+}
+
+impl Drop for Seat {
     fn drop(&mut self) {
-        self.state().leave(self.node);
+        self.world.state().leave(self.listener);
+    }
+}
+
+impl World {
+    fn state(&self) -> MutexGuard<'_, state::Locks> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -99,7 +112,8 @@ impl LockBackend for MemoryLocks {
         Ok((self.state().held_under(beginning, self.now()), None))
     }
 
-    fn listen(&self) -> mpsc::Receiver<Signal> {
-        self.state().listen(self.node)
+    fn listen(&self, hear: Hear) -> Listening {
+        let listener = self.state().listen(self.node, hear);
+        Listening::until_dropped(Seat { world: Arc::clone(&self.world), listener })
     }
 }

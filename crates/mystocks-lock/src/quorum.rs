@@ -9,10 +9,11 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use futures::future::{BoxFuture, FutureExt};
 use futures::stream::FuturesUnordered;
-use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use crate::backend::{Acquire, Acquired, Keep, Kept, LockBackend, Release, Signal, Spot, Standing, State};
+use crate::backend::{
+    Acquire, Acquired, Hear, Keep, Kept, Listening, LockBackend, Release, Signal, Spot, Standing, State,
+};
 use crate::error::{Error, ErrorKind};
 
 /// Keeps locks on several independent backends: one is held when a majority of all of them granted it (RedLock; Redis
@@ -221,11 +222,10 @@ impl LockBackend for QuorumLocks {
         Ok((keys, onwards))
     }
 
-    fn listen(&self) -> mpsc::Receiver<Signal> {
-        let (to, signals) = mpsc::channel(1);
+    fn listen(&self, hear: Hear) -> Listening {
         // Nobody is told anything here: who waits looks again by itself.
-        let _ = to.try_send(Signal::Up);
-        signals
+        hear(Signal::Up);
+        Listening::until_dropped(())
     }
 }
 

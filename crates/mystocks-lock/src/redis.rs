@@ -7,32 +7,28 @@ mod reading;
 mod releasing;
 mod script;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ::redis::cmd;
 use async_trait::async_trait;
 use mystocks_keys::{Channel, ChannelName, Keyspace, Sidecar};
 use mystocks_redis_core::{Call, ErrorKind as Cause, RedisManager, ScriptRun, Tracking};
-use tokio::sync::mpsc;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::backend::{
-    Acquire, Acquired, Keep, Kept, Kind, LockBackend, Release, Signal, Spot, Standing, State,
+    Acquire, Acquired, Hear, Keep, Kept, Kind, Listening, LockBackend, Release, Spot, Standing, State,
 };
 use crate::error::{Error, ErrorKind};
 use crate::redis::names::{Names, member};
 
-/// How many messages wait here before the subscription calls itself interrupted.
-const CAPACITY: usize = 4_096;
 /// How many keys one `SCAN` step looks at.
 const SCAN_COUNT: usize = 500;
 
 /// Keeps locks in Redis, for every process that uses the same server and database, the platform's Python side included.
 ///
-/// One value is one process among those that wait: a channel of its own tells it whose turn it is. It is to be made within a
-/// tokio runtime; its task ends with [`RedisLocks::shutdown`] or with the value.
+/// One value is one process among those that wait: a channel of its own tells it whose turn it is.
 #[derive(Debug)]
 pub struct RedisLocks {
     manager: RedisManager,
@@ -44,9 +40,7 @@ pub struct RedisLocks {
     is_tracked: bool,
     /// Until somebody listens.
     tracking: Mutex<Option<Tracking>>,
-    stop: CancellationToken,
     tasks: TaskTracker,
-    _stop_with_the_value: DropGuard,
 }
 
 impl RedisLocks {
@@ -60,8 +54,6 @@ impl RedisLocks {
             Error::new(ErrorKind::InvalidArgument, "name the channel of", node.as_str()).with_source(cause)
         })?;
         let channels = channel.as_str().strip_suffix(node.as_str()).unwrap_or_default().to_owned();
-        let stop = CancellationToken::new();
-        let guard = stop.clone().drop_guard();
         Ok(Self {
             manager,
             node,
@@ -70,9 +62,7 @@ impl RedisLocks {
             quarantine: None,
             is_tracked: false,
             tracking: Mutex::new(None),
-            stop,
             tasks: TaskTracker::new(),
-            _stop_with_the_value: guard,
         })
     }
 
@@ -94,13 +84,6 @@ impl RedisLocks {
     #[must_use]
     pub fn with_quarantine(self, keyspace: &Keyspace, longest: Duration) -> Self {
         Self { quarantine: Some((keyspace.lock_trusted(), longest)), ..self }
-    }
-
-    /// Ends what listens and waits until it has ended; the manager goes on.
-    pub async fn shutdown(&self) {
-        self.stop.cancel();
-        self.tasks.close();
-        self.tasks.wait().await;
     }
 
     fn waiter(&self, waiter: u64, kind: Kind) -> String {
@@ -220,12 +203,20 @@ impl LockBackend for RedisLocks {
         Ok((texts.collect(), (next != 0).then_some(next)))
     }
 
-    fn listen(&self) -> mpsc::Receiver<Signal> {
-        let (to, signals) = mpsc::channel(64);
-        let subscription = self.manager.subscribe(&[self.channel.as_str()], CAPACITY);
+    fn listen(&self, hear: Hear) -> Listening {
+        let hears = Arc::clone(&hear);
+        let link = self.manager.listen(&[self.channel.as_str()], move |event| {
+            if let Some(signal) = listening::read(event) {
+                hears(signal);
+            }
+        });
         let tracking = self.tracking.lock().unwrap_or_else(PoisonError::into_inner).take();
-        self.tasks.spawn(listening::listen(subscription, tracking, to, self.stop.clone()));
-        signals
+        let watching = tracking.map(|tracking| {
+            let stop = CancellationToken::new();
+            self.tasks.spawn(stop.clone().run_until_cancelled_owned(listening::watch(tracking, hear)));
+            stop.drop_guard()
+        });
+        Listening::until_dropped((link, watching))
     }
 }
 

@@ -116,6 +116,8 @@ impl Registry {
         let ids: Vec<u64> = inner.holds.values().filter(concerns).map(|entry| entry.hold.id).collect();
         let now = Instant::now();
         ids.into_iter().for_each(|id| inner.plan(id, now));
+        drop(inner);
+        self.sooner.notify_one();
     }
 
     /// Takes in that a renewal asked for at `asked` was granted.

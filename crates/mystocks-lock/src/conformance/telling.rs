@@ -1,16 +1,17 @@
 //! What a process is told.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc::Receiver;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::timeout;
 
 use super::{Fleet, PATIENCE, give, line_up, lock, permit, queued, release, take, want};
-use crate::backend::{Release, Signal};
+use crate::backend::{Listening, LockBackend, Release, Signal};
 
 /// The first signal says how the link stands.
 pub async fn the_first_signal_says_how_the_link_stands(fleet: &Fleet) {
-    let mut signals = fleet.here.listen();
+    let mut signals = start(&*fleet.here);
     let first = next(&mut signals).await;
     assert!(matches!(first, Signal::Up | Signal::Down), "{first:?}");
 }
@@ -78,27 +79,39 @@ pub async fn who_is_robbed_is_told(fleet: &Fleet) {
     assert_eq!(next(&mut there).await, Signal::Turn(11));
 }
 
-pub(super) async fn listen(fleet: &Fleet) -> Receiver<Signal> {
-    up(fleet.here.listen()).await
+/// What a process was told, in order.
+pub(super) struct Signals {
+    told: UnboundedReceiver<Signal>,
+    _listening: Listening,
 }
 
-pub(super) async fn listen_there(fleet: &Fleet) -> Receiver<Signal> {
-    up(fleet.there.listen()).await
+pub(super) async fn listen(fleet: &Fleet) -> Signals {
+    up(start(&*fleet.here)).await
 }
 
-async fn up(mut signals: Receiver<Signal>) -> Receiver<Signal> {
+pub(super) async fn listen_there(fleet: &Fleet) -> Signals {
+    up(start(&*fleet.there)).await
+}
+
+fn start(backend: &dyn LockBackend) -> Signals {
+    let (tell, told) = unbounded_channel();
+    let listening = backend.listen(Arc::new(move |signal| drop(tell.send(signal))));
+    Signals { told, _listening: listening }
+}
+
+async fn up(mut signals: Signals) -> Signals {
     while next(&mut signals).await != Signal::Up {}
     signals
 }
 
-async fn next(signals: &mut Receiver<Signal>) -> Signal {
-    match timeout(PATIENCE, signals.recv()).await {
+async fn next(signals: &mut Signals) -> Signal {
+    match timeout(PATIENCE, signals.told.recv()).await {
         Ok(Some(signal)) => signal,
         ended => panic!("no signal: {ended:?}"),
     }
 }
 
-async fn silent(signals: &mut Receiver<Signal>) {
-    let more = timeout(Duration::from_millis(150), signals.recv()).await;
+async fn silent(signals: &mut Signals) {
+    let more = timeout(Duration::from_millis(150), signals.told.recv()).await;
     assert!(more.is_err(), "{more:?}");
 }

@@ -1,26 +1,30 @@
 //! All spots, under one lock.
 
 use std::collections::HashMap;
-
-use tokio::sync::mpsc;
+use std::fmt;
 
 use super::spot::{Now, Spot, Waiter};
 use crate::backend::{
-    Acquire, Acquired, Keep, Kept, Kind, Queued, Release, Signal, Spot as Place, Standing, State,
+    Acquire, Acquired, Hear, Keep, Kept, Kind, Queued, Release, Signal, Spot as Place, Standing, State,
 };
 
-/// How many signals stand ready for a listener; one that is so far behind looks by itself.
-const READY: usize = 4_096;
 /// After so many calls the spots that nobody holds or waits for are forgotten.
 const SWEEP: u32 = 1_024;
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Locks {
     spots: HashMap<(String, Sort), Spot>,
-    listeners: Vec<(u64, mpsc::Sender<Signal>)>,
+    listeners: Vec<Listener>,
+    last_listener: u64,
     /// Greater than no fence of a spot that was forgotten.
     last_fence: u64,
     calls: u32,
+}
+
+struct Listener {
+    id: u64,
+    node: u64,
+    hear: Hear,
 }
 
 /// What tells spots under one key apart.
@@ -125,24 +129,20 @@ impl Locks {
         held.collect()
     }
 
-    pub(super) fn listen(&mut self, node: u64) -> mpsc::Receiver<Signal> {
-        let (to, signals) = mpsc::channel(READY);
-        // The receiver is in hand.
-        let _ = to.try_send(Signal::Up);
-        self.listeners.push((node, to));
-        signals
+    pub(super) fn listen(&mut self, node: u64, hear: Hear) -> u64 {
+        hear(Signal::Up);
+        self.last_listener += 1;
+        self.listeners.push(Listener { id: self.last_listener, node, hear });
+        self.last_listener
     }
 
-    pub(super) fn leave(&mut self, node: u64) {
-        self.listeners.retain(|(listener, _)| *listener != node);
+    pub(super) fn leave(&mut self, listener: u64) {
+        self.listeners.retain(|one| one.id != listener);
     }
 
-    fn tell(&mut self, node: u64, signal: &Signal) {
-        self.listeners.retain(|(_, to)| !to.is_closed());
-        for (_, to) in self.listeners.iter().filter(|(listener, _)| *listener == node) {
-            // Who is full sees by `keep` whose turn it is.
-            let _ = to.try_send(signal.clone());
-        }
+    fn tell(&self, node: u64, signal: &Signal) {
+        let concerned = self.listeners.iter().filter(|listener| listener.node == node);
+        concerned.for_each(|listener| (listener.hear)(signal.clone()));
     }
 
     fn spot(&mut self, place: Place<'_>, now: Now) -> &mut Spot {
@@ -172,5 +172,11 @@ impl Locks {
             }
             is_used
         });
+    }
+}
+
+impl fmt::Debug for Locks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Locks").field("spots", &self.spots).finish_non_exhaustive()
     }
 }

@@ -1,67 +1,39 @@
 //! What a process hears on its channel.
 
-use futures::future::join;
-use mystocks_redis_core::{Event, Subscription, Touched, Tracking};
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
+use mystocks_redis_core::{Event, Touched, Tracking};
 
-use crate::backend::Signal;
+use crate::backend::{Hear, Signal};
 
-/// Hands the events of `subscription` and `tracking` on until the receiver is dropped or `stop`.
-pub(super) async fn listen(
-    mut subscription: Subscription,
-    tracking: Option<Tracking>,
-    to: mpsc::Sender<Signal>,
-    stop: CancellationToken,
-) {
-    let handing = async {
-        while let Some(event) = subscription.next().await {
-            let signal = match event {
-                Event::Up => Some(Signal::Up),
-                Event::Down => Some(Signal::Down),
-                Event::Message { payload, .. } => read(&payload),
-            };
-            // A listener that is slow holds up its own subscription, which then says `Down` and `Up`.
-            if let Some(signal) = signal
-                && to.send(signal).await.is_err()
-            {
-                return;
-            }
-        }
-    };
-    tokio::select! {
-        () = stop.cancelled() => {}
-        () = to.closed() => {}
-        ((), ()) = join(handing, watch(tracking, &to)) => {}
-    }
-}
-
-async fn watch(tracking: Option<Tracking>, to: &mpsc::Sender<Signal>) {
-    let Some(mut tracking) = tracking else { return };
+/// Hands on what happens to the keys that are watched.
+pub(super) async fn watch(mut tracking: Tracking, hear: Hear) {
     let mut is_first = true;
     while let Some(touched) = tracking.next().await {
-        let signals = match touched {
+        match touched {
             Touched::Keys(keys) => {
                 // A key that is no text is none of ours.
                 let texts = keys.into_iter().filter_map(|key| String::from_utf8(key.to_vec()).ok());
-                texts.map(Signal::Touched).collect()
+                texts.for_each(|key| hear(Signal::Touched(key)));
             }
             // Nothing was held before the first connection.
-            Touched::Up if std::mem::take(&mut is_first) => Vec::new(),
+            Touched::Up if std::mem::take(&mut is_first) => {}
             // What was written while nothing was watched, nobody tells.
-            Touched::Up | Touched::All => vec![Signal::AllTouched],
-            Touched::Down => Vec::new(),
-        };
-        for signal in signals {
-            if to.send(signal).await.is_err() {
-                return;
-            }
+            Touched::Up | Touched::All => hear(Signal::AllTouched),
+            Touched::Down => {}
         }
+    }
+}
+
+/// Returns what an event on the channel says; `None` when it is no message of ours.
+pub(super) fn read(event: Event) -> Option<Signal> {
+    match event {
+        Event::Up => Some(Signal::Up),
+        Event::Down => Some(Signal::Down),
+        Event::Message { payload, .. } => message(&payload),
     }
 }
 
 /// Reads a message: `node:waiter:weight`, or `!token`; `None` when it is neither.
-fn read(payload: &[u8]) -> Option<Signal> {
+fn message(payload: &[u8]) -> Option<Signal> {
     let text = std::str::from_utf8(payload).ok()?;
     if let Some(member) = text.strip_prefix('!') {
         // Of a permit the weight follows.
@@ -78,11 +50,11 @@ mod tests {
 
     #[test]
     fn a_message_is_a_turn_or_a_token_and_nothing_else() {
-        assert_eq!(read(b"00ff:17:1"), Some(Signal::Turn(17)));
-        assert_eq!(read(b"!3e0c"), Some(Signal::Taken("3e0c".to_owned())));
-        assert_eq!(read(b"!3e0c:2"), Some(Signal::Taken("3e0c".to_owned())));
+        assert_eq!(message(b"00ff:17:1"), Some(Signal::Turn(17)));
+        assert_eq!(message(b"!3e0c"), Some(Signal::Taken("3e0c".to_owned())));
+        assert_eq!(message(b"!3e0c:2"), Some(Signal::Taken("3e0c".to_owned())));
         for other in [&b""[..], b"17", b"a:b:c", b"\xff:1:1"] {
-            assert_eq!(read(other), None);
+            assert_eq!(message(other), None);
         }
     }
 }

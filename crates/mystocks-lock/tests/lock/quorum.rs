@@ -8,13 +8,12 @@ use async_trait::async_trait;
 use futures::future::join_all;
 use mystocks_config::LockSettings;
 use mystocks_lock::{
-    Acquire, Acquired, Error, ErrorKind, Keep, Kept, Keyspace, Kind, LockBackend, Locker, LossReason,
-    MemoryLocks, QuorumLocks, RedisLocks, Release, Released, Resource, Signal, Spot, Standing, State,
+    Acquire, Acquired, Error, ErrorKind, Hear, Keep, Kept, Keyspace, Kind, Listening, LockBackend, Locker,
+    LossReason, MemoryLocks, QuorumLocks, RedisLocks, Release, Released, Resource, Spot, Standing, State,
 };
 use mystocks_redis_core::redis::cmd;
 use mystocks_redis_core::{Call, RedisManager};
 use mystocks_testkit::{RedisServer, eventually};
-use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::hygiene::leftovers;
@@ -223,8 +222,8 @@ impl LockBackend for Node {
     async fn scan(&self, beginning: &str, cursor: Option<u64>) -> Result<(Vec<String>, Option<u64>), Error> {
         self.up()?.scan(beginning, cursor).await
     }
-    fn listen(&self) -> mpsc::Receiver<Signal> {
-        self.locks.listen()
+    fn listen(&self, hear: Hear) -> Listening {
+        self.locks.listen(hear)
     }
 }
 
