@@ -297,7 +297,9 @@ mod tests {
         let goal = |ttl| {
             let (name, class) = ("report".to_owned(), "other");
             let key = Keyspace::default().lock(&name).unwrap();
-            Arc::new(Goal { name, key, kind: Kind::Exclusive, ttl, class, is_renewed: true, is_fenced: true })
+            let kind = Kind::Exclusive;
+            let owner = "{}".into();
+            Arc::new(Goal { name, key, kind, ttl, class, is_renewed: true, is_fenced: true, owner })
         };
         let is_woken_for = |ttl| {
             let hold = registry.hold(&goal(ttl), Token::random(), Instant::now()).unwrap();
