@@ -1,5 +1,7 @@
 //! The seam between the locks and whoever keeps them.
 
+mod shown;
+
 use std::fmt::Debug;
 use std::num::NonZeroU64;
 use std::time::Duration;
@@ -90,7 +92,7 @@ pub struct Spot<'a> {
 }
 
 /// A wish to hold a spot.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Acquire<'a> {
     /// What is wanted.
     pub spot: Spot<'a>,
@@ -146,7 +148,7 @@ pub struct Queued {
 }
 
 /// A lease to be kept.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub enum Keep<'a> {
     /// What is held.
     Held {
@@ -184,7 +186,7 @@ pub enum Kept {
 }
 
 /// What is to be given back.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Release<'a> {
     /// What it is.
     pub spot: Spot<'a>,
@@ -215,7 +217,7 @@ pub struct State {
 }
 
 /// One holder of a spot.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Holder {
     /// By which it is known.
     pub token: String,
@@ -239,7 +241,7 @@ pub struct Grant {
 }
 
 /// What a process is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Signal {
     /// From now on nothing is missed.

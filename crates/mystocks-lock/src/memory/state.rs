@@ -102,7 +102,9 @@ impl Locks {
         let turns = spot.turns(of).into_iter().map(|(node, waiter)| (node, Signal::Turn(waiter)));
         let mut turns: Vec<_> = turns.collect();
         if release.token.is_none() {
-            turns.extend(removed.into_iter().map(|held| (held.node, Signal::Taken(held.token))));
+            turns.extend(
+                removed.into_iter().map(|held| (held.node, Signal::Taken(held.token.as_str().to_owned()))),
+            );
         }
         turns.into_iter().for_each(|(node, signal)| self.tell(node, &signal));
         standing
