@@ -22,8 +22,8 @@ pub trait LockBackend: Debug + Send + Sync + 'static {
     /// Takes what is asked for if it is free, and else, when a [`Place`] is asked for too, takes or keeps a place in the queue.
     ///
     /// # Behavior
-    /// - Asked again with the token that holds it, it grants it again, with no smaller fence, and sets the time to live anew: an
-    ///   acquisition whose answer was lost can be repeated. So can one that got a place.
+    /// - Asked again with the token that holds it, it grants it again, with no smaller fence, for at least the time to live: an
+    ///   acquisition whose answer was lost can be repeated, and one that comes late shortens nothing. So can one that got a place.
     /// - The fence is greater than every one granted before for this spot, also when all data was lost in between.
     /// - Who is granted has no place in the queue any more.
     /// - Whose process does not [`listen`](Self::listen) when its turn comes is passed over, and loses its place.
@@ -158,6 +158,9 @@ pub enum Keep<'a> {
         token: &'a str,
         /// For how long from now on.
         ttl: Duration,
+        /// Whether it is held for at least so long: what ends later is left as it is. So a request that comes late shortens
+        /// nothing.
+        is_least: bool,
     },
     /// A place in the queue of a spot.
     Waiting {

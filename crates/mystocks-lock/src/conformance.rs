@@ -37,7 +37,8 @@ use crate::backend::{
 pub use holding::{
     a_fence_is_greater_than_every_one_before, answers_come_as_many_as_asked_in_that_order,
     asked_again_it_answers_as_before, by_force_it_is_taken_from_whoever_holds_it, keeping_sets_the_time,
-    one_of_many_takes_it, only_the_holder_keeps_and_releases, what_is_not_kept_is_anybodys,
+    one_of_many_takes_it, only_the_holder_keeps_and_releases, what_comes_late_shortens_nothing,
+    what_is_not_kept_is_anybodys,
 };
 pub use queueing::{
     a_lost_place_is_got_back, a_place_is_left, a_place_that_is_not_kept_is_lost, fair_is_who_came_before,
@@ -68,6 +69,7 @@ macro_rules! lock_conformance {
             only_the_holder_keeps_and_releases
             permits_are_as_many_as_there_are
             the_first_signal_says_how_the_link_stands
+            what_comes_late_shortens_nothing
             what_is_held_is_listed
             what_is_held_is_told
             what_is_not_kept_is_anybodys
@@ -201,7 +203,7 @@ async fn release(backend: &Arc<dyn LockBackend>, release: Release<'_>) -> Standi
 }
 
 async fn hold(backend: &Arc<dyn LockBackend>, spot: Spot<'_>, token: &str, ttl: Duration) -> Kept {
-    keep(backend, Keep::Held { spot, token, ttl }).await
+    keep(backend, Keep::Held { spot, token, ttl, is_least: false }).await
 }
 
 async fn keep(backend: &Arc<dyn LockBackend>, lease: Keep<'_>) -> Kept {

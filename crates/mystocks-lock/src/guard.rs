@@ -89,7 +89,7 @@ impl LockGuard {
     ) -> Result<Option<Self>, Error> {
         let (shared, goal) = (locker.shared(), locker.goal(&resource.into())?);
         let asked = Instant::now();
-        let keep = Keep::Held { spot: goal.spot(), token: token.as_str(), ttl: goal.ttl };
+        let keep = Keep::Held { spot: goal.spot(), token: token.as_str(), ttl: goal.ttl, is_least: false };
         if shared.backend.keep(&[keep]).await?.first() != Some(&Kept::Held) {
             return Ok(None);
         }
@@ -150,20 +150,21 @@ impl LockGuard {
     /// As [`Locker::extend`].
     ///
     /// # Cancel safety
-    /// Dropping the future leaves it open which time to live it has; the next renewal sets the old one.
+    /// Dropping the future leaves it open which time to live it has; from then on the shorter one is relied on.
     pub async fn extend(&self, ttl: Duration) -> Result<Extended, Error> {
-        let ttl = crate::ttl::checked(ttl, &self.hold.goal.name)?;
-        let asked = Instant::now();
-        let keep = Keep::Held { spot: self.hold.goal.spot(), token: self.hold.token.as_str(), ttl };
-        let registry = &self.debt.shared.registry;
-        if asked + crate::ttl::reliable(ttl) < self.hold.valid_until() {
-            // Without an answer it may be held for the shorter time.
-            registry.renewed(&self.hold, asked, ttl);
-        }
-        let kept = self.debt.shared.backend.keep(&[keep]).await?;
+        let (hold, shared) = (&self.hold, &self.debt.shared);
+        let (registry, goal) = (&shared.registry, &hold.goal);
+        let ttl = crate::ttl::checked(ttl, &goal.name)?;
+        let _turn = hold.extending.lock().await;
+        let asked = hold.extend(Instant::now(), ttl);
+        registry.replan(hold);
+        let kept = shared.backend.keep(&[asked.keep(goal.spot(), hold.token.as_str())]).await?;
         let extended = Extended::of(kept.first());
         match extended {
-            Extended::Extended => registry.renewed(&self.hold, asked, ttl),
+            Extended::Extended => {
+                hold.extended(&asked);
+                registry.replan(hold);
+            }
             Extended::AlreadyExpired => drop(registry.lose(&self.hold, LossReason::Gone)),
             Extended::TakenOver => drop(registry.lose(&self.hold, LossReason::TakenOver)),
         }

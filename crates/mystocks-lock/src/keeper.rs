@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::backend::{Keep, Kept, LockBackend, Release, Signal};
 use crate::error::Error;
 use crate::goal::Goal;
-use crate::hold::{Hold, LossReason};
+use crate::hold::{Asked, Hold, LossReason};
 use crate::metric;
 use crate::registry::{PLACE, Registry, Waiter};
 use crate::token::Token;
@@ -39,7 +39,7 @@ pub(crate) struct Return {
 }
 
 enum Done {
-    Renewed { holds: Vec<Arc<Hold>>, asked: Instant, kept: Result<Vec<Kept>, Error> },
+    Renewed { holds: Vec<(Arc<Hold>, Asked)>, kept: Result<Vec<Kept>, Error> },
     Kept { waiters: Vec<Arc<Waiter>>, kept: Result<Vec<Kept>, Error> },
     Returned { returns: Vec<Return>, attempt: u32, is_ok: bool },
     Paused { returns: Vec<Return>, attempt: u32 },
@@ -131,20 +131,22 @@ impl Keeper {
     fn renew(&mut self, holds: Vec<Arc<Hold>>, asked: Instant) {
         let backend = Arc::clone(&self.backend);
         // The next attempt must come while there is time for it.
-        let limit = holds.iter().map(|hold| hold.ttl() / 6).min().unwrap_or_default();
+        let limit = holds.iter().map(|hold| hold.term() / 6).min().unwrap_or_default();
+        let holds: Vec<(Arc<Hold>, Asked)> = holds
+            .into_iter()
+            .map(|hold| {
+                let asked = hold.renew(asked);
+                (hold, asked)
+            })
+            .collect();
         let renewal = async move {
-            let leases: Vec<Keep<'_>> = holds
-                .iter()
-                .map(|hold| Keep::Held {
-                    spot: hold.goal.spot(),
-                    token: hold.token.as_str(),
-                    ttl: hold.ttl(),
-                })
-                .collect();
+            let leases: Vec<Keep<'_>> =
+                holds.iter().map(|(hold, asked)| asked.keep(hold.goal.spot(), hold.token.as_str())).collect();
             let kept = timeout(limit, backend.keep(&leases)).await;
-            let kept = kept
-                .unwrap_or_else(|_| Err(crate::acquiring::no_answer("extend", holds[0].goal.name.as_str())));
-            Done::Renewed { holds, asked, kept }
+            let kept = kept.unwrap_or_else(|_| {
+                Err(crate::acquiring::no_answer("extend", holds[0].0.goal.name.as_str()))
+            });
+            Done::Renewed { holds, kept }
         };
         self.running.push(renewal.boxed());
     }
@@ -185,14 +187,13 @@ impl Keeper {
 
     fn finish(&mut self, done: Done) {
         match done {
-            Done::Renewed { holds, asked, kept: Ok(kept) } => {
-                for (hold, kept) in holds.iter().zip(kept) {
+            Done::Renewed { holds, kept: Ok(kept) } => {
+                for ((hold, asked), kept) in holds.iter().zip(kept) {
                     match kept {
                         Kept::Held => {
-                            let late =
-                                asked.saturating_duration_since(hold.valid_until() - hold.ttl() / 3 * 2);
+                            let late = asked.at.saturating_duration_since(hold.renewal_due());
                             metrics::histogram!(metric::RENEWAL_LAG_SECONDS).record(late.as_secs_f64());
-                            self.registry.renewed(hold, asked, hold.ttl());
+                            self.registry.renewed(hold, asked);
                         }
                         Kept::TakenOver => self.lose(hold, LossReason::TakenOver),
                         Kept::Gone | Kept::Waiting | Kept::First => self.lose(hold, LossReason::Gone),
@@ -203,7 +204,7 @@ impl Keeper {
                 metrics::counter!(metric::RENEWAL_ERRORS).increment(1);
                 tracing::debug!(%error, holds = holds.len(), "a renewal brought no answer");
                 let now = Instant::now();
-                holds.iter().for_each(|hold| self.registry.not_renewed(hold, now));
+                holds.iter().for_each(|(hold, _)| self.registry.not_renewed(hold, now));
             }
             Done::Kept { waiters, kept } => {
                 for (waiter, kept) in waiters.iter().zip(kept.unwrap_or_default()) {
@@ -253,7 +254,7 @@ impl Keeper {
     /// Takes in that `hold` is lost, and gives it back in case it is not: a renewal without an answer may have been granted.
     fn lose(&mut self, hold: &Arc<Hold>, reason: LossReason) {
         if self.registry.lose(hold, reason) && reason == LossReason::Expired {
-            let until = hold.valid_until() + hold.ttl();
+            let until = hold.valid_until() + hold.term();
             let (goal, token) = (Arc::clone(&hold.goal), hold.token.clone());
             self.waiting.push_back(Return { goal, token, waiter: None, is_uncertain: true, until });
             self.give_back();

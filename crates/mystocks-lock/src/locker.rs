@@ -280,7 +280,7 @@ impl Locker {
         ttl: Duration,
     ) -> Result<Extended, Error> {
         let goal = self.goal(&resource.into().ttl(ttl))?;
-        let keep = Keep::Held { spot: goal.spot(), token: token.as_str(), ttl: goal.ttl };
+        let keep = Keep::Held { spot: goal.spot(), token: token.as_str(), ttl: goal.ttl, is_least: false };
         Ok(Extended::of(self.shared.backend.keep(&[keep]).await?.first()))
     }
 

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::goal::Goal;
-use crate::hold::{Hold, LossReason};
+use crate::hold::{Asked, Hold, LossReason};
 use crate::metric;
 use crate::token::Token;
 
@@ -118,24 +118,30 @@ impl Registry {
         ids.into_iter().for_each(|id| inner.plan(id, now));
     }
 
-    /// Takes in that a renewal asked for at `asked` was granted.
-    pub(crate) fn renewed(&self, hold: &Hold, asked: Instant, ttl: Duration) {
+    /// Takes in that what a renewal asked for was granted.
+    pub(crate) fn renewed(&self, hold: &Hold, asked: &Asked) {
+        hold.granted(asked);
+        self.replan(hold);
+    }
+
+    /// Takes in that the end of `hold` has changed.
+    pub(crate) fn replan(&self, hold: &Hold) {
         let mut inner = self.inner();
-        if let Some(entry) = inner.holds.get(&hold.id) {
-            entry.hold.extend(asked, ttl);
-            let next = planned(hold);
-            inner.plan(hold.id, next);
-            let is_sooner = inner.is_sooner(next);
-            drop(inner);
-            if is_sooner {
-                self.sooner.notify_one();
-            }
+        if !inner.holds.contains_key(&hold.id) {
+            return;
+        }
+        let next = planned(hold);
+        inner.plan(hold.id, next);
+        let is_sooner = inner.is_sooner(next);
+        drop(inner);
+        if is_sooner {
+            self.sooner.notify_one();
         }
     }
 
     /// Takes in that a renewal brought no answer: it is tried again soon, as long as there is time.
     pub(crate) fn not_renewed(&self, hold: &Hold, now: Instant) {
-        let next = (now + hold.ttl() / 12).min(hold.valid_until());
+        let next = (now + hold.term() / 12).min(hold.valid_until());
         self.inner().plan(hold.id, next);
     }
 
@@ -280,7 +286,7 @@ fn planned(hold: &Hold) -> Instant {
 
 /// How much earlier than planned a renewal may come.
 fn slack(hold: &Hold) -> Duration {
-    hold.ttl() / 12
+    hold.term() / 12
 }
 
 #[cfg(test)]

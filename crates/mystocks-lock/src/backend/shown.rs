@@ -30,9 +30,13 @@ impl Debug for Acquire<'_> {
 impl Debug for Keep<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         match self {
-            Self::Held { spot, token: _, ttl } => {
-                f.debug_struct("Held").field("spot", spot).field("token", &Hidden).field("ttl", ttl).finish()
-            }
+            Self::Held { spot, token: _, ttl, is_least } => f
+                .debug_struct("Held")
+                .field("spot", spot)
+                .field("token", &Hidden)
+                .field("ttl", ttl)
+                .field("is_least", is_least)
+                .finish(),
             Self::Waiting { spot, waiter, lease } => f
                 .debug_struct("Waiting")
                 .field("spot", spot)
@@ -97,7 +101,7 @@ mod tests {
         locks.acquire(&want).await.unwrap();
         let shown = [
             format!("{want:?}"),
-            format!("{:?}", Keep::Held { spot, token, ttl }),
+            format!("{:?}", Keep::Held { spot, token, ttl, is_least: true }),
             format!("{:?}", Release { spot, token: Some(token), waiter: Some(4) }),
             format!("{:?}", State { holders: vec![holder], waiters: 2 }),
             format!("{:?}", Signal::Taken(token.to_owned())),

@@ -83,7 +83,7 @@ impl Spot {
         let share = want.spot.kind.share();
         let until = now.at + want.ttl;
         if let Some(held) = self.holds(want.token) {
-            held.until = until;
+            held.until = held.until.max(until);
         } else if self.room(share.of) >= share.weight {
             let token = Token::from(want.token);
             self.held.push(Held { token, node, weight: share.weight, until, grant: None });
@@ -152,7 +152,8 @@ impl Spot {
 }
 
 impl Held {
-    pub(super) fn extend(&mut self, ttl: Duration, now: Now) {
-        self.until = now.at + ttl;
+    pub(super) fn extend(&mut self, ttl: Duration, is_least: bool, now: Now) {
+        let until = now.at + ttl;
+        self.until = if is_least { self.until.max(until) } else { until };
     }
 }

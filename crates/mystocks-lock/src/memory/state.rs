@@ -65,10 +65,10 @@ impl Locks {
 
     pub(super) fn keep(&mut self, node: u64, lease: &Keep<'_>, now: Now) -> Kept {
         match *lease {
-            Keep::Held { spot: place, token, ttl } => {
+            Keep::Held { spot: place, token, ttl, is_least } => {
                 let spot = self.spot(place, now);
                 if let Some(held) = spot.holds(token) {
-                    held.extend(ttl, now);
+                    held.extend(ttl, is_least, now);
                     return Kept::Held;
                 }
                 if spot.is_held() && place.kind == Kind::Exclusive { Kept::TakenOver } else { Kept::Gone }

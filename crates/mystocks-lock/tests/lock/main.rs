@@ -7,7 +7,9 @@ mod world;
 
 mod basics;
 mod commands;
+mod gate;
 mod hygiene;
+mod late;
 mod loss;
 mod quorum;
 mod strangers;

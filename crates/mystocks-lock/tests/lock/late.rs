@@ -1,0 +1,83 @@
+//! Requests that come late, answers that come late, and those that never come.
+
+use std::time::Duration;
+
+use mystocks_lock::{Extended, Keep, Kept, Kind, LockBackend, LockGuard, Locker, MemoryLocks, Spot};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::gate::{At, gated};
+use crate::world::{memory_locker, millis, secs};
+
+const REPORT: Spot<'static> = Spot { key: "mystocks:lock:report", kind: Kind::Exclusive };
+
+/// Returns for how long the server holds it, as another process sees it.
+async fn left(other: &Locker) -> Duration {
+    other.info("report").await.unwrap().map_or(Duration::ZERO, |info| info.ttl.unwrap())
+}
+
+/// Lets a request arrive of which whoever sent it knows nothing any more.
+async fn arrives(locks: &MemoryLocks, guard: &LockGuard, (ttl, is_least): (Duration, bool)) {
+    let late = Keep::Held { spot: REPORT, token: guard.token().as_str(), ttl, is_least };
+    assert_eq!(locks.keep(&[late]).await.unwrap(), [Kept::Held]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_that_comes_after_a_longer_extension_shortens_nothing() {
+    for is_given_up in [false, true] {
+        let locks = MemoryLocks::new();
+        let ((here, gate), other) = (gated(&locks), memory_locker(&locks));
+        let guard = here.try_lock("report").await.unwrap().unwrap();
+        let mut renewal = gate.stop(At::KeepRequest);
+        renewal.reached().await;
+        assert_eq!(guard.extend(secs(3600)).await.unwrap(), Extended::Extended);
+        if is_given_up {
+            let sent = gate.kept.lock().unwrap()[0];
+            assert_eq!(sent.0, secs(30));
+            sleep(secs(7)).await;
+            arrives(&locks, &guard, sent).await;
+        } else {
+            renewal.open();
+            sleep(millis(1)).await;
+        }
+        assert!(guard.valid_until() <= Instant::now() + left(&other).await);
+        assert!(guard.valid_until() > Instant::now() + secs(3500), "held for as long as was asked for");
+        sleep(secs(100)).await;
+        assert!(guard.is_valid() && other.try_lock("report").await.unwrap().is_none());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_from_before_a_shorter_extension_claims_nothing() {
+    let locks = MemoryLocks::new();
+    let ((here, gate), other) = (gated(&locks), memory_locker(&locks));
+    let guard = here.try_lock("report").await.unwrap().unwrap();
+    let mut renewal = gate.stop(At::KeepAnswer);
+    renewal.reached().await;
+    assert_eq!(guard.extend(secs(3)).await.unwrap(), Extended::Extended);
+    renewal.open();
+    sleep(millis(1)).await;
+    assert!(guard.valid_until() <= Instant::now() + left(&other).await);
+    // And what is renewed from now on is renewed in time for the shorter one.
+    sleep(secs(60)).await;
+    assert!(guard.is_valid() && left(&other).await <= secs(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shorter_extension_that_got_lost_may_still_come() {
+    let locks = MemoryLocks::new();
+    let ((here, gate), other) = (gated(&locks), memory_locker(&locks));
+    let guard = here.try_lock("report").await.unwrap().unwrap();
+    let lost = gate.stop(At::KeepRequest);
+    assert!(timeout(millis(10), guard.extend(secs(2))).await.is_err());
+    drop(lost);
+    let sent = gate.kept.lock().unwrap()[0];
+    assert_eq!(sent, (secs(2), false));
+    assert_eq!(guard.extend(secs(60)).await.unwrap(), Extended::Extended);
+    assert!(left(&other).await > secs(59));
+    for _ in 0..20 {
+        arrives(&locks, &guard, sent).await;
+        assert!(guard.is_valid() && guard.valid_until() <= Instant::now() + left(&other).await);
+        sleep(millis(700)).await;
+    }
+    assert!(other.try_lock("report").await.unwrap().is_none());
+}
