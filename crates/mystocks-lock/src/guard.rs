@@ -146,6 +146,8 @@ impl LockGuard {
 
     /// Holds it for `ttl` from now on, also when that is shorter; what is renewed later is renewed for as long.
     ///
+    /// What is lost stays lost: then nobody is asked, and the answer is how it was lost.
+    ///
     /// # Errors
     /// As [`Locker::extend`].
     ///
@@ -156,19 +158,31 @@ impl LockGuard {
         let (registry, goal) = (&shared.registry, &hold.goal);
         let ttl = crate::ttl::checked(ttl, &goal.name)?;
         let _turn = hold.extending.lock().await;
-        let asked = hold.extend(Instant::now(), ttl);
+        let Some(asked) = hold.extend(Instant::now(), ttl) else {
+            shared.expire(hold);
+            return Ok(self.ended());
+        };
         registry.replan(hold);
         let kept = shared.backend.keep(&[asked.keep(goal.spot(), hold.token.as_str())]).await?;
         let extended = Extended::of(kept.first());
         match extended {
+            Extended::Extended if hold.extended(&asked) => registry.replan(hold),
             Extended::Extended => {
-                hold.extended(&asked);
-                registry.replan(hold);
+                // Whatever it has now, nobody knew that it was held all the time.
+                shared.expire(hold);
+                return Ok(self.ended());
             }
             Extended::AlreadyExpired => drop(registry.lose(&self.hold, LossReason::Gone)),
             Extended::TakenOver => drop(registry.lose(&self.hold, LossReason::TakenOver)),
         }
         Ok(extended)
+    }
+
+    fn ended(&self) -> Extended {
+        match self.hold.reason() {
+            Some(LossReason::TakenOver) => Extended::TakenOver,
+            _ => Extended::AlreadyExpired,
+        }
     }
 
     /// Releases it and says how it stood.
@@ -212,6 +226,7 @@ impl LockGuard {
 impl Drop for LockGuard {
     fn drop(&mut self) {
         // From now on it is not renewed; what is left to be done, `debt` does.
+        self.debt.longest = self.hold.longest();
         self.debt.shared.registry.end(&self.hold);
     }
 }

@@ -74,26 +74,39 @@ impl Hold {
         self.terms().renew(at)
     }
 
-    /// Returns what an extension at `at` asks for.
-    pub(crate) fn extend(&self, at: Instant, ttl: Duration) -> Asked {
+    /// Returns what an extension at `at` asks for; `None` when it is lost, and must not live any longer.
+    pub(crate) fn extend(&self, at: Instant, ttl: Duration) -> Option<Asked> {
         let mut terms = self.terms();
-        let asked = terms.extend(at, ttl);
+        let asked = self.is_held(&terms).then(|| terms.extend(at, ttl));
         self.show(&terms);
         asked
     }
 
-    /// Takes in that what a renewal asked for was granted.
-    pub(crate) fn granted(&self, asked: &Asked) {
+    /// Takes in that what a renewal asked for was granted; returns whether that came in time: what is lost stays lost.
+    pub(crate) fn granted(&self, asked: &Asked) -> bool {
         let mut terms = self.terms();
-        terms.granted(asked);
-        self.show(&terms);
+        let is_held = self.is_held(&terms);
+        if is_held {
+            terms.granted(asked);
+            self.show(&terms);
+        }
+        is_held
     }
 
-    /// Takes in that what an extension asked for was granted.
-    pub(crate) fn extended(&self, asked: &Asked) {
+    /// Takes in that what an extension asked for was granted; returns whether that came in time.
+    pub(crate) fn extended(&self, asked: &Asked) -> bool {
         let mut terms = self.terms();
-        terms.extended(asked);
-        self.show(&terms);
+        let is_held = self.is_held(&terms);
+        if is_held {
+            terms.extended(asked);
+            self.show(&terms);
+        }
+        is_held
+    }
+
+    /// The longest time to live that was ever asked for: with an extension that came late it may live for so long.
+    pub(crate) fn longest(&self) -> Duration {
+        self.terms().longest
     }
 
     /// For how long an answer is good.
@@ -125,6 +138,10 @@ impl Hold {
         }
     }
 
+    pub(crate) fn reason(&self) -> Option<LossReason> {
+        self.reason.get().copied()
+    }
+
     pub(crate) fn lost_token(&self) -> &CancellationToken {
         &self.lost
     }
@@ -145,6 +162,10 @@ impl Hold {
                 return *reason;
             }
         }
+    }
+
+    fn is_held(&self, terms: &Terms) -> bool {
+        !self.lost.is_cancelled() && Instant::now() < terms.until
     }
 
     fn show(&self, terms: &Terms) {

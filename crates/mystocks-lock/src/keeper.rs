@@ -38,6 +38,15 @@ pub(crate) struct Return {
     pub(crate) until: Instant,
 }
 
+impl Return {
+    /// Whatever `hold` may still have on the server, which nobody relies on any more.
+    pub(crate) fn lost(hold: &Hold, is_uncertain: bool) -> Self {
+        let until = hold.valid_until() + hold.longest();
+        let (goal, token) = (Arc::clone(&hold.goal), hold.token.clone());
+        Self { goal, token, waiter: None, is_uncertain, until }
+    }
+}
+
 enum Done {
     Renewed { holds: Vec<(Arc<Hold>, Asked)>, kept: Result<Vec<Kept>, Error> },
     Kept { waiters: Vec<Arc<Waiter>>, kept: Result<Vec<Kept>, Error> },
@@ -193,7 +202,9 @@ impl Keeper {
                         Kept::Held => {
                             let late = asked.at.saturating_duration_since(hold.renewal_due());
                             metrics::histogram!(metric::RENEWAL_LAG_SECONDS).record(late.as_secs_f64());
-                            self.registry.renewed(hold, asked);
+                            if !self.registry.renewed(hold, asked) {
+                                self.lose(hold, LossReason::Expired);
+                            }
                         }
                         Kept::TakenOver => self.lose(hold, LossReason::TakenOver),
                         Kept::Gone | Kept::Waiting | Kept::First => self.lose(hold, LossReason::Gone),
@@ -254,9 +265,7 @@ impl Keeper {
     /// Takes in that `hold` is lost, and gives it back in case it is not: a renewal without an answer may have been granted.
     fn lose(&mut self, hold: &Arc<Hold>, reason: LossReason) {
         if self.registry.lose(hold, reason) && reason == LossReason::Expired {
-            let until = hold.valid_until() + hold.term();
-            let (goal, token) = (Arc::clone(&hold.goal), hold.token.clone());
-            self.waiting.push_back(Return { goal, token, waiter: None, is_uncertain: true, until });
+            self.waiting.push_back(Return::lost(hold, true));
             self.give_back();
         }
     }

@@ -118,10 +118,11 @@ impl Registry {
         ids.into_iter().for_each(|id| inner.plan(id, now));
     }
 
-    /// Takes in that what a renewal asked for was granted.
-    pub(crate) fn renewed(&self, hold: &Hold, asked: &Asked) {
-        hold.granted(asked);
+    /// Takes in that what a renewal asked for was granted; returns whether that came in time.
+    pub(crate) fn renewed(&self, hold: &Hold, asked: &Asked) -> bool {
+        let is_held = hold.granted(asked);
         self.replan(hold);
+        is_held
     }
 
     /// Takes in that the end of `hold` has changed.

@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::backend::LockBackend;
 use crate::goal::Goal;
-use crate::hold::LossReason;
+use crate::hold::{Hold, LossReason};
 use crate::keeper::{Keeper, Return};
 use crate::registry::Registry;
 use crate::token::Token;
@@ -48,13 +48,18 @@ impl Shared {
         }
     }
 
+    /// Takes in that the time of `hold` is up, and gives back what the server may have of it.
+    pub(crate) fn expire(&self, hold: &Hold) {
+        if self.registry.lose(hold, LossReason::Expired) {
+            self.give_back(Return::lost(hold, true));
+        }
+    }
+
     pub(crate) async fn shutdown(&self) {
         self.closed.cancel();
         for hold in self.registry.close() {
             if self.registry.lose(&hold, LossReason::Shutdown) {
-                let until = hold.valid_until();
-                let (goal, token) = (Arc::clone(&hold.goal), hold.token.clone());
-                self.give_back(Return { goal, token, waiter: None, is_uncertain: false, until });
+                self.give_back(Return::lost(&hold, false));
             }
         }
         *self.returns.write().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
@@ -72,12 +77,15 @@ pub(crate) struct Debt {
     pub(crate) waiter: Option<u64>,
     pub(crate) is_uncertain: bool,
     pub(crate) is_due: bool,
+    /// For how long it may live if it is not given back.
+    pub(crate) longest: Duration,
 }
 
 impl Debt {
     pub(crate) fn new(shared: &Arc<Shared>, goal: &Arc<Goal>, token: Token) -> Self {
         let (shared, goal) = (Arc::clone(shared), Arc::clone(goal));
-        Self { shared, goal, token, waiter: None, is_uncertain: false, is_due: true }
+        let longest = goal.ttl;
+        Self { shared, goal, token, waiter: None, is_uncertain: false, is_due: true, longest }
     }
 
     /// Says that there is nothing to be given back.
@@ -104,7 +112,7 @@ impl Drop for Debt {
                 token: self.token.clone(),
                 waiter,
                 is_uncertain: self.is_uncertain,
-                until: Instant::now() + self.goal.ttl,
+                until: Instant::now() + self.longest,
             });
         }
     }

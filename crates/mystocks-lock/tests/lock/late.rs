@@ -1,8 +1,12 @@
 //! Requests that come late, answers that come late, and those that never come.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use mystocks_lock::{Extended, Keep, Kept, Kind, LockBackend, LockGuard, Locker, MemoryLocks, Spot};
+use mystocks_lock::{
+    Extended, Keep, Kept, Kind, LockBackend, LockGuard, Locker, LossReason, MemoryLocks, Resource, Spot,
+};
+use mystocks_testkit::eventually;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::gate::{At, gated};
@@ -80,4 +84,73 @@ async fn a_shorter_extension_that_got_lost_may_still_come() {
         sleep(millis(700)).await;
     }
     assert!(other.try_lock("report").await.unwrap().is_none());
+}
+
+fn left_alone() -> Resource {
+    Resource::new("report").ttl(secs(2)).without_renewal()
+}
+
+#[tokio::test]
+async fn what_is_lost_by_the_own_clock_alone_is_not_extended() {
+    let locks = MemoryLocks::new();
+    let ((here, gate), other) = (gated(&locks), memory_locker(&locks));
+    let short = Resource::new("report").ttl(millis(100)).without_renewal();
+    let guard = here.try_lock(short).await.unwrap().unwrap();
+    // The server holds it for longer, and the keeper has no time to look.
+    arrives(&locks, &guard, (secs(60), true)).await;
+    std::thread::sleep(millis(100));
+    assert_eq!(guard.extend(secs(3600)).await.unwrap(), Extended::AlreadyExpired);
+    assert_eq!(guard.lost().await, LossReason::Expired);
+    assert!(gate.kept.lock().unwrap().is_empty(), "nobody was asked");
+    let is_free = async || left(&other).await == Duration::ZERO;
+    eventually("what was left of it is given back", secs(10), is_free).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_taken_by_force_is_not_extended() {
+    let locks = MemoryLocks::new();
+    let ((here, _), other) = (gated(&locks), memory_locker(&locks));
+    let robbed = here.try_lock(left_alone()).await.unwrap().unwrap();
+    other.force_release("report", "a test").await.unwrap().unwrap();
+    let next = other.try_lock("report").await.unwrap().unwrap();
+    assert_eq!(robbed.lost().await, LossReason::Forced);
+    assert_eq!(robbed.extend(secs(3600)).await.unwrap(), Extended::AlreadyExpired);
+    assert!(next.is_valid() && left(&other).await <= secs(30));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_extension_under_way_when_it_is_lost_leaves_nothing_behind() {
+    for at in [At::KeepRequest, At::KeepAnswer] {
+        let locks = MemoryLocks::new();
+        let ((here, gate), other) = (gated(&locks), memory_locker(&locks));
+        let guard = here.try_lock(left_alone()).await.unwrap().unwrap();
+        let mut extension = gate.stop(at);
+        // Nor is anything given back for a while that is longer than the time to live, and shorter than the extension.
+        gate.refuses_releases.store(true, Ordering::Relaxed);
+        let (extended, ()) = tokio::join!(guard.extend(secs(3600)), async {
+            extension.reached().await;
+            assert_eq!(guard.lost().await, LossReason::Expired);
+            extension.open();
+        });
+        assert_eq!(extended.unwrap(), Extended::AlreadyExpired, "{at:?}");
+        assert!(!guard.is_valid());
+        sleep(secs(60)).await;
+        gate.refuses_releases.store(false, Ordering::Relaxed);
+        sleep(secs(5)).await;
+        assert_eq!(left(&other).await, Duration::ZERO, "{at:?}: it lives on without an owner");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_extended_is_given_back_for_as_long_as_it_may_live() {
+    let locks = MemoryLocks::new();
+    let ((here, gate), other) = (gated(&locks), memory_locker(&locks));
+    let guard = here.try_lock(left_alone()).await.unwrap().unwrap();
+    assert_eq!(guard.extend(secs(3600)).await.unwrap(), Extended::Extended);
+    gate.refuses_releases.store(true, Ordering::Relaxed);
+    drop(guard);
+    sleep(secs(60)).await;
+    gate.refuses_releases.store(false, Ordering::Relaxed);
+    sleep(secs(5)).await;
+    assert_eq!(left(&other).await, Duration::ZERO);
 }
