@@ -72,6 +72,7 @@ impl LockGuard {
         };
         metric::attempt(goal.class, outcome);
         debt.is_uncertain = false;
+        debt.rest();
         Ok(Self { hold, fence, debt })
     }
 
@@ -88,6 +89,9 @@ impl LockGuard {
         token: Token,
     ) -> Result<Option<Self>, Error> {
         let (shared, goal) = (locker.shared(), locker.goal(&resource.into())?);
+        if shared.closed.is_cancelled() {
+            return Err(closed(&goal));
+        }
         let asked = Instant::now();
         let keep = Keep::Held { spot: goal.spot(), token: token.as_str(), ttl: goal.ttl, is_least: false };
         if shared.backend.keep(&[keep]).await?.first() != Some(&Kept::Held) {
@@ -195,6 +199,7 @@ impl LockGuard {
     /// Dropping the future releases it in the background.
     pub async fn release(mut self) -> Result<Released, Error> {
         let goal = Arc::clone(&self.hold.goal);
+        self.debt.resume();
         self.debt.shared.registry.end(&self.hold);
         let release = goal.release(self.hold.token.as_str(), None);
         let answer = self.debt.shared.backend.release(&[release]).await;
@@ -227,6 +232,7 @@ impl Drop for LockGuard {
     fn drop(&mut self) {
         // From now on it is not renewed; what is left to be done, `debt` does.
         self.debt.longest = self.hold.longest();
+        self.debt.resume();
         self.debt.shared.registry.end(&self.hold);
     }
 }

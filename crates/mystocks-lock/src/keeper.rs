@@ -1,15 +1,15 @@
 //! The one task of a locker: renews, watches deadlines, keeps places in queues, and gives back what guards left behind.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use crate::backend::{Keep, Kept, LockBackend, Release, Signal};
 use crate::error::Error;
@@ -23,8 +23,8 @@ use crate::token::Token;
 const BATCH: usize = 256;
 /// After a release whose first attempt may have overtaken the acquisition it takes back, another one comes.
 const AGAIN: Duration = Duration::from_secs(1);
-/// How long the shutdown waits for releases that bring no answer; what is left ends with its time to live.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the end waits for what brings no answer; what is left ends with its time to live.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Something that is to be given back.
 #[derive(Debug)]
@@ -59,6 +59,8 @@ pub(crate) struct Keeper {
     pub(crate) registry: Arc<Registry>,
     pub(crate) returns: mpsc::UnboundedReceiver<Return>,
     pub(crate) signals: mpsc::Receiver<Signal>,
+    /// When a shutdown has waited for long enough.
+    end: Arc<OnceLock<Instant>>,
     running: FuturesUnordered<BoxFuture<'static, Done>>,
     waiting: VecDeque<Return>,
 }
@@ -68,8 +70,10 @@ impl Keeper {
         backend: &Arc<dyn LockBackend>,
         registry: &Arc<Registry>,
         returns: mpsc::UnboundedReceiver<Return>,
+        end: &Arc<OnceLock<Instant>>,
     ) -> Self {
         Self {
+            end: Arc::clone(end),
             signals: backend.listen(),
             backend: Arc::clone(backend),
             registry: Arc::clone(registry),
@@ -112,13 +116,14 @@ impl Keeper {
                 () = registry.sooner.notified() => {}
             }
         }
+        let end = *self.end.get_or_init(|| Instant::now() + PATIENCE);
         let drained = async {
             while let Some(done) = self.running.next().await {
                 self.finish(done);
             }
         };
         // What brings no answer until then ends with its time to live.
-        let _ = timeout(PATIENCE, drained).await;
+        let _ = timeout_at(end, drained).await;
     }
 
     /// Does what is due; returns when to look again.

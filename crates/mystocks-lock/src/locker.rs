@@ -317,7 +317,9 @@ impl Locker {
     /// Releases all that is held, ends the locker's task when that is done (or after 5 s without an answer), and refuses
     /// whatever is asked later.
     ///
-    /// Guards that are still held are lost, with [`LossReason::Shutdown`]. The backend is left as it is.
+    /// Guards that are still held are lost, with [`LossReason::Shutdown`]. Who waits fails with [`ErrorKind::Closed`]; what calls
+    /// under way were granted, and their places in queues, are given back before this returns. A future that is not polled
+    /// meanwhile is waited for in vain, for 4 s: drop it before. The backend ends what it does for this locker.
     ///
     /// # Cancel safety
     /// Call it again to go on waiting.

@@ -32,7 +32,7 @@ const SCAN_COUNT: usize = 500;
 /// Keeps locks in Redis, for every process that uses the same server and database, the platform's Python side included.
 ///
 /// One value is one process among those that wait: a channel of its own tells it whose turn it is. It is to be made within a
-/// tokio runtime; its task ends with [`RedisLocks::shutdown`] or with the value.
+/// tokio runtime. Its task listens for a [`Locker`](crate::Locker), and ends with that one's shutdown.
 #[derive(Debug)]
 pub struct RedisLocks {
     manager: RedisManager,
@@ -97,6 +97,9 @@ impl RedisLocks {
     }
 
     /// Ends what listens and waits until it has ended; the manager goes on.
+    ///
+    /// For who uses it without a [`Locker`](crate::Locker): what listens for a locker ends when that one is shut down, and anything
+    /// ends with the value.
     pub async fn shutdown(&self) {
         self.stop.cancel();
         self.tasks.close();

@@ -12,6 +12,7 @@ mod hygiene;
 mod late;
 mod loss;
 mod quorum;
+mod shutdown;
 mod strangers;
 mod tracked;
 mod waiting;
