@@ -1,6 +1,6 @@
 //! One test per promise of the seam [`LockBackend`], for every implementation of it.
 //!
-//! Who writes a backend of their own turns the feature `conformance` on in their dev-dependencies and adds two lines:
+//! Who writes a backend of their own turns the feature `conformance` on in their dev-dependencies and adds three lines:
 //!
 //! ```
 //! mod memory {
@@ -12,13 +12,14 @@
 //!         Fleet::new(locks.process(), locks.process())
 //!     }
 //!     mystocks_lock::lock_conformance!(fleet(), start_paused = true);
+//!     mystocks_lock::share_conformance!(fleet(), start_paused = true);
 //!     mystocks_lock::queue_conformance!(fleet(), start_paused = true);
 //! }
 //! # fn main() {}
 //! ```
 //!
-//! The expression makes two processes that share their locks; it is evaluated once per test and may await. A backend without
-//! queues leaves the second line out. With `start_paused = true` the tests run on tokio's paused clock.
+//! The expression makes two processes that share their locks; it is evaluated once per test and may await. A backend that
+//! refuses what several hold at once leaves the second line out, and one without queues the third. With `start_paused = true` the tests run on tokio's paused clock.
 
 mod holding;
 mod queueing;
@@ -46,28 +47,25 @@ pub use queueing::{
 };
 pub use sharing::{
     a_permit_that_is_not_kept_is_free, a_writer_is_not_overtaken, kinds_know_nothing_of_each_other,
-    permits_are_as_many_as_there_are, what_is_held_is_listed, what_is_held_is_told,
+    permits_are_as_many_as_there_are, what_is_held_is_listed, what_is_held_is_told, what_is_shared_is_told,
 };
 pub use telling::{
     as_many_are_told_as_there_is_room_for, only_the_first_is_told, the_first_signal_says_how_the_link_stands,
     who_is_robbed_is_told, who_leaves_passes_the_turn_on,
 };
 
-/// Makes one `#[tokio::test]` per promise of [`LockBackend`](crate::LockBackend) that does not concern queues.
+/// Makes one `#[tokio::test]` per promise of [`LockBackend`](crate::LockBackend) that concerns neither queues nor what several hold at once.
 #[macro_export]
 macro_rules! lock_conformance {
     ($fleet:expr $(, start_paused = $paused:literal)?) => {
         $crate::lock_conformance! { @cases ($fleet) ($($paused)?)
             a_fence_is_greater_than_every_one_before
-            a_permit_that_is_not_kept_is_free
             answers_come_as_many_as_asked_in_that_order
             asked_again_it_answers_as_before
             by_force_it_is_taken_from_whoever_holds_it
             keeping_sets_the_time
-            kinds_know_nothing_of_each_other
             one_of_many_takes_it
             only_the_holder_keeps_and_releases
-            permits_are_as_many_as_there_are
             the_first_signal_says_how_the_link_stands
             what_comes_late_shortens_nothing
             what_is_held_is_listed
@@ -87,7 +85,21 @@ macro_rules! lock_conformance {
     };
 }
 
-/// Makes one `#[tokio::test]` per promise of [`LockBackend`](crate::LockBackend) that concerns queues.
+/// Makes one `#[tokio::test]` per promise of [`LockBackend`](crate::LockBackend) that concerns what several hold at once.
+#[macro_export]
+macro_rules! share_conformance {
+    ($fleet:expr $(, start_paused = $paused:literal)?) => {
+        $crate::lock_conformance! { @cases ($fleet) ($($paused)?)
+            a_permit_that_is_not_kept_is_free
+            kinds_know_nothing_of_each_other
+            permits_are_as_many_as_there_are
+            what_is_shared_is_told
+        }
+    };
+}
+
+/// Makes one `#[tokio::test]` per promise of [`LockBackend`](crate::LockBackend) that concerns queues, of what several hold at
+/// once too.
 #[macro_export]
 macro_rules! queue_conformance {
     ($fleet:expr $(, start_paused = $paused:literal)?) => {

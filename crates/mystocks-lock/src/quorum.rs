@@ -12,11 +12,16 @@ use futures::stream::FuturesUnordered;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use crate::backend::{Acquire, Acquired, Keep, Kept, LockBackend, Release, Signal, Spot, Standing, State};
+use crate::backend::{
+    Acquire, Acquired, Keep, Kept, Kind, LockBackend, Release, Share, Signal, Spot, Standing, State,
+};
 use crate::error::{Error, ErrorKind};
 
 /// Keeps locks on several independent backends: one is held when a majority of all of them granted it (RedLock; Redis
 /// documentation, "Distributed locks with Redis").
+///
+/// One holder at a time is what majorities can see to: any two of them meet. How many share a resource they cannot count, so
+/// semaphores of more than one permit and read-write locks are refused, with [`ErrorKind::InvalidArgument`].
 ///
 /// It outlives the loss of a minority of the servers. It does not make a lock safe without a fence: what `docs/lock.md` says of
 /// pauses and clocks holds here as well. There is no queue: who waits looks again every 50 to 100 ms.
@@ -102,6 +107,16 @@ impl QuorumLocks {
     }
 }
 
+/// Returns whether one at most holds it at a time. Of two permits on each of three servers, which are six, three holders get two
+/// each: none meets both others on one server.
+fn is_for_one(kind: Kind) -> bool {
+    match kind {
+        Kind::Exclusive => true,
+        Kind::Permits(Share { of, .. }) => of == 1,
+        Kind::ReadWrite(_) => false,
+    }
+}
+
 struct Round {
     granted: Vec<(usize, Option<NonZeroU64>)>,
     busy: usize,
@@ -111,6 +126,10 @@ struct Round {
 #[async_trait]
 impl LockBackend for QuorumLocks {
     async fn acquire(&self, want: &Acquire<'_>) -> Result<Acquired, Error> {
+        if !is_for_one(want.spot.kind) {
+            return Err(Error::new(ErrorKind::InvalidArgument, "acquire", want.spot.key)
+                .with_detail("a quorum cannot count who shares a resource: use one server for it"));
+        }
         let want = Acquire { place: None, fair: false, ..*want };
         let mut round = self.round(&want).await;
         let fence = round.granted.iter().filter_map(|(_, fence)| *fence).max();
