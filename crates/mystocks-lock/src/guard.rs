@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::acquiring::{closed, no_answer};
+use crate::acquiring::{closed, too_late};
 use crate::backend::{Grant, Keep, Kept, Standing};
 use crate::error::Error;
 use crate::hold::{Hold, LossReason};
@@ -64,7 +64,7 @@ impl LockGuard {
         let (shared, goal) = (Arc::clone(&debt.shared), Arc::clone(&debt.goal));
         if asked + crate::ttl::reliable(goal.ttl) <= Instant::now() {
             metric::attempt(goal.class, "failed");
-            return Err(no_answer("lock", &goal.name).with_detail("it was granted too late to be held"));
+            return Err(too_late(&goal));
         }
         let Some(hold) = shared.registry.hold(&goal, debt.token.clone(), asked) else {
             metric::attempt(goal.class, "failed");
@@ -256,7 +256,7 @@ impl Released {
         }
     }
 
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Released => "released",
             Self::AlreadyExpired => "already_expired",

@@ -238,6 +238,8 @@ impl Locker {
 
     /// Locks `resource` for a caller that carries the token itself, for `ttl` without renewal; `None` when somebody holds it.
     ///
+    /// Nothing in this process holds it: it is no hold in the metrics, and [`Locker::shutdown`] does not release it.
+    ///
     /// # Errors
     /// As [`Locker::try_lock`].
     ///
@@ -249,8 +251,7 @@ impl Locker {
         ttl: Duration,
     ) -> Result<Option<Token>, Error> {
         let resource = resource.into().ttl(ttl).without_renewal();
-        let guard = acquiring::at_once(&self.shared, &self.goal(&resource)?).await?;
-        Ok(guard.map(LockGuard::into_token))
+        acquiring::for_token(&self.shared, &self.goal(&resource)?).await
     }
 
     /// Releases the lock of `resource` if it is held with `token`.
@@ -262,8 +263,10 @@ impl Locker {
     /// Dropping the future leaves it open whether it was released.
     pub async fn release(&self, resource: impl Into<Resource>, token: &Token) -> Result<Released, Error> {
         let goal = self.goal(&resource.into())?;
-        let stood = self.shared.backend.release(&[goal.release(token.as_str(), None)]).await?;
-        Ok(Released::of(stood.first()))
+        let stood = self.shared.backend.release(&[goal.release(token.as_str(), None)]).await;
+        let released = stood.map(|stood| Released::of(stood.first()));
+        metric::release(goal.class, released.as_ref().map_or("failed", |released| released.name()));
+        released
     }
 
     /// Sets the time to live of the lock of `resource` to `ttl` if it is held with `token`.

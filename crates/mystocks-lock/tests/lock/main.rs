@@ -11,6 +11,7 @@ mod gate;
 mod hygiene;
 mod late;
 mod loss;
+mod metered;
 mod quorum;
 mod shutdown;
 mod strangers;
