@@ -193,14 +193,14 @@ pub enum Kept {
 pub struct Release<'a> {
     /// What it is.
     pub spot: Spot<'a>,
-    /// Who holds it; `None` takes it from whoever does, all of them, who are told so.
+    /// Who holds it; `None` takes it from whoever does, all of them. Whoever took it last is told so.
     pub token: Option<&'a str>,
     /// Who leaves the queue.
     pub waiter: Option<u64>,
 }
 
 /// How what was given back stood before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
     /// It was held.
     Held,
@@ -208,6 +208,8 @@ pub enum Standing {
     Gone,
     /// Somebody else holds it.
     TakenOver,
+    /// It was taken by force, from these.
+    Forced(State),
 }
 
 /// Who holds a spot.

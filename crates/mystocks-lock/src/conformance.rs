@@ -209,7 +209,7 @@ async fn give(backend: &Arc<dyn LockBackend>, spot: Spot<'_>, token: &str) -> St
 
 async fn release(backend: &Arc<dyn LockBackend>, release: Release<'_>) -> Standing {
     match backend.release(&[release]).await {
-        Ok(stood) => stood[0],
+        Ok(mut stood) => stood.remove(0),
         Err(error) => panic!("release {}: {error}", release.spot.key),
     }
 }

@@ -78,6 +78,8 @@ impl LockGuard {
 
     /// Takes over the lock of `resource` that somebody holds with `token`; `None` when that is not so (any more).
     ///
+    /// When it is [released by force](Locker::force_release), this process finds out at the next renewal.
+    ///
     /// # Errors
     /// As [`Locker::try_lock`].
     ///
@@ -250,7 +252,7 @@ impl fmt::Debug for LockGuard {
 impl Released {
     pub(crate) fn of(stood: Option<&Standing>) -> Self {
         match stood {
-            Some(Standing::Held) => Self::Released,
+            Some(Standing::Held | Standing::Forced(_)) => Self::Released,
             Some(Standing::TakenOver) => Self::TakenOver,
             Some(Standing::Gone) | None => Self::AlreadyExpired,
         }

@@ -8,7 +8,7 @@ use mystocks_keys::{InvalidKey, Json, Key, Keyspace};
 use tracing::instrument;
 
 use crate::acquiring;
-use crate::backend::{Keep, Kind, LockBackend, Release};
+use crate::backend::{Keep, Kind, LockBackend, Release, Standing};
 use crate::error::{Error, ErrorKind};
 use crate::goal::Goal;
 use crate::guard::{Extended, LockGuard, Released};
@@ -204,8 +204,9 @@ impl Locker {
 
     /// Takes the lock of `resource` from whoever holds it, and returns who that was; `None` when nobody held it.
     ///
-    /// For an operator: the holder is told at once when it is a guard of this crate with a fence, and else finds out at its
-    /// next renewal. What was done, to whom and why is logged as a warning.
+    /// What is returned and logged, as a warning, is exactly what was removed, in one step. For an operator: the holder is told
+    /// at once when it is a guard of this crate with a fence, in the process that took it. Else it finds out at its next
+    /// renewal: so does one that was [handed over](LockGuard::from_token), and one on a quorum.
     ///
     /// # Errors
     /// As [`Locker::try_lock`].
@@ -219,12 +220,10 @@ impl Locker {
         why: &str,
     ) -> Result<Option<LockInfo>, Error> {
         let goal = self.goal(&resource.into())?;
-        let before = self.info(&Resource::new(goal.name.clone())).await?;
         let release = Release { spot: goal.spot(), token: None, waiter: None };
         let stood = self.shared.backend.release(&[release]).await?;
-        if Released::of(stood.first()) != Released::Released {
-            return Ok(None);
-        }
+        let Some(Standing::Forced(state)) = stood.into_iter().next() else { return Ok(None) };
+        let before = info::of_lock(&goal.name, state);
         metrics::counter!(metric::FORCED).increment(1);
         let holder = before.as_ref().and_then(|info| info.owner.as_ref()).map(ToString::to_string);
         let fence = before.as_ref().and_then(|info| info.fence);

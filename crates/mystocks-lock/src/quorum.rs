@@ -180,34 +180,17 @@ impl LockBackend for QuorumLocks {
     }
 
     async fn release(&self, releases: &[Release<'_>]) -> Result<Vec<Standing>, Error> {
-        let mut votes = vec![Votes::default(); releases.len()];
         let mut answers = self.ask(|node| node.release(releases));
-        let (mut answered, mut trouble) = (0, None);
+        let (mut seen, mut trouble) = (Vec::new(), None);
         while let Some((_, answer)) = answers.next().await {
             match answer {
-                Ok(stood) => {
-                    answered += 1;
-                    for (votes, standing) in votes.iter_mut().zip(stood) {
-                        votes.count(match standing {
-                            Standing::Held => Kept::Held,
-                            Standing::Gone => Kept::Gone,
-                            Standing::TakenOver => Kept::TakenOver,
-                        });
-                    }
-                }
+                Ok(stood) => seen.push(stood),
                 Err(error) => trouble = Some(error),
             }
         }
         match trouble {
-            Some(error) if answered < self.majority() => Err(error),
-            _ => Ok(votes
-                .iter()
-                .map(|votes| match votes.verdict(self.majority()) {
-                    Kept::Held => Standing::Held,
-                    Kept::TakenOver => Standing::TakenOver,
-                    _ => Standing::Gone,
-                })
-                .collect()),
+            Some(error) if seen.len() < self.majority() => Err(error),
+            _ => Ok((0..releases.len()).map(|n| self.stood(&seen, n)).collect()),
         }
     }
 
@@ -223,7 +206,9 @@ impl LockBackend for QuorumLocks {
         }
         match trouble {
             Some(error) if seen.len() < self.majority() => Err(error),
-            _ => Ok((0..spots.len()).map(|n| self.agreed(&seen, n)).collect()),
+            _ => Ok((0..spots.len())
+                .map(|n| self.agreed(seen.iter().filter_map(|states| states.get(n))))
+                .collect()),
         }
     }
 
@@ -249,10 +234,32 @@ impl LockBackend for QuorumLocks {
 }
 
 impl QuorumLocks {
+    /// Returns how one of several that were given back stood, as a majority says.
+    fn stood(&self, seen: &[Vec<Standing>], n: usize) -> Standing {
+        let mut votes = Votes::default();
+        let mut robbed = Vec::new();
+        for standing in seen.iter().filter_map(|stood| stood.get(n)) {
+            match standing {
+                Standing::Held => votes.held += 1,
+                Standing::Gone => votes.gone += 1,
+                Standing::TakenOver => votes.taken += 1,
+                Standing::Forced(state) => robbed.push(state),
+            }
+        }
+        let before = self.agreed(robbed.into_iter());
+        if !before.holders.is_empty() {
+            return Standing::Forced(before);
+        }
+        match votes.verdict(self.majority()) {
+            Kept::Held => Standing::Held,
+            Kept::TakenOver => Standing::TakenOver,
+            _ => Standing::Gone,
+        }
+    }
+
     /// Returns the holders that a majority of the servers knows.
-    fn agreed(&self, seen: &[Vec<State>], spot: usize) -> State {
-        let all: Vec<_> =
-            seen.iter().filter_map(|states| states.get(spot)).flat_map(|state| &state.holders).collect();
+    fn agreed<'a>(&self, seen: impl Iterator<Item = &'a State>) -> State {
+        let all: Vec<_> = seen.flat_map(|state| &state.holders).collect();
         let mut agreed = State::default();
         for holder in &all {
             let votes = all.iter().filter(|other| other.token == holder.token);

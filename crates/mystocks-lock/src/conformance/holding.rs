@@ -126,13 +126,19 @@ pub async fn what_comes_late_shortens_nothing(fleet: &Fleet) {
     }
 }
 
-/// By force it is taken from whoever holds it, and only then something was done.
+/// By force it is taken from whoever holds it, which is told; and only then something was done.
 pub async fn by_force_it_is_taken_from_whoever_holds_it(fleet: &Fleet) {
     let key = fleet.key("a");
     let force = Release { spot: lock(&key), token: None, waiter: None };
     assert_eq!(release(&fleet.there, force).await, Standing::Gone);
-    take(&fleet.here, want(lock(&key), "t")).await;
-    assert_eq!(release(&fleet.there, force).await, Standing::Held);
+    let owner = "{\"pid\": 7}";
+    let fence = take(&fleet.here, Acquire { owner, ..want(lock(&key), "t") }).await;
+    let stood = release(&fleet.there, force).await;
+    let Standing::Forced(before) = &stood else { panic!("from whom? {stood:?}") };
+    let [holder] = &before.holders[..] else { panic!("one holder: {before:?}") };
+    let grant = holder.grant.as_ref().map(|grant| (grant.fence, grant.owner.as_str()));
+    assert_eq!((holder.token.as_str(), grant), ("t", Some((fence, owner))));
+    assert!(holder.ttl.is_some_and(|ttl| ttl <= MINUTE && ttl > MINUTE / 2), "{holder:?}");
     assert_eq!(hold(&fleet.here, lock(&key), "t", MINUTE).await, Kept::Gone);
     assert!(is_free(&fleet.there, want(lock(&key), "u")).await);
 }

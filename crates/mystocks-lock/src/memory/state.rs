@@ -90,13 +90,15 @@ impl Locks {
     pub(super) fn release(&mut self, node: u64, release: &Release<'_>, now: Now) -> Standing {
         let of = release.spot.kind.share().of;
         let spot = self.spot(release.spot, now);
+        let before = release.token.is_none().then(|| spot.state(now));
         let removed = spot.remove(release.token);
         if let Some(waiter) = release.waiter {
             spot.depart(node, waiter);
         }
-        let standing = match (removed.is_empty(), spot.is_held()) {
-            (false, _) => Standing::Held,
-            (true, true) if release.spot.kind == Kind::Exclusive => Standing::TakenOver,
+        let standing = match (removed.is_empty(), before) {
+            (false, Some(before)) => Standing::Forced(before),
+            (false, None) => Standing::Held,
+            (true, _) if spot.is_held() && release.spot.kind == Kind::Exclusive => Standing::TakenOver,
             (true, _) => Standing::Gone,
         };
         let turns = spot.turns(of).into_iter().map(|(node, waiter)| (node, Signal::Turn(waiter)));

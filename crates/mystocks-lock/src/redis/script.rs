@@ -61,5 +61,5 @@ pub(super) static ACQUIRE: Pair = pair!("queue.lua" "fence.lua" "quarantine.lua"
 pub(super) static KEEP: Pair = pair!("keep.lua");
 pub(super) static RELEASE: Pair = pair!("queue.lua" "release.lua");
 pub(super) static WAIT: Script = script!("clock.lua" "queue.lua" "wait.lua");
-pub(super) static FORCE: Script = script!("clock.lua" "queue.lua" "fence.lua" "force.lua");
-pub(super) static INSPECT: Script = script!("clock.lua" "inspect.lua");
+pub(super) static FORCE: Script = script!("clock.lua" "queue.lua" "fence.lua" "seen.lua" "force.lua");
+pub(super) static INSPECT: Script = script!("clock.lua" "seen.lua" "inspect.lua");

@@ -86,6 +86,26 @@ async fn a_shorter_extension_that_got_lost_may_still_come() {
     assert!(other.try_lock("report").await.unwrap().is_none());
 }
 
+#[tokio::test(start_paused = true)]
+async fn by_force_who_is_named_is_who_was_robbed() {
+    let locks = MemoryLocks::new();
+    let ((operator, gate), here) = (gated(&locks), memory_locker(&locks));
+    let there = memory_locker(&locks).with_owner("there");
+    let before = here.try_lock("report").await.unwrap().unwrap();
+    let mut request = gate.stop(At::ReleaseRequest);
+    let (robbed, after) = tokio::join!(operator.force_release("report", "a test"), async {
+        request.reached().await;
+        before.release().await.unwrap();
+        let after = there.try_lock("report").await.unwrap().unwrap();
+        request.open();
+        after
+    });
+    let robbed = robbed.unwrap().unwrap();
+    assert_eq!(robbed.fence, after.fence().map(u64::from));
+    assert_eq!(robbed.owner.unwrap().name, "there");
+    assert_eq!(after.lost().await, LossReason::Forced);
+}
+
 fn left_alone() -> Resource {
     Resource::new("report").ttl(secs(2)).without_renewal()
 }
