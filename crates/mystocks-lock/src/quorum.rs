@@ -1,5 +1,7 @@
 //! Locks on several independent servers, held when most of them say so.
 
+mod giving;
+
 use std::fmt;
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -11,6 +13,7 @@ use futures::future::{BoxFuture, FutureExt};
 use futures::stream::FuturesUnordered;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
 
 use crate::backend::{
     Acquire, Acquired, Keep, Kept, Kind, LockBackend, Release, Share, Signal, Spot, Standing, State,
@@ -31,6 +34,8 @@ use crate::error::{Error, ErrorKind};
 pub struct QuorumLocks {
     nodes: Arc<[Arc<dyn LockBackend>]>,
     patience: Duration,
+    /// What is still to be told to slow servers.
+    tasks: TaskTracker,
 }
 
 impl QuorumLocks {
@@ -49,7 +54,19 @@ impl QuorumLocks {
             )
             .with_detail("at least 3 are expected, and an odd number is best"));
         }
-        Ok(Self { nodes: nodes.into(), patience })
+        Ok(Self { nodes: nodes.into(), patience, tasks: TaskTracker::new() })
+    }
+
+    /// Waits until every server has answered all that was to be released, or its `patience` is over.
+    ///
+    /// A release returns when a majority says how it stood; the other servers are told in the background. For the end of a
+    /// process: keep a clone, shut the locker down, then this.
+    ///
+    /// # Cancel safety
+    /// Call it again to go on waiting.
+    pub async fn shutdown(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
     }
 
     fn majority(&self) -> usize {
@@ -93,17 +110,8 @@ impl QuorumLocks {
     /// Gives back what was granted in vain, on every node: one that has not answered may have granted it too.
     async fn take_back(&self, want: &Acquire<'_>, granted: usize) {
         let waiter = want.place.map(|place| place.waiter);
-        let release = [Release { spot: want.spot, token: Some(want.token), waiter }];
-        let mut answers = self.ask(|node| node.release(&release));
-        // That sends it to all; only who granted it is waited for.
-        let first = answers.next().now_or_never().flatten();
-        let mut left =
-            granted - usize::from(matches!(first, Some((_, Ok(ref stood))) if stood == &[Standing::Held]));
-        while left > 0
-            && let Some((_, answer)) = answers.next().await
-        {
-            left -= usize::from(matches!(answer.as_deref(), Ok([Standing::Held])));
-        }
+        let release = Release { spot: want.spot, token: Some(want.token), waiter };
+        self.release_of(release, granted).await;
     }
 }
 
@@ -180,18 +188,7 @@ impl LockBackend for QuorumLocks {
     }
 
     async fn release(&self, releases: &[Release<'_>]) -> Result<Vec<Standing>, Error> {
-        let mut answers = self.ask(|node| node.release(releases));
-        let (mut seen, mut trouble) = (Vec::new(), None);
-        while let Some((_, answer)) = answers.next().await {
-            match answer {
-                Ok(stood) => seen.push(stood),
-                Err(error) => trouble = Some(error),
-            }
-        }
-        match trouble {
-            Some(error) if seen.len() < self.majority() => Err(error),
-            _ => Ok((0..releases.len()).map(|n| self.stood(&seen, n)).collect()),
-        }
+        self.release_all(releases).await
     }
 
     async fn inspect(&self, spots: &[Spot<'_>]) -> Result<Vec<State>, Error> {
@@ -234,29 +231,6 @@ impl LockBackend for QuorumLocks {
 }
 
 impl QuorumLocks {
-    /// Returns how one of several that were given back stood, as a majority says.
-    fn stood(&self, seen: &[Vec<Standing>], n: usize) -> Standing {
-        let mut votes = Votes::default();
-        let mut robbed = Vec::new();
-        for standing in seen.iter().filter_map(|stood| stood.get(n)) {
-            match standing {
-                Standing::Held => votes.held += 1,
-                Standing::Gone => votes.gone += 1,
-                Standing::TakenOver => votes.taken += 1,
-                Standing::Forced(state) => robbed.push(state),
-            }
-        }
-        let before = self.agreed(robbed.into_iter());
-        if !before.holders.is_empty() {
-            return Standing::Forced(before);
-        }
-        match votes.verdict(self.majority()) {
-            Kept::Held => Standing::Held,
-            Kept::TakenOver => Standing::TakenOver,
-            _ => Standing::Gone,
-        }
-    }
-
     /// Returns the holders that a majority of the servers knows.
     fn agreed<'a>(&self, seen: impl Iterator<Item = &'a State>) -> State {
         let all: Vec<_> = seen.flat_map(|state| &state.holders).collect();

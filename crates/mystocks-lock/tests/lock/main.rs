@@ -14,6 +14,7 @@ mod loss;
 mod metered;
 mod quorum;
 mod shutdown;
+mod stragglers;
 mod strangers;
 mod tracked;
 mod waiting;
