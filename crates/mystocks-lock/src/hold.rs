@@ -69,9 +69,10 @@ impl Hold {
         Self { id, goal, token, since, extending, terms, valid_for, lost, reason }
     }
 
-    /// Returns what a renewal at `at` asks for.
+    /// Returns what a renewal at `at` asks for: of what is not to be renewed only whether it is held.
     pub(crate) fn renew(&self, at: Instant) -> Asked {
-        self.terms().renew(at)
+        let terms = self.terms();
+        if self.goal.is_renewed { terms.renew(at) } else { terms.look(at) }
     }
 
     /// Returns what an extension at `at` asks for; `None` when it is lost, and must not live any longer.

@@ -205,8 +205,10 @@ impl Keeper {
                 for ((hold, asked), kept) in holds.iter().zip(kept) {
                     match kept {
                         Kept::Held => {
-                            let late = asked.at.saturating_duration_since(hold.renewal_due());
-                            metrics::histogram!(metric::RENEWAL_LAG_SECONDS).record(late.as_secs_f64());
+                            if hold.goal.is_renewed {
+                                let late = asked.at.saturating_duration_since(hold.renewal_due());
+                                metrics::histogram!(metric::RENEWAL_LAG_SECONDS).record(late.as_secs_f64());
+                            }
                             if !self.registry.renewed(hold, asked) {
                                 self.lose(hold, LossReason::Expired);
                             }

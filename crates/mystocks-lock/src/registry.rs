@@ -109,7 +109,8 @@ impl Registry {
         holds.find(|entry| entry.hold.token.as_str() == token).map(|entry| Arc::clone(&entry.hold))
     }
 
-    /// Has what is held of `key`, or all, renewed now: that tells whether it still is.
+    /// Has what is held of `key`, or all, renewed now: that tells whether it still is. What is not renewed is asked for all the
+    /// same, for no time at all.
     pub(crate) fn hurry(&self, key: Option<&str>) {
         let mut inner = self.inner();
         let concerns = |entry: &&Entry| key.is_none_or(|key| entry.hold.goal.key.as_str() == key);
@@ -270,7 +271,8 @@ impl Inner {
             entry.next = now + Duration::from_secs(3600);
         } else {
             entry.next = until;
-            if entry.hold.goal.is_renewed && !entry.is_renewing {
+            // What is not renewed is due before its end only when somebody hurries.
+            if !entry.is_renewing {
                 entry.is_renewing = true;
                 due.renew.push(Arc::clone(&entry.hold));
             }

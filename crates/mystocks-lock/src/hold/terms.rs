@@ -56,6 +56,11 @@ impl Terms {
         Asked { at, ttl: self.ttl, is_least: true, epoch: self.epoch, rest: self.loose }
     }
 
+    /// What does not make it any longer.
+    pub(super) fn look(&self, at: Instant) -> Asked {
+        Asked { ttl: Duration::from_millis(1), ..self.renew(at) }
+    }
+
     pub(super) fn extend(&mut self, at: Instant, ttl: Duration) -> Asked {
         let rest = self.loose;
         let until = at + reliable(ttl);
