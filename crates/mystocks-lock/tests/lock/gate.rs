@@ -23,10 +23,17 @@ pub(crate) enum At {
 /// What all who look at one gate share.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
-    stops: Mutex<VecDeque<(At, oneshot::Sender<()>, oneshot::Receiver<()>)>>,
+    stops: Mutex<VecDeque<Stop>>,
     /// The time to live and whether it is the least, of every request to keep what is held, whether it came through or not.
     pub(crate) kept: Mutex<Vec<(Duration, bool)>>,
     pub(crate) refuses_releases: std::sync::atomic::AtomicBool,
+}
+
+#[derive(Debug)]
+struct Stop {
+    at: At,
+    here: oneshot::Sender<()>,
+    opened: oneshot::Receiver<()>,
 }
 
 /// One that will be stopped, or stands there.
@@ -39,17 +46,17 @@ impl Gate {
     /// Stops the next one that comes there.
     pub(crate) fn stop(&self, at: At) -> Stopped {
         let ((here, reached), (open, opened)) = (oneshot::channel(), oneshot::channel());
-        self.stops.lock().unwrap().push_back((at, here, opened));
+        self.stops.lock().unwrap().push_back(Stop { at, here, opened });
         Stopped { reached, open }
     }
 
     async fn pass(&self, at: At) {
         let stop = {
             let mut stops = self.stops.lock().unwrap();
-            let found = stops.iter().position(|(stop, ..)| *stop == at);
+            let found = stops.iter().position(|stop| stop.at == at);
             found.and_then(|n| stops.remove(n))
         };
-        if let Some((_, here, opened)) = stop {
+        if let Some(Stop { here, opened, .. }) = stop {
             let _ = here.send(());
             let _ = opened.await;
         }
