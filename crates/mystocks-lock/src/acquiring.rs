@@ -1,5 +1,6 @@
 //! How something is come to be held: at once, or after waiting for it.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -22,10 +23,34 @@ const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// Takes what is free; `None` when it is busy.
 pub(crate) async fn at_once(shared: &Arc<Shared>, goal: &Arc<Goal>) -> Result<Option<LockGuard>, Error> {
+    match ask(shared, goal).await? {
+        Some((debt, asked, fence)) => LockGuard::take(debt, asked, fence, "granted").map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Takes what is free for whoever carries the token: nothing in this process holds it.
+pub(crate) async fn for_token(shared: &Arc<Shared>, goal: &Arc<Goal>) -> Result<Option<Token>, Error> {
+    let Some((mut debt, asked, _)) = ask(shared, goal).await? else { return Ok(None) };
+    if asked + crate::ttl::reliable(goal.ttl) <= Instant::now() {
+        return Err(failed(debt, too_late(goal)));
+    }
+    if shared.closed.is_cancelled() {
+        return Err(failed(debt, closed(goal)));
+    }
+    metric::attempt(goal.class, "granted");
+    debt.is_due = false;
+    Ok(Some(debt.token.clone()))
+}
+
+async fn ask(
+    shared: &Arc<Shared>,
+    goal: &Arc<Goal>,
+) -> Result<Option<(Debt, Instant, Option<NonZeroU64>)>, Error> {
     let mut debt = begin(shared, goal)?;
     let asked = Instant::now();
     match shared.backend.acquire(&want(&debt, None, goal.is_shared())).await {
-        Ok(Acquired::Granted { fence }) => LockGuard::take(debt, asked, fence, "granted").map(Some),
+        Ok(Acquired::Granted { fence }) => Ok(Some((debt, asked, fence))),
         Ok(Acquired::Busy { .. }) => {
             debt.settle();
             metric::attempt(goal.class, "busy");
@@ -107,6 +132,11 @@ pub(crate) async fn in_time(
 /// Makes the error of a request that nobody answered in time.
 pub(crate) fn no_answer(operation: &'static str, subject: &str) -> Error {
     Error::new(ErrorKind::Unknown, operation, subject).with_detail("no answer in time")
+}
+
+/// Makes the error of an answer that came when its time to live was over.
+pub(crate) fn too_late(goal: &Goal) -> Error {
+    no_answer("lock", &goal.name).with_detail("it was granted too late to be held")
 }
 
 pub(crate) fn closed(goal: &Goal) -> Error {

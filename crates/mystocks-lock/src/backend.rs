@@ -1,5 +1,7 @@
 //! The seam between the locks and whoever keeps them.
 
+mod shown;
+
 use std::any::Any;
 use std::fmt::{self, Debug};
 use std::num::NonZeroU64;
@@ -21,8 +23,8 @@ pub trait LockBackend: Debug + Send + Sync + 'static {
     /// Takes what is asked for if it is free, and else, when a [`Place`] is asked for too, takes or keeps a place in the queue.
     ///
     /// # Behavior
-    /// - Asked again with the token that holds it, it grants it again, with no smaller fence, and sets the time to live anew: an
-    ///   acquisition whose answer was lost can be repeated. So can one that got a place.
+    /// - Asked again with the token that holds it, it grants it again, with no smaller fence, for at least the time to live: an
+    ///   acquisition whose answer was lost can be repeated, and one that comes late shortens nothing. So can one that got a place.
     /// - The fence is greater than every one granted before for this spot, also when all data was lost in between.
     /// - Who is granted has no place in the queue any more.
     /// - Who asks for a place overtakes who has one, unless that is to be [fair](Acquire::fair) or the first has waited for 0.5 s.
@@ -114,7 +116,7 @@ pub struct Spot<'a> {
 }
 
 /// A wish to hold a spot.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Acquire<'a> {
     /// What is wanted.
     pub spot: Spot<'a>,
@@ -170,7 +172,7 @@ pub struct Queued {
 }
 
 /// A lease to be kept.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub enum Keep<'a> {
     /// What is held.
     Held {
@@ -180,6 +182,9 @@ pub enum Keep<'a> {
         token: &'a str,
         /// For how long from now on.
         ttl: Duration,
+        /// Whether it is held for at least so long: what ends later is left as it is. So a request that comes late shortens
+        /// nothing.
+        is_least: bool,
     },
     /// A place in the queue of a spot.
     Waiting {
@@ -208,18 +213,18 @@ pub enum Kept {
 }
 
 /// What is to be given back.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Release<'a> {
     /// What it is.
     pub spot: Spot<'a>,
-    /// Who holds it; `None` takes it from whoever does, all of them, who are told so.
+    /// Who holds it; `None` takes it from whoever does, all of them. Whoever took it last is told so.
     pub token: Option<&'a str>,
     /// Who leaves the queue.
     pub waiter: Option<u64>,
 }
 
 /// How what was given back stood before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
     /// It was held.
     Held,
@@ -227,6 +232,8 @@ pub enum Standing {
     Gone,
     /// Somebody else holds it.
     TakenOver,
+    /// It was taken by force, from these.
+    Forced(State),
 }
 
 /// Who holds a spot.
@@ -239,7 +246,7 @@ pub struct State {
 }
 
 /// One holder of a spot.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Holder {
     /// By which it is known.
     pub token: String,
@@ -263,7 +270,7 @@ pub struct Grant {
 }
 
 /// What a process is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Signal {
     /// From now on nothing is missed.

@@ -1,6 +1,6 @@
 //! One test per promise of the seam [`LockBackend`], for every implementation of it.
 //!
-//! Who writes a backend of their own turns the feature `conformance` on in their dev-dependencies and adds two lines:
+//! Who writes a backend of their own turns the feature `conformance` on in their dev-dependencies and adds three lines:
 //!
 //! ```
 //! mod memory {
@@ -12,13 +12,14 @@
 //!         Fleet::new(locks.process(), locks.process())
 //!     }
 //!     mystocks_lock::lock_conformance!(fleet(), start_paused = true);
+//!     mystocks_lock::share_conformance!(fleet(), start_paused = true);
 //!     mystocks_lock::queue_conformance!(fleet(), start_paused = true);
 //! }
 //! # fn main() {}
 //! ```
 //!
-//! The expression makes two processes that share their locks; it is evaluated once per test and may await. A backend without
-//! queues leaves the second line out. With `start_paused = true` the tests run on tokio's paused clock.
+//! The expression makes two processes that share their locks; it is evaluated once per test and may await. A backend that
+//! refuses what several hold at once leaves the second line out, and one without queues the third. With `start_paused = true` the tests run on tokio's paused clock.
 
 mod holding;
 mod queueing;
@@ -37,7 +38,8 @@ use crate::backend::{
 pub use holding::{
     a_fence_is_greater_than_every_one_before, answers_come_as_many_as_asked_in_that_order,
     asked_again_it_answers_as_before, by_force_it_is_taken_from_whoever_holds_it, keeping_sets_the_time,
-    one_of_many_takes_it, only_the_holder_keeps_and_releases, what_is_not_kept_is_anybodys,
+    one_of_many_takes_it, only_the_holder_keeps_and_releases, what_comes_late_shortens_nothing,
+    what_is_not_kept_is_anybodys,
 };
 pub use queueing::{
     a_lost_place_is_got_back, a_place_is_left, a_place_that_is_not_kept_is_lost, fair_is_who_came_before,
@@ -45,29 +47,27 @@ pub use queueing::{
 };
 pub use sharing::{
     a_permit_that_is_not_kept_is_free, a_writer_is_not_overtaken, kinds_know_nothing_of_each_other,
-    permits_are_as_many_as_there_are, what_is_held_is_listed, what_is_held_is_told,
+    permits_are_as_many_as_there_are, what_is_held_is_listed, what_is_held_is_told, what_is_shared_is_told,
 };
 pub use telling::{
     as_many_are_told_as_there_is_room_for, only_the_first_is_told, the_first_signal_says_how_the_link_stands,
     who_is_robbed_is_told, who_leaves_passes_the_turn_on,
 };
 
-/// Makes one `#[tokio::test]` per promise of [`LockBackend`](crate::LockBackend) that does not concern queues.
+/// Makes one `#[tokio::test]` per promise of [`LockBackend`](crate::LockBackend) that concerns neither queues nor what several hold at once.
 #[macro_export]
 macro_rules! lock_conformance {
     ($fleet:expr $(, start_paused = $paused:literal)?) => {
         $crate::lock_conformance! { @cases ($fleet) ($($paused)?)
             a_fence_is_greater_than_every_one_before
-            a_permit_that_is_not_kept_is_free
             answers_come_as_many_as_asked_in_that_order
             asked_again_it_answers_as_before
             by_force_it_is_taken_from_whoever_holds_it
             keeping_sets_the_time
-            kinds_know_nothing_of_each_other
             one_of_many_takes_it
             only_the_holder_keeps_and_releases
-            permits_are_as_many_as_there_are
             the_first_signal_says_how_the_link_stands
+            what_comes_late_shortens_nothing
             what_is_held_is_listed
             what_is_held_is_told
             what_is_not_kept_is_anybodys
@@ -85,7 +85,21 @@ macro_rules! lock_conformance {
     };
 }
 
-/// Makes one `#[tokio::test]` per promise of [`LockBackend`](crate::LockBackend) that concerns queues.
+/// Makes one `#[tokio::test]` per promise of [`LockBackend`](crate::LockBackend) that concerns what several hold at once.
+#[macro_export]
+macro_rules! share_conformance {
+    ($fleet:expr $(, start_paused = $paused:literal)?) => {
+        $crate::lock_conformance! { @cases ($fleet) ($($paused)?)
+            a_permit_that_is_not_kept_is_free
+            kinds_know_nothing_of_each_other
+            permits_are_as_many_as_there_are
+            what_is_shared_is_told
+        }
+    };
+}
+
+/// Makes one `#[tokio::test]` per promise of [`LockBackend`](crate::LockBackend) that concerns queues, of what several hold at
+/// once too.
 #[macro_export]
 macro_rules! queue_conformance {
     ($fleet:expr $(, start_paused = $paused:literal)?) => {
@@ -196,13 +210,13 @@ async fn give(backend: &Arc<dyn LockBackend>, spot: Spot<'_>, token: &str) -> St
 
 async fn release(backend: &Arc<dyn LockBackend>, release: Release<'_>) -> Standing {
     match backend.release(&[release]).await {
-        Ok(stood) => stood[0],
+        Ok(mut stood) => stood.remove(0),
         Err(error) => panic!("release {}: {error}", release.spot.key),
     }
 }
 
 async fn hold(backend: &Arc<dyn LockBackend>, spot: Spot<'_>, token: &str, ttl: Duration) -> Kept {
-    keep(backend, Keep::Held { spot, token, ttl }).await
+    keep(backend, Keep::Held { spot, token, ttl, is_least: false }).await
 }
 
 async fn keep(backend: &Arc<dyn LockBackend>, lease: Keep<'_>) -> Kept {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::acquiring::{closed, no_answer};
+use crate::acquiring::{closed, too_late};
 use crate::backend::{Grant, Keep, Kept, Standing};
 use crate::error::Error;
 use crate::hold::{Hold, LossReason};
@@ -64,7 +64,7 @@ impl LockGuard {
         let (shared, goal) = (Arc::clone(&debt.shared), Arc::clone(&debt.goal));
         if asked + crate::ttl::reliable(goal.ttl) <= Instant::now() {
             metric::attempt(goal.class, "failed");
-            return Err(no_answer("lock", &goal.name).with_detail("it was granted too late to be held"));
+            return Err(too_late(&goal));
         }
         let Some(hold) = shared.registry.hold(&goal, debt.token.clone(), asked) else {
             metric::attempt(goal.class, "failed");
@@ -72,10 +72,13 @@ impl LockGuard {
         };
         metric::attempt(goal.class, outcome);
         debt.is_uncertain = false;
+        debt.rest();
         Ok(Self { hold, fence, debt })
     }
 
     /// Takes over the lock of `resource` that somebody holds with `token`; `None` when that is not so (any more).
+    ///
+    /// When it is [released by force](Locker::force_release), this process finds out at the next renewal.
     ///
     /// # Errors
     /// As [`Locker::try_lock`].
@@ -88,8 +91,11 @@ impl LockGuard {
         token: Token,
     ) -> Result<Option<Self>, Error> {
         let (shared, goal) = (locker.shared(), locker.goal(&resource.into())?);
+        if shared.closed.is_cancelled() {
+            return Err(closed(&goal));
+        }
         let asked = Instant::now();
-        let keep = Keep::Held { spot: goal.spot(), token: token.as_str(), ttl: goal.ttl };
+        let keep = Keep::Held { spot: goal.spot(), token: token.as_str(), ttl: goal.ttl, is_least: false };
         if shared.backend.keep(&[keep]).await?.first() != Some(&Kept::Held) {
             return Ok(None);
         }
@@ -146,28 +152,43 @@ impl LockGuard {
 
     /// Holds it for `ttl` from now on, also when that is shorter; what is renewed later is renewed for as long.
     ///
+    /// What is lost stays lost: then nobody is asked, and the answer is how it was lost.
+    ///
     /// # Errors
     /// As [`Locker::extend`].
     ///
     /// # Cancel safety
-    /// Dropping the future leaves it open which time to live it has; the next renewal sets the old one.
+    /// Dropping the future leaves it open which time to live it has; from then on the shorter one is relied on.
     pub async fn extend(&self, ttl: Duration) -> Result<Extended, Error> {
-        let ttl = crate::ttl::checked(ttl, &self.hold.goal.name)?;
-        let asked = Instant::now();
-        let keep = Keep::Held { spot: self.hold.goal.spot(), token: self.hold.token.as_str(), ttl };
-        let registry = &self.debt.shared.registry;
-        if asked + crate::ttl::reliable(ttl) < self.hold.valid_until() {
-            // Without an answer it may be held for the shorter time.
-            registry.renewed(&self.hold, asked, ttl);
-        }
-        let kept = self.debt.shared.backend.keep(&[keep]).await?;
+        let (hold, shared) = (&self.hold, &self.debt.shared);
+        let (registry, goal) = (&shared.registry, &hold.goal);
+        let ttl = crate::ttl::checked(ttl, &goal.name)?;
+        let _turn = hold.extending.lock().await;
+        let Some(asked) = hold.extend(Instant::now(), ttl) else {
+            shared.expire(hold);
+            return Ok(self.ended());
+        };
+        registry.replan(hold);
+        let kept = shared.backend.keep(&[asked.keep(goal.spot(), hold.token.as_str())]).await?;
         let extended = Extended::of(kept.first());
         match extended {
-            Extended::Extended => registry.renewed(&self.hold, asked, ttl),
+            Extended::Extended if hold.extended(&asked) => registry.replan(hold),
+            Extended::Extended => {
+                // Whatever it has now, nobody knew that it was held all the time.
+                shared.expire(hold);
+                return Ok(self.ended());
+            }
             Extended::AlreadyExpired => drop(registry.lose(&self.hold, LossReason::Gone)),
             Extended::TakenOver => drop(registry.lose(&self.hold, LossReason::TakenOver)),
         }
         Ok(extended)
+    }
+
+    fn ended(&self) -> Extended {
+        match self.hold.reason() {
+            Some(LossReason::TakenOver) => Extended::TakenOver,
+            _ => Extended::AlreadyExpired,
+        }
     }
 
     /// Releases it and says how it stood.
@@ -180,6 +201,7 @@ impl LockGuard {
     /// Dropping the future releases it in the background.
     pub async fn release(mut self) -> Result<Released, Error> {
         let goal = Arc::clone(&self.hold.goal);
+        self.debt.resume();
         self.debt.shared.registry.end(&self.hold);
         let release = goal.release(self.hold.token.as_str(), None);
         let answer = self.debt.shared.backend.release(&[release]).await;
@@ -211,6 +233,8 @@ impl LockGuard {
 impl Drop for LockGuard {
     fn drop(&mut self) {
         // From now on it is not renewed; what is left to be done, `debt` does.
+        self.debt.longest = self.hold.longest();
+        self.debt.resume();
         self.debt.shared.registry.end(&self.hold);
     }
 }
@@ -228,13 +252,13 @@ impl fmt::Debug for LockGuard {
 impl Released {
     pub(crate) fn of(stood: Option<&Standing>) -> Self {
         match stood {
-            Some(Standing::Held) => Self::Released,
+            Some(Standing::Held | Standing::Forced(_)) => Self::Released,
             Some(Standing::TakenOver) => Self::TakenOver,
             Some(Standing::Gone) | None => Self::AlreadyExpired,
         }
     }
 
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Released => "released",
             Self::AlreadyExpired => "already_expired",

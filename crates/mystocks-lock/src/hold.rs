@@ -1,16 +1,20 @@
 //! One thing that is held, as its guard and the keeper see it.
 
-use std::sync::Arc;
-use std::sync::OnceLock;
+mod terms;
+
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::goal::Goal;
+use crate::hold::terms::Terms;
 use crate::metric;
 use crate::token::Token;
+
+pub(crate) use terms::Asked;
 
 /// Why a lock is no longer held although nobody released it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -46,10 +50,11 @@ pub(crate) struct Hold {
     pub(crate) goal: Arc<Goal>,
     pub(crate) token: Token,
     pub(crate) since: Instant,
-    /// Nanoseconds after `since`.
+    /// Whoever extends it: one after the other.
+    pub(crate) extending: tokio::sync::Mutex<()>,
+    terms: Mutex<Terms>,
+    /// Until when, in nanoseconds after `since`: the same as in `terms`, for who must not wait.
     valid_for: AtomicU64,
-    /// Milliseconds: what the next renewal asks for.
-    ttl: AtomicU64,
     lost: CancellationToken,
     reason: OnceLock<LossReason>,
 }
@@ -57,39 +62,67 @@ pub(crate) struct Hold {
 impl Hold {
     /// `since` is from before it was asked for.
     pub(crate) fn new(id: u64, goal: Arc<Goal>, token: Token, since: Instant) -> Self {
-        let hold = Self {
-            id,
-            token,
-            since,
-            valid_for: AtomicU64::new(0),
-            ttl: AtomicU64::new(0),
-            lost: CancellationToken::new(),
-            reason: OnceLock::new(),
-            goal,
-        };
-        hold.extend(since, hold.goal.ttl);
-        hold
+        let terms = Terms::new(since, goal.ttl);
+        let valid_for = AtomicU64::new(nanos(terms.until - since));
+        let (terms, extending) = (Mutex::new(terms), tokio::sync::Mutex::default());
+        let (lost, reason) = (CancellationToken::new(), OnceLock::new());
+        Self { id, goal, token, since, extending, terms, valid_for, lost, reason }
     }
 
-    /// Takes in that a time to live of `ttl` was granted, asked for at `asked`.
-    pub(crate) fn extend(&self, asked: Instant, ttl: Duration) {
-        let valid_for = asked.saturating_duration_since(self.since) + crate::ttl::reliable(ttl);
-        self.ttl.store(whole(ttl.as_millis()), Ordering::Release);
-        self.valid_for.store(whole(valid_for.as_nanos()), Ordering::Release);
+    /// Returns what a renewal at `at` asks for: of what is not to be renewed only whether it is held.
+    pub(crate) fn renew(&self, at: Instant) -> Asked {
+        let terms = self.terms();
+        if self.goal.is_renewed { terms.renew(at) } else { terms.look(at) }
     }
 
-    pub(crate) fn ttl(&self) -> Duration {
-        Duration::from_millis(self.ttl.load(Ordering::Acquire))
+    /// Returns what an extension at `at` asks for; `None` when it is lost, and must not live any longer.
+    pub(crate) fn extend(&self, at: Instant, ttl: Duration) -> Option<Asked> {
+        let mut terms = self.terms();
+        let asked = self.is_held(&terms).then(|| terms.extend(at, ttl));
+        self.show(&terms);
+        asked
+    }
+
+    /// Takes in that what a renewal asked for was granted; returns whether that came in time: what is lost stays lost.
+    pub(crate) fn granted(&self, asked: &Asked) -> bool {
+        let mut terms = self.terms();
+        let is_held = self.is_held(&terms);
+        if is_held {
+            terms.granted(asked);
+            self.show(&terms);
+        }
+        is_held
+    }
+
+    /// Takes in that what an extension asked for was granted; returns whether that came in time.
+    pub(crate) fn extended(&self, asked: &Asked) -> bool {
+        let mut terms = self.terms();
+        let is_held = self.is_held(&terms);
+        if is_held {
+            terms.extended(asked);
+            self.show(&terms);
+        }
+        is_held
+    }
+
+    /// The longest time to live that was ever asked for: with an extension that came late it may live for so long.
+    pub(crate) fn longest(&self) -> Duration {
+        self.terms().longest
+    }
+
+    /// For how long an answer is good.
+    pub(crate) fn term(&self) -> Duration {
+        self.terms().term()
     }
 
     pub(crate) fn valid_until(&self) -> Instant {
         self.since + Duration::from_nanos(self.valid_for.load(Ordering::Acquire))
     }
 
-    /// When it is to be renewed: after a third of its time to live.
+    /// When it is to be renewed: after a third of the time that an answer is good for.
     pub(crate) fn renewal_due(&self) -> Instant {
-        let ttl = self.ttl();
-        self.valid_until() - crate::ttl::reliable(ttl) + ttl / 3
+        let (until, term) = (self.valid_until(), self.term());
+        until.checked_sub(crate::ttl::reliable(term)).unwrap_or(self.since) + term / 3
     }
 
     pub(crate) fn is_valid(&self) -> bool {
@@ -104,6 +137,10 @@ impl Hold {
         if is_first {
             metric::lost(self.goal.class, reason);
         }
+    }
+
+    pub(crate) fn reason(&self) -> Option<LossReason> {
+        self.reason.get().copied()
     }
 
     pub(crate) fn lost_token(&self) -> &CancellationToken {
@@ -127,8 +164,21 @@ impl Hold {
             }
         }
     }
+
+    fn is_held(&self, terms: &Terms) -> bool {
+        !self.lost.is_cancelled() && Instant::now() < terms.until
+    }
+
+    fn show(&self, terms: &Terms) {
+        let valid_for = terms.until.saturating_duration_since(self.since);
+        self.valid_for.store(nanos(valid_for), Ordering::Release);
+    }
+
+    fn terms(&self) -> MutexGuard<'_, Terms> {
+        self.terms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-fn whole(number: u128) -> u64 {
-    u64::try_from(number).unwrap_or(u64::MAX)
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

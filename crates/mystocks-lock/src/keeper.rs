@@ -1,21 +1,21 @@
 //! The one task of a locker: renews, watches deadlines, keeps places in queues, and gives back what guards left behind.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use crate::backend::{Keep, Kept, Listening, LockBackend, Release};
 use crate::error::Error;
 use crate::goal::Goal;
 use crate::hearing::ear;
-use crate::hold::{Hold, LossReason};
+use crate::hold::{Asked, Hold, LossReason};
 use crate::metric;
 use crate::registry::{PLACE, Registry, Waiter};
 use crate::token::Token;
@@ -24,8 +24,8 @@ use crate::token::Token;
 const BATCH: usize = 256;
 /// After a release whose first attempt may have overtaken the acquisition it takes back, another one comes.
 const AGAIN: Duration = Duration::from_secs(1);
-/// How long the shutdown waits for releases that bring no answer; what is left ends with its time to live.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the end waits for what brings no answer; what is left ends with its time to live.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Something that is to be given back.
 #[derive(Debug)]
@@ -39,8 +39,17 @@ pub(crate) struct Return {
     pub(crate) until: Instant,
 }
 
+impl Return {
+    /// Whatever `hold` may still have on the server, which nobody relies on any more.
+    pub(crate) fn lost(hold: &Hold, is_uncertain: bool) -> Self {
+        let until = hold.valid_until() + hold.longest();
+        let (goal, token) = (Arc::clone(&hold.goal), hold.token.clone());
+        Self { goal, token, waiter: None, is_uncertain, until }
+    }
+}
+
 enum Done {
-    Renewed { holds: Vec<Arc<Hold>>, asked: Instant, kept: Result<Vec<Kept>, Error> },
+    Renewed { holds: Vec<(Arc<Hold>, Asked)>, kept: Result<Vec<Kept>, Error> },
     Kept { waiters: Vec<Arc<Waiter>>, kept: Result<Vec<Kept>, Error> },
     Returned { returns: Vec<Return>, attempt: u32, is_ok: bool },
     Paused { returns: Vec<Return>, attempt: u32 },
@@ -51,6 +60,8 @@ pub(crate) struct Keeper {
     pub(crate) registry: Arc<Registry>,
     pub(crate) returns: mpsc::UnboundedReceiver<Return>,
     _listening: Listening,
+    /// When a shutdown has waited for long enough.
+    end: Arc<OnceLock<Instant>>,
     running: FuturesUnordered<BoxFuture<'static, Done>>,
     waiting: VecDeque<Return>,
 }
@@ -60,9 +71,11 @@ impl Keeper {
         backend: &Arc<dyn LockBackend>,
         registry: &Arc<Registry>,
         returns: mpsc::UnboundedReceiver<Return>,
+        end: &Arc<OnceLock<Instant>>,
     ) -> Self {
         Self {
             _listening: backend.listen(ear(registry)),
+            end: Arc::clone(end),
             backend: Arc::clone(backend),
             registry: Arc::clone(registry),
             returns,
@@ -99,13 +112,14 @@ impl Keeper {
                 () = registry.sooner.notified() => {}
             }
         }
+        let end = *self.end.get_or_init(|| Instant::now() + PATIENCE);
         let drained = async {
             while let Some(done) = self.running.next().await {
                 self.finish(done);
             }
         };
         // What brings no answer until then ends with its time to live.
-        let _ = timeout(PATIENCE, drained).await;
+        let _ = timeout_at(end, drained).await;
     }
 
     /// Does what is due; returns when to look again.
@@ -127,20 +141,22 @@ impl Keeper {
     fn renew(&mut self, holds: Vec<Arc<Hold>>, asked: Instant) {
         let backend = Arc::clone(&self.backend);
         // The next attempt must come while there is time for it.
-        let limit = holds.iter().map(|hold| hold.ttl() / 6).min().unwrap_or_default();
+        let limit = holds.iter().map(|hold| hold.term() / 6).min().unwrap_or_default();
+        let holds: Vec<(Arc<Hold>, Asked)> = holds
+            .into_iter()
+            .map(|hold| {
+                let asked = hold.renew(asked);
+                (hold, asked)
+            })
+            .collect();
         let renewal = async move {
-            let leases: Vec<Keep<'_>> = holds
-                .iter()
-                .map(|hold| Keep::Held {
-                    spot: hold.goal.spot(),
-                    token: hold.token.as_str(),
-                    ttl: hold.ttl(),
-                })
-                .collect();
+            let leases: Vec<Keep<'_>> =
+                holds.iter().map(|(hold, asked)| asked.keep(hold.goal.spot(), hold.token.as_str())).collect();
             let kept = timeout(limit, backend.keep(&leases)).await;
-            let kept = kept
-                .unwrap_or_else(|_| Err(crate::acquiring::no_answer("extend", holds[0].goal.name.as_str())));
-            Done::Renewed { holds, asked, kept }
+            let kept = kept.unwrap_or_else(|_| {
+                Err(crate::acquiring::no_answer("extend", holds[0].0.goal.name.as_str()))
+            });
+            Done::Renewed { holds, kept }
         };
         self.running.push(renewal.boxed());
     }
@@ -181,14 +197,17 @@ impl Keeper {
 
     fn finish(&mut self, done: Done) {
         match done {
-            Done::Renewed { holds, asked, kept: Ok(kept) } => {
-                for (hold, kept) in holds.iter().zip(kept) {
+            Done::Renewed { holds, kept: Ok(kept) } => {
+                for ((hold, asked), kept) in holds.iter().zip(kept) {
                     match kept {
                         Kept::Held => {
-                            let late =
-                                asked.saturating_duration_since(hold.valid_until() - hold.ttl() / 3 * 2);
-                            metrics::histogram!(metric::RENEWAL_LAG_SECONDS).record(late.as_secs_f64());
-                            self.registry.renewed(hold, asked, hold.ttl());
+                            if hold.goal.is_renewed {
+                                let late = asked.at.saturating_duration_since(hold.renewal_due());
+                                metrics::histogram!(metric::RENEWAL_LAG_SECONDS).record(late.as_secs_f64());
+                            }
+                            if !self.registry.renewed(hold, asked) {
+                                self.lose(hold, LossReason::Expired);
+                            }
                         }
                         Kept::TakenOver => self.lose(hold, LossReason::TakenOver),
                         Kept::Gone | Kept::Waiting | Kept::First => self.lose(hold, LossReason::Gone),
@@ -199,7 +218,7 @@ impl Keeper {
                 metrics::counter!(metric::RENEWAL_ERRORS).increment(1);
                 tracing::debug!(%error, holds = holds.len(), "a renewal brought no answer");
                 let now = Instant::now();
-                holds.iter().for_each(|hold| self.registry.not_renewed(hold, now));
+                holds.iter().for_each(|(hold, _)| self.registry.not_renewed(hold, now));
             }
             Done::Kept { waiters, kept } => {
                 for (waiter, kept) in waiters.iter().zip(kept.unwrap_or_default()) {
@@ -230,9 +249,7 @@ impl Keeper {
     /// Takes in that `hold` is lost, and gives it back in case it is not: a renewal without an answer may have been granted.
     fn lose(&mut self, hold: &Arc<Hold>, reason: LossReason) {
         if self.registry.lose(hold, reason) && reason == LossReason::Expired {
-            let until = hold.valid_until() + hold.ttl();
-            let (goal, token) = (Arc::clone(&hold.goal), hold.token.clone());
-            self.waiting.push_back(Return { goal, token, waiter: None, is_uncertain: true, until });
+            self.waiting.push_back(Return::lost(hold, true));
             self.give_back();
         }
     }

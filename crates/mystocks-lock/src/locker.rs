@@ -8,7 +8,7 @@ use mystocks_keys::{InvalidKey, Json, Key, Keyspace};
 use tracing::instrument;
 
 use crate::acquiring;
-use crate::backend::{Keep, Kind, LockBackend, Release};
+use crate::backend::{Keep, Kind, LockBackend, Release, Standing};
 use crate::error::{Error, ErrorKind};
 use crate::goal::Goal;
 use crate::guard::{Extended, LockGuard, Released};
@@ -205,8 +205,9 @@ impl Locker {
 
     /// Takes the lock of `resource` from whoever holds it, and returns who that was; `None` when nobody held it.
     ///
-    /// For an operator: the holder is told at once when it is a guard of this crate with a fence, and else finds out at its
-    /// next renewal. What was done, to whom and why is logged as a warning.
+    /// What is returned and logged, as a warning, is exactly what was removed, in one step. For an operator: the holder is told
+    /// at once when it is a guard of this crate with a fence, in the process that took it. Else it finds out at its next
+    /// renewal: so does one that was [handed over](LockGuard::from_token), and one on a quorum.
     ///
     /// # Errors
     /// As [`Locker::try_lock`].
@@ -220,12 +221,10 @@ impl Locker {
         why: &str,
     ) -> Result<Option<LockInfo>, Error> {
         let goal = self.goal(&resource.into())?;
-        let before = self.info(&Resource::new(goal.name.clone())).await?;
         let release = Release { spot: goal.spot(), token: None, waiter: None };
         let stood = self.shared.backend.release(&[release]).await?;
-        if Released::of(stood.first()) != Released::Released {
-            return Ok(None);
-        }
+        let Some(Standing::Forced(state)) = stood.into_iter().next() else { return Ok(None) };
+        let before = info::of_lock(&goal.name, state);
         metrics::counter!(metric::FORCED).increment(1);
         let holder = before.as_ref().and_then(|info| info.owner.as_ref()).map(ToString::to_string);
         let fence = before.as_ref().and_then(|info| info.fence);
@@ -239,6 +238,8 @@ impl Locker {
 
     /// Locks `resource` for a caller that carries the token itself, for `ttl` without renewal; `None` when somebody holds it.
     ///
+    /// Nothing in this process holds it: it is no hold in the metrics, and [`Locker::shutdown`] does not release it.
+    ///
     /// # Errors
     /// As [`Locker::try_lock`].
     ///
@@ -250,8 +251,7 @@ impl Locker {
         ttl: Duration,
     ) -> Result<Option<Token>, Error> {
         let resource = resource.into().ttl(ttl).without_renewal();
-        let guard = acquiring::at_once(&self.shared, &self.goal(&resource)?).await?;
-        Ok(guard.map(LockGuard::into_token))
+        acquiring::for_token(&self.shared, &self.goal(&resource)?).await
     }
 
     /// Releases the lock of `resource` if it is held with `token`.
@@ -263,8 +263,10 @@ impl Locker {
     /// Dropping the future leaves it open whether it was released.
     pub async fn release(&self, resource: impl Into<Resource>, token: &Token) -> Result<Released, Error> {
         let goal = self.goal(&resource.into())?;
-        let stood = self.shared.backend.release(&[goal.release(token.as_str(), None)]).await?;
-        Ok(Released::of(stood.first()))
+        let stood = self.shared.backend.release(&[goal.release(token.as_str(), None)]).await;
+        let released = stood.map(|stood| Released::of(stood.first()));
+        metric::release(goal.class, released.as_ref().map_or("failed", |released| released.name()));
+        released
     }
 
     /// Sets the time to live of the lock of `resource` to `ttl` if it is held with `token`.
@@ -281,7 +283,7 @@ impl Locker {
         ttl: Duration,
     ) -> Result<Extended, Error> {
         let goal = self.goal(&resource.into().ttl(ttl))?;
-        let keep = Keep::Held { spot: goal.spot(), token: token.as_str(), ttl: goal.ttl };
+        let keep = Keep::Held { spot: goal.spot(), token: token.as_str(), ttl: goal.ttl, is_least: false };
         Ok(Extended::of(self.shared.backend.keep(&[keep]).await?.first()))
     }
 
@@ -318,7 +320,9 @@ impl Locker {
     /// Releases all that is held, ends the locker's task when that is done (or after 5 s without an answer), and refuses
     /// whatever is asked later.
     ///
-    /// Guards that are still held are lost, with [`LossReason::Shutdown`]. The backend is left as it is.
+    /// Guards that are still held are lost, with [`LossReason::Shutdown`]. Who waits fails with [`ErrorKind::Closed`]; what calls
+    /// under way were granted, and their places in queues, are given back before this returns. A future that is not polled
+    /// meanwhile is waited for in vain, for 4 s: drop it before. The backend ends what it does for this locker.
     ///
     /// # Cancel safety
     /// Call it again to go on waiting.

@@ -10,15 +10,15 @@ use crate::hold::LossReason;
 pub(crate) const ATTEMPTS: &str = "mystocks_lock_attempts_total";
 /// How long was waited for what was granted in the end, in seconds; label `class`.
 pub(crate) const WAIT_SECONDS: &str = "mystocks_lock_wait_seconds";
-/// How long something was held until it was released or lost, in seconds; label `class`.
+/// How long a guard held something until it was released, lost or handed over, in seconds; label `class`.
 pub(crate) const HOLD_SECONDS: &str = "mystocks_lock_hold_seconds";
-/// What is held by this process now; label `class`.
+/// What is held by guards of this process now; label `class`.
 pub(crate) const HELD: &str = "mystocks_lock_held";
 /// Who waits in this process now; label `class`.
 pub(crate) const WAITING: &str = "mystocks_lock_waiting";
 /// What was lost while it was held; labels `class` and `reason`.
 pub(crate) const LOST: &str = "mystocks_lock_lost_total";
-/// Releases; labels `class` and `outcome`: `released`, `already_expired`, `taken_over` or `failed`.
+/// Releases, by guards and by token; labels `class` and `outcome`: `released`, `already_expired`, `taken_over` or `failed`.
 pub(crate) const RELEASES: &str = "mystocks_lock_releases_total";
 /// How much later than planned a renewal was confirmed, in seconds.
 pub(crate) const RENEWAL_LAG_SECONDS: &str = "mystocks_lock_renewal_lag_seconds";

@@ -1,5 +1,7 @@
 //! Locks on several independent servers, held when most of them say so.
 
+mod giving;
+
 use std::fmt;
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -10,14 +12,19 @@ use futures::StreamExt;
 use futures::future::{BoxFuture, FutureExt};
 use futures::stream::FuturesUnordered;
 use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
 
 use crate::backend::{
-    Acquire, Acquired, Hear, Keep, Kept, Listening, LockBackend, Release, Signal, Spot, Standing, State,
+    Acquire, Acquired, Hear, Keep, Kept, Kind, Listening, LockBackend, Release, Share, Signal, Spot,
+    Standing, State,
 };
 use crate::error::{Error, ErrorKind};
 
 /// Keeps locks on several independent backends: one is held when a majority of all of them granted it (RedLock; Redis
 /// documentation, "Distributed locks with Redis").
+///
+/// One holder at a time is what majorities can see to: any two of them meet. How many share a resource they cannot count, so
+/// semaphores of more than one permit and read-write locks are refused, with [`ErrorKind::InvalidArgument`].
 ///
 /// It outlives the loss of a minority of the servers. It does not make a lock safe without a fence: what `docs/lock.md` says of
 /// pauses and clocks holds here as well. There is no queue: who waits looks again every 50 to 100 ms.
@@ -27,6 +34,8 @@ use crate::error::{Error, ErrorKind};
 pub struct QuorumLocks {
     nodes: Arc<[Arc<dyn LockBackend>]>,
     patience: Duration,
+    /// What is still to be told to slow servers.
+    tasks: TaskTracker,
 }
 
 impl QuorumLocks {
@@ -45,7 +54,19 @@ impl QuorumLocks {
             )
             .with_detail("at least 3 are expected, and an odd number is best"));
         }
-        Ok(Self { nodes: nodes.into(), patience })
+        Ok(Self { nodes: nodes.into(), patience, tasks: TaskTracker::new() })
+    }
+
+    /// Waits until every server has answered all that was to be released, or its `patience` is over.
+    ///
+    /// A release returns when a majority says how it stood; the other servers are told in the background. For the end of a
+    /// process: keep a clone, shut the locker down, then this.
+    ///
+    /// # Cancel safety
+    /// Call it again to go on waiting.
+    pub async fn shutdown(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
     }
 
     fn majority(&self) -> usize {
@@ -89,17 +110,18 @@ impl QuorumLocks {
     /// Gives back what was granted in vain, on every node: one that has not answered may have granted it too.
     async fn take_back(&self, want: &Acquire<'_>, granted: usize) {
         let waiter = want.place.map(|place| place.waiter);
-        let release = [Release { spot: want.spot, token: Some(want.token), waiter }];
-        let mut answers = self.ask(|node| node.release(&release));
-        // That sends it to all; only who granted it is waited for.
-        let first = answers.next().now_or_never().flatten();
-        let mut left =
-            granted - usize::from(matches!(first, Some((_, Ok(ref stood))) if stood == &[Standing::Held]));
-        while left > 0
-            && let Some((_, answer)) = answers.next().await
-        {
-            left -= usize::from(matches!(answer.as_deref(), Ok([Standing::Held])));
-        }
+        let release = Release { spot: want.spot, token: Some(want.token), waiter };
+        self.release_of(release, granted).await;
+    }
+}
+
+/// Returns whether one at most holds it at a time. Of two permits on each of three servers, which are six, three holders get two
+/// each: none meets both others on one server.
+fn is_for_one(kind: Kind) -> bool {
+    match kind {
+        Kind::Exclusive => true,
+        Kind::Permits(Share { of, .. }) => of == 1,
+        Kind::ReadWrite(_) => false,
     }
 }
 
@@ -112,6 +134,10 @@ struct Round {
 #[async_trait]
 impl LockBackend for QuorumLocks {
     async fn acquire(&self, want: &Acquire<'_>) -> Result<Acquired, Error> {
+        if !is_for_one(want.spot.kind) {
+            return Err(Error::new(ErrorKind::InvalidArgument, "acquire", want.spot.key)
+                .with_detail("a quorum cannot count who shares a resource: use one server for it"));
+        }
         let want = Acquire { place: None, fair: false, ..*want };
         let mut round = self.round(&want).await;
         let fence = round.granted.iter().filter_map(|(_, fence)| *fence).max();
@@ -162,35 +188,7 @@ impl LockBackend for QuorumLocks {
     }
 
     async fn release(&self, releases: &[Release<'_>]) -> Result<Vec<Standing>, Error> {
-        let mut votes = vec![Votes::default(); releases.len()];
-        let mut answers = self.ask(|node| node.release(releases));
-        let (mut answered, mut trouble) = (0, None);
-        while let Some((_, answer)) = answers.next().await {
-            match answer {
-                Ok(stood) => {
-                    answered += 1;
-                    for (votes, standing) in votes.iter_mut().zip(stood) {
-                        votes.count(match standing {
-                            Standing::Held => Kept::Held,
-                            Standing::Gone => Kept::Gone,
-                            Standing::TakenOver => Kept::TakenOver,
-                        });
-                    }
-                }
-                Err(error) => trouble = Some(error),
-            }
-        }
-        match trouble {
-            Some(error) if answered < self.majority() => Err(error),
-            _ => Ok(votes
-                .iter()
-                .map(|votes| match votes.verdict(self.majority()) {
-                    Kept::Held => Standing::Held,
-                    Kept::TakenOver => Standing::TakenOver,
-                    _ => Standing::Gone,
-                })
-                .collect()),
-        }
+        self.release_all(releases).await
     }
 
     async fn inspect(&self, spots: &[Spot<'_>]) -> Result<Vec<State>, Error> {
@@ -205,7 +203,9 @@ impl LockBackend for QuorumLocks {
         }
         match trouble {
             Some(error) if seen.len() < self.majority() => Err(error),
-            _ => Ok((0..spots.len()).map(|n| self.agreed(&seen, n)).collect()),
+            _ => Ok((0..spots.len())
+                .map(|n| self.agreed(seen.iter().filter_map(|states| states.get(n))))
+                .collect()),
         }
     }
 
@@ -231,9 +231,8 @@ impl LockBackend for QuorumLocks {
 
 impl QuorumLocks {
     /// Returns the holders that a majority of the servers knows.
-    fn agreed(&self, seen: &[Vec<State>], spot: usize) -> State {
-        let all: Vec<_> =
-            seen.iter().filter_map(|states| states.get(spot)).flat_map(|state| &state.holders).collect();
+    fn agreed<'a>(&self, seen: impl Iterator<Item = &'a State>) -> State {
+        let all: Vec<_> = seen.flat_map(|state| &state.holders).collect();
         let mut agreed = State::default();
         for holder in &all {
             let votes = all.iter().filter(|other| other.token == holder.token);

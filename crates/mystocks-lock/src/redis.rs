@@ -69,8 +69,7 @@ impl RedisLocks {
     /// Makes the locks of one process whose server watches every lock that it holds: what somebody else does to one of them is
     /// found at once, and not only when it is renewed.
     ///
-    /// `manager` and `tracking` are of [`RedisManager::start_tracked`]. Locks that are not renewed, semaphores and read-write locks
-    /// are not watched.
+    /// `manager` and `tracking` are of [`RedisManager::start_tracked`]. Semaphores and read-write locks are not watched.
     ///
     /// # Errors
     /// As [`RedisLocks::new`].

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::goal::Goal;
-use crate::hold::{Hold, LossReason};
+use crate::hold::{Asked, Hold, LossReason};
 use crate::metric;
 use crate::token::Token;
 
@@ -109,7 +109,8 @@ impl Registry {
         holds.find(|entry| entry.hold.token.as_str() == token).map(|entry| Arc::clone(&entry.hold))
     }
 
-    /// Has what is held of `key`, or all, renewed now: that tells whether it still is.
+    /// Has what is held of `key`, or all, renewed now: that tells whether it still is. What is not renewed is asked for all the
+    /// same, for no time at all.
     pub(crate) fn hurry(&self, key: Option<&str>) {
         let mut inner = self.inner();
         let concerns = |entry: &&Entry| key.is_none_or(|key| entry.hold.goal.key.as_str() == key);
@@ -120,24 +121,31 @@ impl Registry {
         self.sooner.notify_one();
     }
 
-    /// Takes in that a renewal asked for at `asked` was granted.
-    pub(crate) fn renewed(&self, hold: &Hold, asked: Instant, ttl: Duration) {
+    /// Takes in that what a renewal asked for was granted; returns whether that came in time.
+    pub(crate) fn renewed(&self, hold: &Hold, asked: &Asked) -> bool {
+        let is_held = hold.granted(asked);
+        self.replan(hold);
+        is_held
+    }
+
+    /// Takes in that the end of `hold` has changed.
+    pub(crate) fn replan(&self, hold: &Hold) {
         let mut inner = self.inner();
-        if let Some(entry) = inner.holds.get(&hold.id) {
-            entry.hold.extend(asked, ttl);
-            let next = planned(hold);
-            inner.plan(hold.id, next);
-            let is_sooner = inner.is_sooner(next);
-            drop(inner);
-            if is_sooner {
-                self.sooner.notify_one();
-            }
+        if !inner.holds.contains_key(&hold.id) {
+            return;
+        }
+        let next = planned(hold);
+        inner.plan(hold.id, next);
+        let is_sooner = inner.is_sooner(next);
+        drop(inner);
+        if is_sooner {
+            self.sooner.notify_one();
         }
     }
 
     /// Takes in that a renewal brought no answer: it is tried again soon, as long as there is time.
     pub(crate) fn not_renewed(&self, hold: &Hold, now: Instant) {
-        let next = (now + hold.ttl() / 12).min(hold.valid_until());
+        let next = (now + hold.term() / 12).min(hold.valid_until());
         self.inner().plan(hold.id, next);
     }
 
@@ -265,7 +273,8 @@ impl Inner {
             entry.next = now + Duration::from_secs(3600);
         } else {
             entry.next = until;
-            if entry.hold.goal.is_renewed && !entry.is_renewing {
+            // What is not renewed is due before its end only when somebody hurries.
+            if !entry.is_renewing {
                 entry.is_renewing = true;
                 due.renew.push(Arc::clone(&entry.hold));
             }
@@ -282,7 +291,7 @@ fn planned(hold: &Hold) -> Instant {
 
 /// How much earlier than planned a renewal may come.
 fn slack(hold: &Hold) -> Duration {
-    hold.ttl() / 12
+    hold.term() / 12
 }
 
 #[cfg(test)]
@@ -299,16 +308,9 @@ mod tests {
         let goal = |ttl| {
             let (name, class) = ("report".to_owned(), "other");
             let key = Keyspace::default().lock(&name).unwrap();
-            Arc::new(Goal {
-                name,
-                key,
-                kind: Kind::Exclusive,
-                ttl,
-                class,
-                is_renewed: true,
-                is_fenced: true,
-                owner: "{}".into(),
-            })
+            let kind = Kind::Exclusive;
+            let owner = "{}".into();
+            Arc::new(Goal { name, key, kind, ttl, class, is_renewed: true, is_fenced: true, owner })
         };
         let is_woken_for = |ttl| {
             let hold = registry.hold(&goal(ttl), Token::random(), Instant::now()).unwrap();

@@ -18,6 +18,8 @@ const READERS: u32 = 1 << 20;
 ///
 /// Who waits is served in order: readers that come after a waiting writer wait for it, so a writer is not starved. A read-write
 /// lock and a lock of one name know nothing of each other.
+///
+/// It is for one server: [`QuorumLocks`](crate::QuorumLocks) refuse it.
 #[derive(Debug, Clone)]
 pub struct RwLock {
     locker: Locker,

@@ -15,6 +15,8 @@ use std::sync::Arc;
 ///
 /// A permit whose holder has died is free again after its time to live. Who waits is served in order, and nobody overtakes
 /// who waits. A semaphore and a lock of one name know nothing of each other.
+///
+/// It is for one server: [`QuorumLocks`](crate::QuorumLocks) refuse one of more than one permit.
 #[derive(Debug, Clone)]
 pub struct Semaphore {
     locker: Locker,

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mystocks_lock::conformance::Fleet;
-use mystocks_lock::{LockBackend, MemoryLocks, QuorumLocks, lock_conformance, queue_conformance};
+use mystocks_lock::{
+    LockBackend, MemoryLocks, QuorumLocks, lock_conformance, queue_conformance, share_conformance,
+};
 
 mod memory {
     use super::*;
@@ -16,6 +18,7 @@ mod memory {
         Fleet::new(locks.process(), locks.process())
     }
     lock_conformance!(fleet(), start_paused = true);
+    share_conformance!(fleet(), start_paused = true);
     queue_conformance!(fleet(), start_paused = true);
 }
 
@@ -27,10 +30,11 @@ mod memory_in_real_time {
         Fleet::new(locks.process(), locks.process())
     }
     lock_conformance!(fleet());
+    share_conformance!(fleet());
     queue_conformance!(fleet());
 }
 
-/// `QuorumLocks` of five in memory.
+/// `QuorumLocks` of five in memory: they refuse what several hold at once, and have no queue.
 mod quorum_of_memory {
     use super::*;
 
@@ -67,6 +71,7 @@ mod redis {
             Fleet::new(process(&server).await, process(&server).await).keeping(server)
         }
         lock_conformance!(fleet().await);
+        share_conformance!(fleet().await);
         queue_conformance!(fleet().await);
     }
 
@@ -85,6 +90,7 @@ mod redis {
             Fleet::new(tracked(&server).await, tracked(&server).await).keeping(server)
         }
         lock_conformance!(fleet().await);
+        share_conformance!(fleet().await);
     }
 
     mod quorum {

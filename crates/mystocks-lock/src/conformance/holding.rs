@@ -3,7 +3,7 @@
 use futures::future::join_all;
 use tokio::time::sleep;
 
-use super::{Fleet, MINUTE, MOMENT, ask, give, hold, is_free, lock, release, take, want};
+use super::{Fleet, MINUTE, MOMENT, ask, give, hold, is_free, keep, lock, permit, release, take, want};
 use crate::backend::{Acquire, Acquired, Keep, Kept, Release, Standing};
 
 /// Of many that ask at once, one is granted it.
@@ -108,13 +108,37 @@ pub async fn keeping_sets_the_time(fleet: &Fleet) {
     assert!(!is_free(&fleet.there, want(lock(&key), "u")).await, "longer");
 }
 
-/// By force it is taken from whoever holds it, and only then something was done.
+/// Kept for at least a time, or acquired again, it is held until the later end.
+pub async fn what_comes_late_shortens_nothing(fleet: &Fleet) {
+    let key = fleet.key("a");
+    for spot in [lock(&key), permit(&key, 1)] {
+        let least = |ttl| Keep::Held { spot, token: "t", ttl, is_least: true };
+        take(&fleet.here, Acquire { ttl: 5 * MOMENT, ..want(spot, "t") }).await;
+        assert_eq!(keep(&fleet.here, least(MOMENT)).await, Kept::Held);
+        take(&fleet.here, Acquire { ttl: MOMENT, ..want(spot, "t") }).await;
+        sleep(3 * MOMENT).await;
+        assert!(!is_free(&fleet.there, want(spot, "u")).await, "shortened");
+        assert_eq!(keep(&fleet.here, least(5 * MOMENT)).await, Kept::Held);
+        sleep(3 * MOMENT).await;
+        assert!(!is_free(&fleet.there, want(spot, "u")).await, "not made longer");
+        sleep(3 * MOMENT).await;
+        assert!(is_free(&fleet.there, want(spot, "u")).await);
+    }
+}
+
+/// By force it is taken from whoever holds it, which is told; and only then something was done.
 pub async fn by_force_it_is_taken_from_whoever_holds_it(fleet: &Fleet) {
     let key = fleet.key("a");
     let force = Release { spot: lock(&key), token: None, waiter: None };
     assert_eq!(release(&fleet.there, force).await, Standing::Gone);
-    take(&fleet.here, want(lock(&key), "t")).await;
-    assert_eq!(release(&fleet.there, force).await, Standing::Held);
+    let owner = "{\"pid\": 7}";
+    let fence = take(&fleet.here, Acquire { owner, ..want(lock(&key), "t") }).await;
+    let stood = release(&fleet.there, force).await;
+    let Standing::Forced(before) = &stood else { panic!("from whom? {stood:?}") };
+    let [holder] = &before.holders[..] else { panic!("one holder: {before:?}") };
+    let grant = holder.grant.as_ref().map(|grant| (grant.fence, grant.owner.as_str()));
+    assert_eq!((holder.token.as_str(), grant), ("t", Some((fence, owner))));
+    assert!(holder.ttl.is_some_and(|ttl| ttl <= MINUTE && ttl > MINUTE / 2), "{holder:?}");
     assert_eq!(hold(&fleet.here, lock(&key), "t", MINUTE).await, Kept::Gone);
     assert!(is_free(&fleet.there, want(lock(&key), "u")).await);
 }
@@ -125,8 +149,10 @@ pub async fn answers_come_as_many_as_asked_in_that_order(fleet: &Fleet) {
     for key in keys.iter().step_by(2) {
         take(&fleet.here, want(lock(key), "t")).await;
     }
-    let leases: Vec<Keep<'_>> =
-        keys.iter().map(|key| Keep::Held { spot: lock(key), token: "t", ttl: MINUTE }).collect();
+    let leases: Vec<Keep<'_>> = keys
+        .iter()
+        .map(|key| Keep::Held { spot: lock(key), token: "t", ttl: MINUTE, is_least: true })
+        .collect();
     let kept = fleet.here.keep(&leases).await;
     let expected = |n: usize| if n.is_multiple_of(2) { Kept::Held } else { Kept::Gone };
     assert!(kept.is_ok_and(|kept| kept == (0..250).map(expected).collect::<Vec<_>>()));

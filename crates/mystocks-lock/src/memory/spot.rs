@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::backend::{Acquire, Grant, Holder, Share, State};
+use crate::token::Token;
 
 /// For how long the first in the queue may be overtaken by who came later.
 const LONG: Duration = Duration::from_millis(500);
@@ -26,7 +27,7 @@ pub(super) struct Spot {
 
 #[derive(Debug)]
 pub(super) struct Held {
-    pub(super) token: String,
+    pub(super) token: Token,
     pub(super) node: u64,
     weight: u32,
     until: Instant,
@@ -86,16 +87,16 @@ impl Spot {
     }
 
     pub(super) fn holds(&mut self, token: &str) -> Option<&mut Held> {
-        self.held.iter_mut().find(|held| held.token == token)
+        self.held.iter_mut().find(|held| held.token.as_str() == token)
     }
 
     pub(super) fn take(&mut self, node: u64, want: &Acquire<'_>, now: Now) -> bool {
         let share = want.spot.kind.share();
         let until = now.at + want.ttl;
         if let Some(held) = self.holds(want.token) {
-            held.until = until;
+            held.until = held.until.max(until);
         } else if self.room(share.of) >= share.weight {
-            let token = want.token.to_owned();
+            let token = Token::from(want.token);
             self.held.push(Held { token, node, weight: share.weight, until, grant: None });
         } else {
             return false;
@@ -120,7 +121,7 @@ impl Spot {
 
     /// Takes it from whoever has this token, from everybody when there is none; returns from whom.
     pub(super) fn remove(&mut self, token: Option<&str>) -> Vec<Held> {
-        self.held.extract_if(.., |held| token.is_none_or(|token| held.token == token)).collect()
+        self.held.extract_if(.., |held| token.is_none_or(|token| held.token.as_str() == token)).collect()
     }
 
     pub(super) fn fence(&self) -> u64 {
@@ -152,7 +153,7 @@ impl Spot {
 
     pub(super) fn state(&self, now: Now) -> State {
         let holder = |held: &Held| Holder {
-            token: held.token.clone(),
+            token: held.token.as_str().to_owned(),
             weight: held.weight,
             ttl: Some(held.until - now.at),
             grant: held.grant.clone(),
@@ -162,7 +163,8 @@ impl Spot {
 }
 
 impl Held {
-    pub(super) fn extend(&mut self, ttl: Duration, now: Now) {
-        self.until = now.at + ttl;
+    pub(super) fn extend(&mut self, ttl: Duration, is_least: bool, now: Now) {
+        let until = now.at + ttl;
+        self.until = if is_least { self.until.max(until) } else { until };
     }
 }

@@ -70,10 +70,10 @@ impl Locks {
 
     pub(super) fn keep(&mut self, node: u64, lease: &Keep<'_>, now: Now) -> Kept {
         match *lease {
-            Keep::Held { spot: place, token, ttl } => {
+            Keep::Held { spot: place, token, ttl, is_least } => {
                 let spot = self.spot(place, now);
                 if let Some(held) = spot.holds(token) {
-                    held.extend(ttl, now);
+                    held.extend(ttl, is_least, now);
                     return Kept::Held;
                 }
                 if spot.is_held() && place.kind == Kind::Exclusive { Kept::TakenOver } else { Kept::Gone }
@@ -95,19 +95,23 @@ impl Locks {
     pub(super) fn release(&mut self, node: u64, release: &Release<'_>, now: Now) -> Standing {
         let of = release.spot.kind.share().of;
         let spot = self.spot(release.spot, now);
+        let before = release.token.is_none().then(|| spot.state(now));
         let removed = spot.remove(release.token);
         if let Some(waiter) = release.waiter {
             spot.depart(node, waiter);
         }
-        let standing = match (removed.is_empty(), spot.is_held()) {
-            (false, _) => Standing::Held,
-            (true, true) if release.spot.kind == Kind::Exclusive => Standing::TakenOver,
+        let standing = match (removed.is_empty(), before) {
+            (false, Some(before)) => Standing::Forced(before),
+            (false, None) => Standing::Held,
+            (true, _) if spot.is_held() && release.spot.kind == Kind::Exclusive => Standing::TakenOver,
             (true, _) => Standing::Gone,
         };
         let turns = spot.turns(of).into_iter().map(|(node, waiter)| (node, Signal::Turn(waiter)));
         let mut turns: Vec<_> = turns.collect();
         if release.token.is_none() {
-            turns.extend(removed.into_iter().map(|held| (held.node, Signal::Taken(held.token))));
+            turns.extend(
+                removed.into_iter().map(|held| (held.node, Signal::Taken(held.token.as_str().to_owned()))),
+            );
         }
         turns.into_iter().for_each(|(node, signal)| self.tell(node, &signal));
         standing

@@ -19,11 +19,13 @@ type Queue<'a> = (Spot<'a>, Duration, Vec<(usize, String)>);
 impl RedisLocks {
     pub(super) async fn keep_held(&self, leases: &[Keep<'_>], kept: &mut [Kept]) -> Result<(), Error> {
         for shape in [Shape::Lock, Shape::Permits] {
-            let held: Vec<(usize, Spot<'_>, &str, Duration)> = leases
+            let held: Vec<(usize, Spot<'_>, &str, Duration, bool)> = leases
                 .iter()
                 .enumerate()
                 .filter_map(|(n, lease)| match *lease {
-                    Keep::Held { spot, token, ttl } if shape.fits(spot.kind) => Some((n, spot, token, ttl)),
+                    Keep::Held { spot, token, ttl, is_least } if shape.fits(spot.kind) => {
+                        Some((n, spot, token, ttl, is_least))
+                    }
                     _ => None,
                 })
                 .collect();
@@ -31,8 +33,9 @@ impl RedisLocks {
                 let names: Vec<Names<'_>> = batch.iter().map(|(_, spot, ..)| Names::of(*spot)).collect();
                 let keys: Vec<&str> = names.iter().map(Names::spot).collect();
                 let mut texts = vec![if self.watches(batch[0].1.kind) { "1" } else { "0" }.to_owned()];
-                for (_, spot, token, ttl) in batch {
-                    texts.extend([member(spot.kind, token), millis(*ttl).to_string()]);
+                for (_, spot, token, ttl, is_least) in batch {
+                    let least = if *is_least { "1" } else { "0" };
+                    texts.extend([member(spot.kind, token), millis(*ttl).to_string(), least.to_owned()]);
                 }
                 let args: Vec<&[u8]> = texts.iter().map(String::as_bytes).collect();
                 let answer = self.manager.script::<Vec<i64>>(

@@ -3,7 +3,7 @@ local function take(spot, token, ttl)
   if redis.call('SET', spot, token, 'NX', 'PX', ttl) then return true end
   -- The answer to this very acquisition was lost, and it is asked again.
   if redis.pcall('GET', spot) ~= token then return false end
-  redis.call('PEXPIRE', spot, ttl)
+  if redis.call('PTTL', spot) < tonumber(ttl) then redis.call('PEXPIRE', spot, ttl) end
   return true
 end
 
@@ -14,9 +14,10 @@ local function standing(spot, token)
   return holder == token and 1 or 2
 end
 
-local function extend(spot, token, ttl)
+-- For at least that time, or just that: what comes late must not shorten what was granted since.
+local function extend(spot, token, ttl, least)
   local stood = standing(spot, token)
-  if stood == 1 then redis.call('PEXPIRE', spot, ttl) end
+  if stood == 1 and not (least and redis.call('PTTL', spot) > tonumber(ttl)) then redis.call('PEXPIRE', spot, ttl) end
   return stood
 end
 

@@ -14,8 +14,11 @@ local function room(spot, of)
   return free
 end
 
-local function lend(spot, member, ttl)
-  redis.call('ZADD', spot, string.format('%.0f', math.floor(clock() / 1000) + ttl), member)
+local function lend(spot, member, ttl, least)
+  local till = math.floor(clock() / 1000) + ttl
+  -- What comes late must not shorten what was granted since.
+  if least and tonumber(redis.call('ZSCORE', spot, member)) >= till then return end
+  redis.call('ZADD', spot, string.format('%.0f', till), member)
   if redis.call('PTTL', spot) < tonumber(ttl) then redis.call('PEXPIRE', spot, ttl) end
 end
 
@@ -26,14 +29,15 @@ end
 
 local function take(spot, member, ttl, of)
   -- The answer to this very acquisition was lost, and it is asked again.
-  if standing(spot, member) == 0 and room(spot, of) < weight_in(member) then return false end
-  lend(spot, member, ttl)
+  local holds = standing(spot, member) == 1
+  if not holds and room(spot, of) < weight_in(member) then return false end
+  lend(spot, member, ttl, holds)
   return true
 end
 
-local function extend(spot, member, ttl)
+local function extend(spot, member, ttl, least)
   local stood = standing(spot, member)
-  if stood == 1 then lend(spot, member, ttl) end
+  if stood == 1 then lend(spot, member, ttl, least) end
   return stood
 end
 

@@ -31,7 +31,7 @@ pub(super) fn acquired(want: &Acquire<'_>, (outcome, text, first, left): Answer)
     }
 }
 
-/// What `inspect.lua` answers.
+/// What `inspect.lua` and `force.lua` answer.
 pub(super) type Inspected = (String, Vec<String>, i64, Value, u64, u64);
 
 /// Reads the state of a spot; what is of no type of ours is held by nobody we know.

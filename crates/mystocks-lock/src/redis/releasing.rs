@@ -3,9 +3,10 @@
 use mystocks_redis_core::{Call, ScriptRun};
 
 use super::names::{Names, member};
+use super::reading::Inspected;
 use super::script::Script;
-use super::{RedisLocks, error, script};
-use crate::backend::{Release, Spot, Standing};
+use super::{RedisLocks, error, reading, script};
+use crate::backend::{Kind, Release, Spot, Standing};
 use crate::error::Error;
 
 impl RedisLocks {
@@ -68,8 +69,12 @@ impl RedisLocks {
         let keys = [names.spot(), fence.as_str(), queue.as_str(), waiters.as_str()];
         let of = spot.kind.share().of.to_string();
         let args = [self.channels.as_bytes(), of.as_bytes()];
-        let answer = self.manager.script::<i64>(&script::FORCE, &keys, &args, Call::once()).await;
-        let held = answer.map_err(|cause| error("release by force", spot.key, cause))? == 1;
-        Ok(if held { Standing::Held } else { Standing::Gone })
+        let answer = self.manager.script::<Inspected>(&script::FORCE, &keys, &args, Call::once()).await;
+        let before = answer.map_err(|cause| error("release by force", spot.key, cause))?;
+        let is_there = before.0 != "none";
+        let state = reading::state(before);
+        // What is no lock is taken away too, and was held by nobody; a semaphore's leases may all have ended.
+        let is_held = is_there && (spot.kind == Kind::Exclusive || !state.holders.is_empty());
+        Ok(if is_held { Standing::Forced(state) } else { Standing::Gone })
     }
 }

@@ -69,5 +69,5 @@ pub(super) static KEEP: Pair = pair!(lock; permits "clock.lua"; both "keep.lua")
 pub(super) static RELEASE: Pair =
     pair!(lock "unwanted.lua" "clock.lua"; permits "clock.lua"; both "queue.lua" "release.lua");
 pub(super) static WAIT: Script = script!("clock.lua" "queue.lua" "wait.lua");
-pub(super) static FORCE: Script = script!("clock.lua" "queue.lua" "fence.lua" "force.lua");
-pub(super) static INSPECT: Script = script!("clock.lua" "inspect.lua");
+pub(super) static FORCE: Script = script!("clock.lua" "queue.lua" "fence.lua" "seen.lua" "force.lua");
+pub(super) static INSPECT: Script = script!("clock.lua" "seen.lua" "inspect.lua");

@@ -7,9 +7,14 @@ mod world;
 
 mod basics;
 mod commands;
+mod gate;
 mod hygiene;
+mod late;
 mod loss;
+mod metered;
 mod quorum;
+mod shutdown;
+mod stragglers;
 mod strangers;
 mod tracked;
 mod waiting;

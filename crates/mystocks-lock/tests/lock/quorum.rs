@@ -9,7 +9,8 @@ use futures::future::join_all;
 use mystocks_config::LockSettings;
 use mystocks_lock::{
     Acquire, Acquired, Error, ErrorKind, Hear, Keep, Kept, Keyspace, Kind, Listening, LockBackend, Locker,
-    LossReason, MemoryLocks, QuorumLocks, RedisLocks, Release, Released, Resource, Spot, Standing, State,
+    LossReason, MemoryLocks, QuorumLocks, RedisLocks, Release, Released, Resource, Share, Spot, Standing,
+    State,
 };
 use mystocks_redis_core::redis::cmd;
 use mystocks_redis_core::{Call, RedisManager};
@@ -82,8 +83,8 @@ async fn a_minority_may_stand_still_and_a_majority_may_not() {
         for _ in 0..3 {
             let taken = Instant::now();
             let guard = locker.try_lock("report").await.unwrap().unwrap();
-            assert!(taken.elapsed() < PATIENCE, "{down} stand still: it waits for nobody who does");
             assert_eq!(guard.release().await.unwrap(), Released::Released);
+            assert!(taken.elapsed() < PATIENCE, "{down} stand still: it waits for nobody who does");
         }
     }
     five.servers[2].pause();
@@ -281,4 +282,53 @@ async fn an_extension_needs_a_majority_of_all() {
     switches[0].store(true, Ordering::Relaxed);
     assert_eq!(guard.extend(secs(30)).await.unwrap_err().kind(), ErrorKind::Unavailable);
     assert_eq!(guard.lost().await, LossReason::Expired);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_several_hold_at_once_is_refused() {
+    let (_, worlds, locker) = switched();
+    let table = locker.rw_lock("table").unwrap();
+    let two = locker.semaphore("tasks", 2).unwrap();
+    let refused = [
+        two.try_acquire().await,
+        two.acquire(secs(5)).await,
+        table.try_read().await,
+        table.write(secs(5)).await,
+    ];
+    for (answer, key) in refused.into_iter().zip(["tasks", "tasks", "table", "table"]) {
+        let error = answer.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+        assert!(error.subject().ends_with(key) && error.to_string().contains("use one server"), "{error}");
+    }
+    let one = locker.semaphore("tasks", 1).unwrap();
+    let held = one.try_acquire().await.unwrap().unwrap();
+    assert!(one.try_acquire().await.unwrap().is_none());
+    drop(held);
+    assert!(one.acquire(secs(5)).await.unwrap().is_some());
+    for world in &worlds {
+        let kind = Kind::Permits(Share { weight: 1, of: 2 });
+        let state = world.inspect(&[Spot { key: "mystocks:lock:tasks", kind }]).await.unwrap();
+        assert_eq!(state[0].waiters, 0);
+    }
+}
+
+/// Why: three servers with two permits each lend six, and each of three holders has two of them.
+#[tokio::test]
+async fn majorities_cannot_count() {
+    let servers: Vec<MemoryLocks> = (0..3).map(|_| MemoryLocks::new()).collect();
+    let spot = Spot { key: "mystocks:lock:tasks", kind: Kind::Permits(Share { weight: 1, of: 2 }) };
+    for (holder, majority) in [("t", [0, 1]), ("u", [1, 2]), ("v", [2, 0])] {
+        for n in majority {
+            let want = Acquire {
+                spot,
+                token: holder,
+                ttl: secs(9),
+                fence: None,
+                owner: "{}",
+                fair: false,
+                place: None,
+            };
+            assert_eq!(servers[n].acquire(&want).await.unwrap(), Acquired::Granted { fence: None });
+        }
+    }
 }

@@ -89,7 +89,11 @@ async fn a_guard_that_ended_late_does_not_touch_its_successor() {
         match turn % 3 {
             0 => drop(old),
             1 => assert_eq!(old.release().await.unwrap(), Released::TakenOver),
-            _ => assert_eq!(old.extend(millis(50)).await.unwrap(), Extended::TakenOver),
+            _ => assert_eq!(
+                old.extend(millis(50)).await.unwrap(),
+                Extended::AlreadyExpired,
+                "it was lost before"
+            ),
         }
         sleep(millis(30)).await;
         let ttl = there.info("report").await.unwrap().unwrap().ttl.unwrap();

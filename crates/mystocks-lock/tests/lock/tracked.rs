@@ -7,13 +7,11 @@ use mystocks_redis_core::{Call, RedisManager};
 use mystocks_testkit::FaultProxy;
 use tokio::time::{sleep, timeout};
 
-use crate::world::{World, connect, secs, tracked_locker};
+use crate::world::{World, connect, millis, secs, tracked_locker};
 
-async fn held(locker: &Locker, ttl: std::time::Duration) -> Vec<LockGuard> {
-    let guards = (0..20).map(async |n| {
-        let resource = Resource::new(format!("r{n}")).ttl(ttl);
-        locker.try_lock(resource).await.unwrap().unwrap()
-    });
+async fn held(locker: &Locker, with: impl Fn(usize, Resource) -> Resource) -> Vec<LockGuard> {
+    let guards = (0..20)
+        .map(async |n| locker.try_lock(with(n, Resource::new(format!("r{n}")))).await.unwrap().unwrap());
     join_all(guards).await
 }
 
@@ -21,9 +19,15 @@ async fn held(locker: &Locker, ttl: std::time::Duration) -> Vec<LockGuard> {
 async fn is_found_at_once(what: impl Fn(usize) -> Option<Cmd>, expected: LossReason) {
     let world = World::start().await;
     let (locker, redis) = (tracked_locker(&world.server.url()).await, connect(&world.server.url()).await);
-    let guards = held(&locker, secs(3600)).await;
-    // Renewed, they are watched as before.
-    for guard in &guards {
+    // What is not renewed is watched all the same.
+    let with = |n: usize, resource: Resource| match n % 3 {
+        0 => resource.ttl(secs(3600)),
+        1 => resource.ttl(secs(3600)).without_renewal(),
+        _ => resource.ttl(secs(3600)).without_renewal().without_fence(),
+    };
+    let guards = held(&locker, with).await;
+    // Extended, they are watched as before.
+    for guard in &guards[..10] {
         guard.extend(secs(3600)).await.unwrap();
     }
     for command in (0..20).filter_map(what) {
@@ -58,11 +62,32 @@ async fn scripts(redis: &RedisManager) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_renewed_ends_when_it_is_to_whoever_touches_it() {
+    let world = World::start().await;
+    let (locker, redis) = (tracked_locker(&world.server.url()).await, connect(&world.server.url()).await);
+    let resource = Resource::new("report").ttl(secs(60)).without_renewal();
+    let guard = locker.try_lock(resource).await.unwrap().unwrap();
+    let until = guard.valid_until();
+    for _ in 0..20 {
+        // It is the same holder's, and is written all the same.
+        let mut set = cmd("SET");
+        set.arg("mystocks:lock:report").arg(guard.token().as_str()).arg("KEEPTTL");
+        let _: () = redis.query(&set, Call::once()).await.unwrap();
+        sleep(millis(50)).await;
+        assert!(guard.is_valid() && guard.valid_until() == until);
+    }
+    let left: i64 = redis.query(cmd("PTTL").arg("mystocks:lock:report"), Call::repeatable()).await.unwrap();
+    assert!(left < 59_500, "{left}: made longer");
+    let _: u64 = redis.query(cmd("DEL").arg("mystocks:lock:report"), Call::once()).await.unwrap();
+    assert_eq!(timeout(secs(20), guard.lost()).await.unwrap(), LossReason::Gone);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn its_own_renewals_are_no_news_and_a_lost_connection_is() {
     let world = World::start().await;
     let proxy = FaultProxy::start(world.server.address()).await;
     let (locker, redis) = (tracked_locker(&proxy.url(1)).await, connect(&world.server.url()).await);
-    let guards = held(&locker, secs(3)).await;
+    let guards = held(&locker, |_, resource| resource.ttl(secs(3))).await;
     let before = scripts(&redis).await;
     sleep(secs(7)).await;
     let renewals = scripts(&redis).await - before;
