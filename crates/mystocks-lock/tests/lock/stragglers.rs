@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use mystocks_config::LockSettings;
 use mystocks_lock::{
-    Acquire, Acquired, Error, Hear, Keep, Kept, Keyspace, Kind, Listening, LockBackend, Locker, MemoryLocks,
-    QuorumLocks, Release, Released, Spot, Standing, State,
+    Acquire, Acquired, Error, ErrorKind, Hear, Keep, Kept, Keyspace, Kind, Listening, LockBackend, Locker,
+    MemoryLocks, QuorumLocks, Release, Released, Spot, Standing, State, Token,
 };
 use tokio::time::{Instant, sleep, timeout};
 
@@ -35,6 +35,7 @@ impl LockBackend for Slow {
     async fn release(&self, releases: &[Release<'_>]) -> Result<Vec<Standing>, Error> {
         match self.takes.load(Ordering::Relaxed) {
             0 => {}
+            u64::MAX => return Err(Error::new(ErrorKind::Unavailable, "reach", "a server that is down")),
             millis => sleep(Duration::from_millis(millis)).await,
         }
         self.locks.release(releases).await
@@ -127,6 +128,17 @@ async fn a_release_is_not_decided_by_fewer() {
     }
     assert!(guard.release().await.is_err());
     assert_eq!(asked.elapsed(), millis(300) + PATIENCE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_that_know_nothing_of_it_decide_nothing() {
+    let five = Five::new();
+    five.takes[0].store(u64::MAX, Ordering::Relaxed);
+    for n in 3..5 {
+        five.takes[n].store(300, Ordering::Relaxed);
+    }
+    let foreign = Token::from("foreign");
+    assert_eq!(five.locker.release("report", &foreign).await.unwrap(), Released::AlreadyExpired);
 }
 
 #[tokio::test(start_paused = true)]
