@@ -2,7 +2,6 @@
 
 use std::num::NonZeroU64;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -12,9 +11,9 @@ use crate::error::{Error, ErrorKind};
 use crate::goal::Goal;
 use crate::guard::LockGuard;
 use crate::metric;
-use crate::registry::{PLACE, Waiter};
 use crate::shared::{Debt, Shared};
 use crate::token::Token;
+use crate::waiter::{PLACE, Waiter};
 
 /// How long to wait before looking again where there are no queues, or no answers: between half of it and all.
 const UNTOLD: Duration = Duration::from_millis(100);
@@ -73,8 +72,8 @@ pub(crate) async fn in_time(
     let mut debt = begin(shared, goal)?;
     let begun = Instant::now();
     let deadline = begun + limit.min(LONGEST);
-    let waiter = shared.registry.wait(goal);
-    debt.waiter = Some(waiter.id);
+    let waiter = shared.registry.wait(goal, &debt.token);
+    debt.is_waiting = true;
     let is_fair = is_fair || goal.is_shared();
     let (mut ticket, mut outcome, mut trouble) = (0, "granted", None);
     loop {
@@ -82,11 +81,10 @@ pub(crate) async fn in_time(
             return Err(failed(debt, closed(goal)));
         }
         let asked = Instant::now();
-        let place = Place { waiter: waiter.id, ticket, lease: PLACE };
+        let place = Place { ticket, lease: PLACE };
         let answer = timeout_at(deadline, shared.backend.acquire(&want(&debt, Some(place), is_fair))).await;
         let look_again = match answer {
             Ok(Ok(Acquired::Granted { fence })) => {
-                debt.leave();
                 let guard = LockGuard::take(debt, asked, fence, outcome)?;
                 metric::waited(goal.class, begun.elapsed());
                 return Ok(Some(guard));
@@ -94,8 +92,7 @@ pub(crate) async fn in_time(
             Ok(Ok(Acquired::Busy { retry_after, queued })) => {
                 trouble = None;
                 outcome = "granted_after_wait";
-                waiter.is_queued.store(queued.is_some(), Ordering::Release);
-                waiter.is_first.store(queued.is_some_and(|queued| queued.is_first), Ordering::Release);
+                waiter.queued(asked, queued);
                 ticket = queued.map_or(ticket, |queued| queued.ticket);
                 match (queued, retry_after) {
                     (None, _) => Some(soon()),
@@ -115,6 +112,11 @@ pub(crate) async fn in_time(
             }
         };
         wait(&waiter, look_again, deadline).await;
+        if let Some((since, fence)) = waiter.take_handed() {
+            let guard = LockGuard::handed(debt, since, fence)?;
+            metric::waited(goal.class, begun.elapsed());
+            return Ok(Some(guard));
+        }
         if Instant::now() >= deadline {
             break;
         }

@@ -26,7 +26,7 @@ pub trait LockBackend: Debug + Send + Sync + 'static {
     /// - Asked again with the token that holds it, it grants it again, with no smaller fence, for at least the time to live: an
     ///   acquisition whose answer was lost can be repeated, and one that comes late shortens nothing. So can one that got a place.
     /// - The fence is greater than every one granted before for this spot, also when all data was lost in between.
-    /// - Who is granted has no place in the queue any more.
+    /// - Who is granted has no place in the queue any more, however that came about.
     /// - Who asks for a place overtakes who has one, unless that is to be [fair](Acquire::fair) or the first has waited for 0.5 s.
     /// - Whose process does not [`listen`](Self::listen) when its turn comes is passed over, and loses its place.
     ///
@@ -37,7 +37,10 @@ pub trait LockBackend: Debug + Send + Sync + 'static {
     /// Sets the times to live of what is held, and of places in queues; answers as many as asked, in that order.
     async fn keep(&self, leases: &[Keep<'_>]) -> Result<Vec<Kept>, Error>;
 
-    /// Releases what is held and leaves the queue; answers how each stood, and tells whose turn it is now.
+    /// Releases what is held and leaves the queue; answers how each stood.
+    ///
+    /// What is free then is handed to those at the head of the queue for whom there is enough, each for as long as its place is kept,
+    /// and they are told ([`Signal::Handed`]).
     async fn release(&self, releases: &[Release<'_>]) -> Result<Vec<Standing>, Error>;
 
     /// Returns who holds each spot and how many wait for it.
@@ -50,7 +53,8 @@ pub trait LockBackend: Debug + Send + Sync + 'static {
     /// Calls `hear` with what concerns this process, from now on until what it returns is dropped; the first signal is `Up` or
     /// `Down`.
     ///
-    /// A signal is a hint: one that is lost costs time only, because [`keep`](Self::keep) says too who is first.
+    /// A signal that is lost costs time only: [`keep`](Self::keep) says of who was handed something that its place is gone, and
+    /// asking again grants what is held.
     fn listen(&self, hear: Hear) -> Listening;
 }
 
@@ -134,11 +138,9 @@ pub struct Acquire<'a> {
     pub place: Option<Place>,
 }
 
-/// A place in a queue.
+/// A place in a queue, known by the token of who waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
-    /// By which the process knows who waits there.
-    pub waiter: u64,
     /// What it drew when it came, 0 before: who lost the place gets it back.
     pub ticket: u64,
     /// For how long it is kept without being heard of.
@@ -169,6 +171,8 @@ pub struct Queued {
     pub ticket: u64,
     /// Whether nobody is before it: only the first looks after what nobody is told of.
     pub is_first: bool,
+    /// The last fence that was granted, 0 when none is known: what was handed with no greater one is no longer held.
+    pub last: u64,
 }
 
 /// A lease to be kept.
@@ -185,13 +189,15 @@ pub enum Keep<'a> {
         /// Whether it is held for at least so long: what ends later is left as it is. So a request that comes late shortens
         /// nothing.
         is_least: bool,
+        /// Who holds it, for [`Grant::owner`], when that is not known yet: it was handed over.
+        owner: Option<&'a str>,
     },
     /// A place in the queue of a spot.
     Waiting {
         /// What is waited for.
         spot: Spot<'a>,
         /// Who waits.
-        waiter: u64,
+        token: &'a str,
         /// For how long the place is kept from now on.
         lease: Duration,
     },
@@ -219,8 +225,8 @@ pub struct Release<'a> {
     pub spot: Spot<'a>,
     /// Who holds it; `None` takes it from whoever does, all of them. Whoever took it last is told so.
     pub token: Option<&'a str>,
-    /// Who leaves the queue.
-    pub waiter: Option<u64>,
+    /// Whether it may have a place in the queue, which it leaves.
+    pub leaves: bool,
 }
 
 /// How what was given back stood before.
@@ -277,8 +283,14 @@ pub enum Signal {
     Up,
     /// Something may have been missed since some time before.
     Down,
-    /// It may be the turn of the one who waits as this.
-    Turn(u64),
+    /// What was waited for with this token is held. It was handed over after the last answer that said it was waited for, for as long
+    /// as the place was kept.
+    Handed {
+        /// Who waited.
+        token: String,
+        /// The fence it was granted with, whether or not one was asked for.
+        fence: u64,
+    },
     /// What was held with this token was taken away.
     Taken(String),
     /// The lock with this whole key was written or removed by somebody else.

@@ -50,8 +50,9 @@ pub use sharing::{
     permits_are_as_many_as_there_are, what_is_held_is_listed, what_is_held_is_told, what_is_shared_is_told,
 };
 pub use telling::{
-    as_many_are_told_as_there_is_room_for, only_the_first_is_told, the_first_signal_says_how_the_link_stands,
-    who_is_robbed_is_told, who_leaves_passes_the_turn_on,
+    it_is_handed_to_as_many_as_there_is_room_for, it_is_handed_to_the_first,
+    the_first_signal_says_how_the_link_stands, what_is_handed_is_kept_or_ends,
+    who_does_not_listen_is_passed_over, who_is_robbed_is_told, who_leaves_hands_it_on,
 };
 
 /// Makes one `#[tokio::test]` per promise of [`LockBackend`](crate::LockBackend) that concerns neither queues nor what several hold at once.
@@ -108,13 +109,15 @@ macro_rules! queue_conformance {
             a_place_is_left
             a_place_that_is_not_kept_is_lost
             a_writer_is_not_overtaken
-            as_many_are_told_as_there_is_room_for
             fair_is_who_came_before
-            only_the_first_is_told
+            it_is_handed_to_as_many_as_there_is_room_for
+            it_is_handed_to_the_first
             the_dead_are_passed_over_together
+            what_is_handed_is_kept_or_ends
+            who_does_not_listen_is_passed_over
             who_does_not_queue_overtakes
             who_is_robbed_is_told
-            who_leaves_passes_the_turn_on
+            who_leaves_hands_it_on
             who_waits_long_is_not_overtaken
         }
     };
@@ -172,8 +175,8 @@ fn want<'a>(spot: Spot<'a>, token: &'a str) -> Acquire<'a> {
     Acquire { spot, token, ttl: MINUTE, fence: Some(0), owner: "{}", fair: false, place: None }
 }
 
-fn queued<'a>(spot: Spot<'a>, token: &'a str, waiter: u64) -> Acquire<'a> {
-    let place = Some(Place { waiter, ticket: 0, lease: MINUTE });
+fn queued<'a>(spot: Spot<'a>, token: &'a str) -> Acquire<'a> {
+    let place = Some(Place { ticket: 0, lease: MINUTE });
     Acquire { fair: true, place, ..want(spot, token) }
 }
 
@@ -205,7 +208,7 @@ async fn line_up(backend: &Arc<dyn LockBackend>, want: Acquire<'_>) -> Queued {
 }
 
 async fn give(backend: &Arc<dyn LockBackend>, spot: Spot<'_>, token: &str) -> Standing {
-    release(backend, Release { spot, token: Some(token), waiter: None }).await
+    release(backend, Release { spot, token: Some(token), leaves: false }).await
 }
 
 async fn release(backend: &Arc<dyn LockBackend>, release: Release<'_>) -> Standing {
@@ -216,7 +219,7 @@ async fn release(backend: &Arc<dyn LockBackend>, release: Release<'_>) -> Standi
 }
 
 async fn hold(backend: &Arc<dyn LockBackend>, spot: Spot<'_>, token: &str, ttl: Duration) -> Kept {
-    keep(backend, Keep::Held { spot, token, ttl, is_least: false }).await
+    keep(backend, Keep::Held { spot, token, ttl, is_least: false, owner: None }).await
 }
 
 async fn keep(backend: &Arc<dyn LockBackend>, lease: Keep<'_>) -> Kept {

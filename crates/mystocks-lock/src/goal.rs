@@ -26,8 +26,8 @@ impl Goal {
         Spot { key: self.key.as_str(), kind: self.kind }
     }
 
-    pub(crate) fn release<'a>(&'a self, token: &'a str, waiter: Option<u64>) -> Release<'a> {
-        Release { spot: self.spot(), token: Some(token), waiter }
+    pub(crate) fn release<'a>(&'a self, token: &'a str, leaves: bool) -> Release<'a> {
+        Release { spot: self.spot(), token: Some(token), leaves }
     }
 
     /// Returns whether others in the queue come first even when it is asked for without a place.

@@ -56,29 +56,44 @@ pub enum Extended {
 impl LockGuard {
     /// Makes a guard of what was granted to `debt`, asked for at `asked`.
     pub(crate) fn take(
-        mut debt: Debt,
+        debt: Debt,
         asked: Instant,
         fence: Option<NonZeroU64>,
         outcome: &'static str,
     ) -> Result<Self, Error> {
-        let (shared, goal) = (Arc::clone(&debt.shared), Arc::clone(&debt.goal));
-        if asked + crate::ttl::reliable(goal.ttl) <= Instant::now() {
-            metric::attempt(goal.class, "failed");
-            return Err(too_late(&goal));
+        if asked + crate::ttl::reliable(debt.goal.ttl) <= Instant::now() {
+            metric::attempt(debt.goal.class, "failed");
+            return Err(too_late(&debt.goal));
         }
-        let Some(hold) = shared.registry.hold(&goal, debt.token.clone(), asked) else {
-            metric::attempt(goal.class, "failed");
-            return Err(closed(&goal));
+        Self::hold(debt, asked, false, fence, outcome)
+    }
+
+    /// Makes a guard of what was handed to `debt` at `since` or later.
+    pub(crate) fn handed(debt: Debt, since: Instant, fence: u64) -> Result<Self, Error> {
+        let fence = NonZeroU64::new(fence).filter(|_| debt.goal.is_fenced);
+        Self::hold(debt, since, true, fence, "granted_after_wait")
+    }
+
+    fn hold(
+        mut debt: Debt,
+        since: Instant,
+        is_handed: bool,
+        fence: Option<NonZeroU64>,
+        outcome: &'static str,
+    ) -> Result<Self, Error> {
+        let (registry, class) = (&debt.shared.registry, debt.goal.class);
+        let Some(hold) = registry.hold(&debt.goal, debt.token.clone(), since, is_handed) else {
+            metric::attempt(class, "failed");
+            return Err(closed(&debt.goal));
         };
-        metric::attempt(goal.class, outcome);
+        metric::attempt(class, outcome);
         debt.is_uncertain = false;
+        debt.leave();
         debt.rest();
         Ok(Self { hold, fence, debt })
     }
 
     /// Takes over the lock of `resource` that somebody holds with `token`; `None` when that is not so (any more).
-    ///
-    /// When it is [released by force](Locker::force_release), this process finds out at the next renewal.
     ///
     /// # Errors
     /// As [`Locker::try_lock`].
@@ -95,7 +110,13 @@ impl LockGuard {
             return Err(closed(&goal));
         }
         let asked = Instant::now();
-        let keep = Keep::Held { spot: goal.spot(), token: token.as_str(), ttl: goal.ttl, is_least: false };
+        let keep = Keep::Held {
+            spot: goal.spot(),
+            token: token.as_str(),
+            ttl: goal.ttl,
+            is_least: false,
+            owner: Some(&goal.owner),
+        };
         if shared.backend.keep(&[keep]).await?.first() != Some(&Kept::Held) {
             return Ok(None);
         }
@@ -169,10 +190,16 @@ impl LockGuard {
             return Ok(self.ended());
         };
         registry.replan(hold);
-        let kept = shared.backend.keep(&[asked.keep(goal.spot(), hold.token.as_str())]).await?;
+        let owner = hold.owner(asked.at);
+        let kept = shared.backend.keep(&[asked.keep(goal.spot(), hold.token.as_str(), owner)]).await?;
         let extended = Extended::of(kept.first());
         match extended {
-            Extended::Extended if hold.extended(&asked) => registry.replan(hold),
+            Extended::Extended if hold.extended(&asked) => {
+                if owner.is_some() {
+                    hold.known(asked.at);
+                }
+                registry.replan(hold);
+            }
             Extended::Extended => {
                 // Whatever it has now, nobody knew that it was held all the time.
                 shared.expire(hold);
@@ -203,7 +230,7 @@ impl LockGuard {
         let goal = Arc::clone(&self.hold.goal);
         self.debt.resume();
         self.debt.shared.registry.end(&self.hold);
-        let release = goal.release(self.hold.token.as_str(), None);
+        let release = goal.release(self.hold.token.as_str(), false);
         let answer = self.debt.shared.backend.release(&[release]).await;
         match answer {
             Ok(stood) => {

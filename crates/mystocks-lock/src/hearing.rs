@@ -13,9 +13,10 @@ pub(crate) fn ear(registry: &Arc<Registry>) -> Hear {
     Arc::new(move |signal| match signal {
         Signal::Up => metrics::gauge!(metric::LINK_UP).set(1.0),
         Signal::Down => metrics::gauge!(metric::LINK_UP).set(0.0),
-        Signal::Turn(waiter) => {
-            if let Some(waiter) = registry.waiter(waiter) {
-                waiter.bell.notify_one();
+        Signal::Handed { token, fence } => {
+            // Of who has given up, its own release takes it back.
+            if let Some(waiter) = registry.waiter(&token) {
+                waiter.hand(fence);
             }
         }
         Signal::Touched(key) => registry.hurry(Some(&key)),

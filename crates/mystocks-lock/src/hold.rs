@@ -13,6 +13,7 @@ use crate::goal::Goal;
 use crate::hold::terms::Terms;
 use crate::metric;
 use crate::token::Token;
+use crate::waiter::PLACE;
 
 pub(crate) use terms::Asked;
 
@@ -44,6 +45,9 @@ impl LossReason {
     }
 }
 
+/// So often the server is told who holds it: what it knows of that ends a day after the time to live.
+const KNOWN: Duration = Duration::from_secs(3600);
+
 #[derive(Debug)]
 pub(crate) struct Hold {
     pub(crate) id: u64,
@@ -55,24 +59,45 @@ pub(crate) struct Hold {
     terms: Mutex<Terms>,
     /// Until when, in nanoseconds after `since`: the same as in `terms`, for who must not wait.
     valid_for: AtomicU64,
+    /// Until when the server needs not be told who holds it, in nanoseconds after `since`.
+    known_for: AtomicU64,
     lost: CancellationToken,
     reason: OnceLock<LossReason>,
 }
 
 impl Hold {
-    /// `since` is from before it was asked for.
-    pub(crate) fn new(id: u64, goal: Arc<Goal>, token: Token, since: Instant) -> Self {
-        let terms = Terms::new(since, goal.ttl);
+    /// `since` is from before it was asked for, or handed over.
+    pub(crate) fn new(id: u64, goal: Arc<Goal>, token: Token, since: Instant, is_handed: bool) -> Self {
+        let terms = if is_handed { Terms::handed(since, goal.ttl) } else { Terms::new(since, goal.ttl) };
+        let known_for = AtomicU64::new(if is_handed { 0 } else { nanos(KNOWN) });
         let valid_for = AtomicU64::new(nanos(terms.until - since));
         let (terms, extending) = (Mutex::new(terms), tokio::sync::Mutex::default());
         let (lost, reason) = (CancellationToken::new(), OnceLock::new());
-        Self { id, goal, token, since, extending, terms, valid_for, lost, reason }
+        Self { id, goal, token, since, extending, terms, valid_for, known_for, lost, reason }
     }
 
     /// Returns what a renewal at `at` asks for: of what is not to be renewed only whether it is held.
     pub(crate) fn renew(&self, at: Instant) -> Asked {
         let terms = self.terms();
-        if self.goal.is_renewed { terms.renew(at) } else { terms.look(at) }
+        if self.goal.is_renewed || self.is_handed() { terms.renew(at) } else { terms.look(at) }
+    }
+
+    /// Returns whether it was handed over, and the server has not been heard of since.
+    pub(crate) fn is_handed(&self) -> bool {
+        self.known_for.load(Ordering::Acquire) == 0
+    }
+
+    /// Returns who holds it, when the server is to be told that at `at`.
+    pub(crate) fn owner(&self, at: Instant) -> Option<&str> {
+        let known_for = Duration::from_nanos(self.known_for.load(Ordering::Acquire));
+        let is_due = self.is_handed() || self.goal.is_fenced && at >= self.since + known_for;
+        is_due.then_some(&*self.goal.owner)
+    }
+
+    /// Takes in that the server was told at `at` who holds it.
+    pub(crate) fn known(&self, at: Instant) {
+        let known_for = at.saturating_duration_since(self.since) + KNOWN;
+        self.known_for.store(nanos(known_for), Ordering::Release);
     }
 
     /// Returns what an extension at `at` asks for; `None` when it is lost, and must not live any longer.
@@ -108,6 +133,11 @@ impl Hold {
     /// The longest time to live that was ever asked for: with an extension that came late it may live for so long.
     pub(crate) fn longest(&self) -> Duration {
         self.terms().longest
+    }
+
+    /// By what its requests are paced: they must not take longer than what is left.
+    pub(crate) fn pace(&self) -> Duration {
+        if self.is_handed() { PLACE } else { self.term() }
     }
 
     /// For how long an answer is good.

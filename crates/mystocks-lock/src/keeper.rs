@@ -17,8 +17,9 @@ use crate::goal::Goal;
 use crate::hearing::ear;
 use crate::hold::{Asked, Hold, LossReason};
 use crate::metric;
-use crate::registry::{PLACE, Registry, Waiter};
+use crate::registry::Registry;
 use crate::token::Token;
+use crate::waiter::{PLACE, Waiter};
 
 /// So much is given back in one request.
 const BATCH: usize = 256;
@@ -32,7 +33,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) struct Return {
     pub(crate) goal: Arc<Goal>,
     pub(crate) token: Token,
-    pub(crate) waiter: Option<u64>,
+    /// Whether it may have a place in the queue.
+    pub(crate) leaves: bool,
     /// Whether the acquisition may still be under way, on a connection that was lost.
     pub(crate) is_uncertain: bool,
     /// When its time to live will have ended it.
@@ -44,13 +46,13 @@ impl Return {
     pub(crate) fn lost(hold: &Hold, is_uncertain: bool) -> Self {
         let until = hold.valid_until() + hold.longest();
         let (goal, token) = (Arc::clone(&hold.goal), hold.token.clone());
-        Self { goal, token, waiter: None, is_uncertain, until }
+        Self { goal, token, leaves: false, is_uncertain, until }
     }
 }
 
 enum Done {
     Renewed { holds: Vec<(Arc<Hold>, Asked)>, kept: Result<Vec<Kept>, Error> },
-    Kept { waiters: Vec<Arc<Waiter>>, kept: Result<Vec<Kept>, Error> },
+    Kept { waiters: Vec<Arc<Waiter>>, asked: Instant, kept: Result<Vec<Kept>, Error> },
     Returned { returns: Vec<Return>, attempt: u32, is_ok: bool },
     Paused { returns: Vec<Return>, attempt: u32 },
 }
@@ -129,11 +131,13 @@ impl Keeper {
         for hold in due.lost {
             self.lose(&hold, LossReason::Expired);
         }
-        if !due.renew.is_empty() {
-            self.renew(due.renew, now);
+        for holds in [due.adopt, due.renew] {
+            if !holds.is_empty() {
+                self.renew(holds, now);
+            }
         }
         if !due.wait.is_empty() {
-            self.keep_places(due.wait);
+            self.keep_places(due.wait, now);
         }
         due.next
     }
@@ -141,7 +145,7 @@ impl Keeper {
     fn renew(&mut self, holds: Vec<Arc<Hold>>, asked: Instant) {
         let backend = Arc::clone(&self.backend);
         // The next attempt must come while there is time for it.
-        let limit = holds.iter().map(|hold| hold.term() / 6).min().unwrap_or_default();
+        let limit = holds.iter().map(|hold| hold.pace() / 6).min().unwrap_or_default();
         let holds: Vec<(Arc<Hold>, Asked)> = holds
             .into_iter()
             .map(|hold| {
@@ -150,8 +154,10 @@ impl Keeper {
             })
             .collect();
         let renewal = async move {
-            let leases: Vec<Keep<'_>> =
-                holds.iter().map(|(hold, asked)| asked.keep(hold.goal.spot(), hold.token.as_str())).collect();
+            let leases: Vec<Keep<'_>> = holds
+                .iter()
+                .map(|(hold, asked)| asked.keep(hold.goal.spot(), hold.token.as_str(), hold.owner(asked.at)))
+                .collect();
             let kept = timeout(limit, backend.keep(&leases)).await;
             let kept = kept.unwrap_or_else(|_| {
                 Err(crate::acquiring::no_answer("extend", holds[0].0.goal.name.as_str()))
@@ -161,18 +167,22 @@ impl Keeper {
         self.running.push(renewal.boxed());
     }
 
-    fn keep_places(&mut self, waiters: Vec<Arc<Waiter>>) {
+    fn keep_places(&mut self, waiters: Vec<Arc<Waiter>>, asked: Instant) {
         let backend = Arc::clone(&self.backend);
         let keeping = async move {
             let leases: Vec<Keep<'_>> = waiters
                 .iter()
-                .map(|waiter| Keep::Waiting { spot: waiter.goal.spot(), waiter: waiter.id, lease: PLACE })
+                .map(|waiter| Keep::Waiting {
+                    spot: waiter.goal.spot(),
+                    token: waiter.token.as_str(),
+                    lease: PLACE,
+                })
                 .collect();
             let kept = timeout(PLACE, backend.keep(&leases)).await;
             let kept = kept.unwrap_or_else(|_| {
                 Err(crate::acquiring::no_answer("wait for", waiters[0].goal.name.as_str()))
             });
-            Done::Kept { waiters, kept }
+            Done::Kept { waiters, asked, kept }
         };
         self.running.push(keeping.boxed());
     }
@@ -188,7 +198,7 @@ impl Keeper {
         let backend = Arc::clone(&self.backend);
         let giving = async move {
             let releases: Vec<Release<'_>> =
-                returns.iter().map(|given| given.goal.release(given.token.as_str(), given.waiter)).collect();
+                returns.iter().map(|given| given.goal.release(given.token.as_str(), given.leaves)).collect();
             let is_ok = backend.release(&releases).await.is_ok();
             Done::Returned { returns, attempt, is_ok }
         };
@@ -201,9 +211,13 @@ impl Keeper {
                 for ((hold, asked), kept) in holds.iter().zip(kept) {
                     match kept {
                         Kept::Held => {
-                            if hold.goal.is_renewed {
+                            let is_adopted = hold.owner(asked.at).is_some();
+                            if hold.goal.is_renewed && !is_adopted {
                                 let late = asked.at.saturating_duration_since(hold.renewal_due());
                                 metrics::histogram!(metric::RENEWAL_LAG_SECONDS).record(late.as_secs_f64());
+                            }
+                            if is_adopted {
+                                hold.known(asked.at);
                             }
                             if !self.registry.renewed(hold, asked) {
                                 self.lose(hold, LossReason::Expired);
@@ -220,8 +234,11 @@ impl Keeper {
                 let now = Instant::now();
                 holds.iter().for_each(|(hold, _)| self.registry.not_renewed(hold, now));
             }
-            Done::Kept { waiters, kept } => {
+            Done::Kept { waiters, asked, kept } => {
                 for (waiter, kept) in waiters.iter().zip(kept.unwrap_or_default()) {
+                    if matches!(kept, Kept::Waiting | Kept::First) {
+                        waiter.waits(asked);
+                    }
                     let knows = waiter.is_first.load(Ordering::Acquire);
                     if kept == Kept::Gone || kept == Kept::First && !knows {
                         waiter.bell.notify_one();

@@ -53,6 +53,7 @@ mod several;
 mod shared;
 mod token;
 mod ttl;
+mod waiter;
 
 pub use backend::{
     Acquire, Acquired, Grant, Hear, Holder, Keep, Kept, Kind, Listening, LockBackend, Place, Queued, Release,

@@ -206,8 +206,7 @@ impl Locker {
     /// Takes the lock of `resource` from whoever holds it, and returns who that was; `None` when nobody held it.
     ///
     /// What is returned and logged, as a warning, is exactly what was removed, in one step. For an operator: the holder is told
-    /// at once when it is a guard of this crate with a fence, in the process that took it. Else it finds out at its next
-    /// renewal: so does one that was [handed over](LockGuard::from_token), and one on a quorum.
+    /// at once when it is a guard of this crate with a fence, and else, on a quorum too, at its next renewal.
     ///
     /// # Errors
     /// As [`Locker::try_lock`].
@@ -221,7 +220,7 @@ impl Locker {
         why: &str,
     ) -> Result<Option<LockInfo>, Error> {
         let goal = self.goal(&resource.into())?;
-        let release = Release { spot: goal.spot(), token: None, waiter: None };
+        let release = Release { spot: goal.spot(), token: None, leaves: false };
         let stood = self.shared.backend.release(&[release]).await?;
         let Some(Standing::Forced(state)) = stood.into_iter().next() else { return Ok(None) };
         let before = info::of_lock(&goal.name, state);
@@ -263,7 +262,7 @@ impl Locker {
     /// Dropping the future leaves it open whether it was released.
     pub async fn release(&self, resource: impl Into<Resource>, token: &Token) -> Result<Released, Error> {
         let goal = self.goal(&resource.into())?;
-        let stood = self.shared.backend.release(&[goal.release(token.as_str(), None)]).await;
+        let stood = self.shared.backend.release(&[goal.release(token.as_str(), false)]).await;
         let released = stood.map(|stood| Released::of(stood.first()));
         metric::release(goal.class, released.as_ref().map_or("failed", |released| released.name()));
         released
@@ -283,7 +282,13 @@ impl Locker {
         ttl: Duration,
     ) -> Result<Extended, Error> {
         let goal = self.goal(&resource.into().ttl(ttl))?;
-        let keep = Keep::Held { spot: goal.spot(), token: token.as_str(), ttl: goal.ttl, is_least: false };
+        let keep = Keep::Held {
+            spot: goal.spot(),
+            token: token.as_str(),
+            ttl: goal.ttl,
+            is_least: false,
+            owner: None,
+        };
         Ok(Extended::of(self.shared.backend.keep(&[keep]).await?.first()))
     }
 

@@ -109,8 +109,8 @@ impl QuorumLocks {
 
     /// Gives back what was granted in vain, on every node: one that has not answered may have granted it too.
     async fn take_back(&self, want: &Acquire<'_>, granted: usize) {
-        let waiter = want.place.map(|place| place.waiter);
-        let release = Release { spot: want.spot, token: Some(want.token), waiter };
+        let leaves = want.place.is_some();
+        let release = Release { spot: want.spot, token: Some(want.token), leaves };
         self.release_of(release, granted).await;
     }
 }

@@ -85,8 +85,9 @@ impl RedisLocks {
         Self { quarantine: Some((keyspace.lock_trusted(), longest)), ..self }
     }
 
-    fn waiter(&self, waiter: u64, kind: Kind) -> String {
-        format!("{}:{waiter}:{}", self.node, kind.share().weight)
+    /// Returns what stands for who waits with `token`.
+    fn waiter(&self, token: &str, kind: Kind) -> String {
+        format!("{}:{token}:{}", self.node, kind.share().weight)
     }
 
     /// Returns whether the server watches spots of this kind: those that only their holder writes.
@@ -141,7 +142,7 @@ impl LockBackend for RedisLocks {
                 share.of.to_string(),
                 share.weight.to_string(),
                 self.quarantine.as_ref().map(|(_, longest)| millis(*longest).to_string()).unwrap_or_default(),
-                want.place.map(|place| self.waiter(place.waiter, kind)).unwrap_or_default(),
+                want.place.map(|_| self.waiter(want.token, kind)).unwrap_or_default(),
                 want.place.map_or(0, |place| place.ticket).to_string(),
                 want.place.map_or(0, |place| millis(place.lease)).to_string(),
             ]
@@ -158,6 +159,7 @@ impl LockBackend for RedisLocks {
     async fn keep(&self, leases: &[Keep<'_>]) -> Result<Vec<Kept>, Error> {
         let mut kept = vec![Kept::Gone; leases.len()];
         self.keep_held(leases, &mut kept).await?;
+        self.adopt(leases, &mut kept).await?;
         self.keep_waiting(leases, &mut kept).await?;
         Ok(kept)
     }

@@ -1,7 +1,7 @@
 //! What this process holds and who waits in it, and when something is to be done about either.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,11 +12,7 @@ use crate::goal::Goal;
 use crate::hold::{Asked, Hold, LossReason};
 use crate::metric;
 use crate::token::Token;
-
-/// How often the places in queues are kept.
-pub(crate) const BEAT: Duration = Duration::from_millis(200);
-/// For how long a place is kept: who is not heard of for so long is taken for dead.
-pub(crate) const PLACE: Duration = Duration::from_millis(800);
+use crate::waiter::{BEAT, Waiter};
 
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
@@ -29,7 +25,7 @@ pub(crate) struct Registry {
 struct Inner {
     holds: HashMap<u64, Entry>,
     timeline: BTreeSet<(Instant, u64)>,
-    waiters: HashMap<u64, Arc<Waiter>>,
+    waiters: HashMap<Token, Arc<Waiter>>,
     last: u64,
     beat: Option<Instant>,
     /// When the keeper means to look, or was told to; `None` for never.
@@ -44,35 +40,32 @@ struct Entry {
     is_renewing: bool,
 }
 
-/// Somebody who waits.
-#[derive(Debug)]
-pub(crate) struct Waiter {
-    pub(crate) id: u64,
-    pub(crate) goal: Arc<Goal>,
-    pub(crate) bell: Notify,
-    /// Whether it has a place, and looks after it.
-    pub(crate) is_queued: AtomicBool,
-    pub(crate) is_first: AtomicBool,
-}
-
 /// What is to be done now.
 #[derive(Debug, Default)]
 pub(crate) struct Due {
     pub(crate) lost: Vec<Arc<Hold>>,
     pub(crate) renew: Vec<Arc<Hold>>,
+    /// What was handed over, and is held only for as long as the place was kept.
+    pub(crate) adopt: Vec<Arc<Hold>>,
     pub(crate) wait: Vec<Arc<Waiter>>,
     pub(crate) next: Option<Instant>,
 }
 
 impl Registry {
-    /// Takes in that `goal` is held; `None` when the locker was shut down.
-    pub(crate) fn hold(&self, goal: &Arc<Goal>, token: Token, since: Instant) -> Option<Arc<Hold>> {
+    /// Takes in that `goal` is held, granted or handed over; `None` when the locker was shut down.
+    pub(crate) fn hold(
+        &self,
+        goal: &Arc<Goal>,
+        token: Token,
+        since: Instant,
+        is_handed: bool,
+    ) -> Option<Arc<Hold>> {
         let mut inner = self.inner();
         if inner.is_closed {
             return None;
         }
         inner.last += 1;
-        let hold = Arc::new(Hold::new(inner.last, Arc::clone(goal), token, since));
+        let hold = Arc::new(Hold::new(inner.last, Arc::clone(goal), token, since, is_handed));
         let next = planned(&hold);
         inner.holds.insert(hold.id, Entry { hold: Arc::clone(&hold), next, is_renewing: false });
         inner.timeline.insert((next, hold.id));
@@ -145,22 +138,15 @@ impl Registry {
 
     /// Takes in that a renewal brought no answer: it is tried again soon, as long as there is time.
     pub(crate) fn not_renewed(&self, hold: &Hold, now: Instant) {
-        let next = (now + hold.term() / 12).min(hold.valid_until());
+        let next = (now + hold.pace() / 12).min(hold.valid_until());
         self.inner().plan(hold.id, next);
     }
 
     /// Adds somebody who waits for `goal`.
-    pub(crate) fn wait(&self, goal: &Arc<Goal>) -> Arc<Waiter> {
+    pub(crate) fn wait(&self, goal: &Arc<Goal>, token: &Token) -> Arc<Waiter> {
         let mut inner = self.inner();
-        inner.last += 1;
-        let waiter = Arc::new(Waiter {
-            id: inner.last,
-            goal: Arc::clone(goal),
-            bell: Notify::new(),
-            is_queued: AtomicBool::new(false),
-            is_first: AtomicBool::new(false),
-        });
-        inner.waiters.insert(waiter.id, Arc::clone(&waiter));
+        let waiter = Arc::new(Waiter::new(goal, token));
+        inner.waiters.insert(token.clone(), Arc::clone(&waiter));
         let begins = inner.beat.is_none();
         if begins {
             inner.beat = Some(Instant::now() + BEAT);
@@ -173,14 +159,14 @@ impl Registry {
         waiter
     }
 
-    pub(crate) fn leave(&self, waiter: u64) {
-        if let Some(waiter) = self.inner().waiters.remove(&waiter) {
+    pub(crate) fn leave(&self, token: &Token) {
+        if let Some(waiter) = self.inner().waiters.remove(token) {
             metric::waiting(waiter.goal.class, -1.0);
         }
     }
 
-    pub(crate) fn waiter(&self, id: u64) -> Option<Arc<Waiter>> {
-        self.inner().waiters.get(&id).cloned()
+    pub(crate) fn waiter(&self, token: &str) -> Option<Arc<Waiter>> {
+        self.inner().waiters.get(token).cloned()
     }
 
     /// Returns what is to be done now, and when to ask again.
@@ -276,7 +262,8 @@ impl Inner {
             // What is not renewed is due before its end only when somebody hurries.
             if !entry.is_renewing {
                 entry.is_renewing = true;
-                due.renew.push(Arc::clone(&entry.hold));
+                let list = if entry.hold.is_handed() { &mut due.adopt } else { &mut due.renew };
+                list.push(Arc::clone(&entry.hold));
             }
         }
         self.timeline.insert((entry.next, id));
@@ -286,7 +273,13 @@ impl Inner {
 /// When a hold has to be seen to.
 fn planned(hold: &Hold) -> Instant {
     let until = hold.valid_until();
-    if hold.goal.is_renewed { until.min(hold.renewal_due()) } else { until }
+    if hold.is_handed() {
+        hold.since
+    } else if hold.goal.is_renewed {
+        until.min(hold.renewal_due())
+    } else {
+        until
+    }
 }
 
 /// How much earlier than planned a renewal may come.
@@ -313,7 +306,7 @@ mod tests {
             Arc::new(Goal { name, key, kind, ttl, class, is_renewed: true, is_fenced: true, owner })
         };
         let is_woken_for = |ttl| {
-            let hold = registry.hold(&goal(ttl), Token::random(), Instant::now()).unwrap();
+            let hold = registry.hold(&goal(ttl), Token::random(), Instant::now(), false).unwrap();
             assert!(registry.end(&hold));
             let is_woken = registry.sooner.notified().now_or_never().is_some();
             let looks = registry.due(Instant::now()).next.unwrap();

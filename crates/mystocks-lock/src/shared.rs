@@ -84,7 +84,7 @@ pub(crate) struct Debt {
     pub(crate) shared: Arc<Shared>,
     pub(crate) goal: Arc<Goal>,
     pub(crate) token: Token,
-    pub(crate) waiter: Option<u64>,
+    pub(crate) is_waiting: bool,
     pub(crate) is_uncertain: bool,
     pub(crate) is_due: bool,
     /// For how long it may live if it is not given back.
@@ -97,7 +97,7 @@ impl Debt {
     pub(crate) fn new(shared: &Arc<Shared>, goal: &Arc<Goal>, token: Token) -> Self {
         let (shared, goal) = (Arc::clone(shared), Arc::clone(goal));
         let (longest, under_way) = (goal.ttl, Some(shared.debts.token()));
-        Self { shared, goal, token, waiter: None, is_uncertain: false, is_due: true, longest, under_way }
+        Self { shared, goal, token, is_waiting: false, is_uncertain: false, is_due: true, longest, under_way }
     }
 
     /// Says that the registry knows of it: a shutdown need not wait for it.
@@ -118,21 +118,21 @@ impl Debt {
 
     /// Says that nobody waits any more.
     pub(crate) fn leave(&mut self) {
-        if let Some(waiter) = self.waiter.take() {
-            self.shared.registry.leave(waiter);
+        if std::mem::take(&mut self.is_waiting) {
+            self.shared.registry.leave(&self.token);
         }
     }
 }
 
 impl Drop for Debt {
     fn drop(&mut self) {
-        let waiter = self.waiter;
+        let leaves = self.is_waiting;
         self.leave();
         if self.is_due {
             self.shared.give_back(Return {
                 goal: Arc::clone(&self.goal),
                 token: self.token.clone(),
-                waiter,
+                leaves,
                 is_uncertain: self.is_uncertain,
                 until: Instant::now() + self.longest,
             });

@@ -30,17 +30,18 @@ impl Debug for Acquire<'_> {
 impl Debug for Keep<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         match self {
-            Self::Held { spot, token: _, ttl, is_least } => f
+            Self::Held { spot, token: _, ttl, is_least, owner } => f
                 .debug_struct("Held")
                 .field("spot", spot)
                 .field("token", &Hidden)
                 .field("ttl", ttl)
                 .field("is_least", is_least)
+                .field("owner", owner)
                 .finish(),
-            Self::Waiting { spot, waiter, lease } => f
+            Self::Waiting { spot, token: _, lease } => f
                 .debug_struct("Waiting")
                 .field("spot", spot)
-                .field("waiter", waiter)
+                .field("token", &Hidden)
                 .field("lease", lease)
                 .finish(),
         }
@@ -49,11 +50,11 @@ impl Debug for Keep<'_> {
 
 impl Debug for Release<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        let Self { spot, token, waiter } = self;
+        let Self { spot, token, leaves } = self;
         f.debug_struct("Release")
             .field("spot", spot)
             .field("token", &token.map(|_| Hidden))
-            .field("waiter", waiter)
+            .field("leaves", leaves)
             .finish()
     }
 }
@@ -75,7 +76,9 @@ impl Debug for Signal {
         match self {
             Self::Up => f.write_str("Up"),
             Self::Down => f.write_str("Down"),
-            Self::Turn(waiter) => f.debug_tuple("Turn").field(waiter).finish(),
+            Self::Handed { token: _, fence } => {
+                f.debug_struct("Handed").field("token", &Hidden).field("fence", fence).finish()
+            }
             Self::Taken(_) => f.debug_tuple("Taken").field(&Hidden).finish(),
             Self::Touched(key) => f.debug_tuple("Touched").field(key).finish(),
             Self::AllTouched => f.write_str("AllTouched"),
@@ -101,17 +104,18 @@ mod tests {
         locks.acquire(&want).await.unwrap();
         let shown = [
             format!("{want:?}"),
-            format!("{:?}", Keep::Held { spot, token, ttl, is_least: true }),
-            format!("{:?}", Release { spot, token: Some(token), waiter: Some(4) }),
+            format!("{:?}", Keep::Held { spot, token, ttl, is_least: true, owner: None }),
+            format!("{:?}", Release { spot, token: Some(token), leaves: true }),
             format!("{:?}", State { holders: vec![holder], waiters: 2 }),
             format!("{:?}", Signal::Taken(token.to_owned())),
+            format!("{:?}", Signal::Handed { token: token.to_owned(), fence: 7 }),
+            format!("{:?}", Keep::Waiting { spot, token, lease: ttl }),
             format!("{locks:?}"),
         ];
         for text in &shown {
             assert!(text.contains("***") && !text.contains(token), "{text}");
         }
-        assert!(shown[0].contains("fence: Some(7)") && shown[2].contains("waiter: Some(4)"), "{shown:?}");
-        assert_eq!(format!("{:?}", Release { spot, token: None, waiter: None }).matches("None").count(), 2);
-        assert_eq!(format!("{:?}", Signal::Turn(4)), "Turn(4)");
+        assert!(shown[0].contains("fence: Some(7)") && shown[2].contains("leaves: true"), "{shown:?}");
+        assert!(format!("{:?}", Release { spot, token: None, leaves: false }).contains("token: None"));
     }
 }

@@ -112,7 +112,7 @@ pub async fn keeping_sets_the_time(fleet: &Fleet) {
 pub async fn what_comes_late_shortens_nothing(fleet: &Fleet) {
     let key = fleet.key("a");
     for spot in [lock(&key), permit(&key, 1)] {
-        let least = |ttl| Keep::Held { spot, token: "t", ttl, is_least: true };
+        let least = |ttl| Keep::Held { spot, token: "t", ttl, is_least: true, owner: None };
         take(&fleet.here, Acquire { ttl: 5 * MOMENT, ..want(spot, "t") }).await;
         assert_eq!(keep(&fleet.here, least(MOMENT)).await, Kept::Held);
         take(&fleet.here, Acquire { ttl: MOMENT, ..want(spot, "t") }).await;
@@ -129,7 +129,7 @@ pub async fn what_comes_late_shortens_nothing(fleet: &Fleet) {
 /// By force it is taken from whoever holds it, which is told; and only then something was done.
 pub async fn by_force_it_is_taken_from_whoever_holds_it(fleet: &Fleet) {
     let key = fleet.key("a");
-    let force = Release { spot: lock(&key), token: None, waiter: None };
+    let force = Release { spot: lock(&key), token: None, leaves: false };
     assert_eq!(release(&fleet.there, force).await, Standing::Gone);
     let owner = "{\"pid\": 7}";
     let fence = take(&fleet.here, Acquire { owner, ..want(lock(&key), "t") }).await;
@@ -151,13 +151,13 @@ pub async fn answers_come_as_many_as_asked_in_that_order(fleet: &Fleet) {
     }
     let leases: Vec<Keep<'_>> = keys
         .iter()
-        .map(|key| Keep::Held { spot: lock(key), token: "t", ttl: MINUTE, is_least: true })
+        .map(|key| Keep::Held { spot: lock(key), token: "t", ttl: MINUTE, is_least: true, owner: None })
         .collect();
     let kept = fleet.here.keep(&leases).await;
     let expected = |n: usize| if n.is_multiple_of(2) { Kept::Held } else { Kept::Gone };
     assert!(kept.is_ok_and(|kept| kept == (0..250).map(expected).collect::<Vec<_>>()));
     let releases: Vec<Release<'_>> =
-        keys.iter().map(|key| Release { spot: lock(key), token: Some("t"), waiter: None }).collect();
+        keys.iter().map(|key| Release { spot: lock(key), token: Some("t"), leaves: false }).collect();
     let stood = fleet.here.release(&releases).await;
     let expected = |n: usize| if n.is_multiple_of(2) { Standing::Held } else { Standing::Gone };
     assert!(stood.is_ok_and(|stood| stood == (0..250).map(expected).collect::<Vec<_>>()));

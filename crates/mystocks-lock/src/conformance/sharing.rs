@@ -64,14 +64,14 @@ pub async fn a_writer_is_not_overtaken(fleet: &Fleet) {
     let read = Spot { key: &key, kind: Kind::ReadWrite(Share { weight: 1, of: 9 }) };
     let write = Spot { key: &key, kind: Kind::ReadWrite(Share { weight: 9, of: 9 }) };
     take(&fleet.here, want(read, "t")).await;
-    assert!(line_up(&fleet.there, queued(write, "w", 1)).await.is_first);
+    assert!(line_up(&fleet.there, queued(write, "w")).await.is_first);
     assert!(!is_free(&fleet.here, Acquire { fair: true, ..want(read, "u") }).await);
-    assert!(!line_up(&fleet.here, queued(read, "u", 2)).await.is_first);
+    assert!(!line_up(&fleet.here, queued(read, "u")).await.is_first);
     give(&fleet.here, read, "t").await;
-    assert!(!is_free(&fleet.here, queued(read, "u", 2)).await);
-    take(&fleet.there, queued(write, "w", 1)).await;
+    assert!(!is_free(&fleet.here, queued(read, "u")).await);
+    take(&fleet.there, queued(write, "w")).await;
     give(&fleet.there, write, "w").await;
-    take(&fleet.here, queued(read, "u", 2)).await;
+    take(&fleet.here, queued(read, "u")).await;
 }
 
 /// Who holds a spot is told: token, part, time left, fence, since when, and what the holder said of itself.

@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
-use super::{Fleet, PATIENCE, give, line_up, lock, permit, queued, release, take, want};
-use crate::backend::{Listening, LockBackend, Release, Signal};
+use super::{
+    Fleet, MINUTE, MOMENT, PATIENCE, give, is_free, keep, line_up, lock, permit, queued, release, take, want,
+};
+use crate::backend::{Acquire, Keep, Kept, Listening, LockBackend, Place, Release, Signal, Standing};
 
 /// The first signal says how the link stands.
 pub async fn the_first_signal_says_how_the_link_stands(fleet: &Fleet) {
@@ -16,67 +18,121 @@ pub async fn the_first_signal_says_how_the_link_stands(fleet: &Fleet) {
     assert!(matches!(first, Signal::Up | Signal::Down), "{first:?}");
 }
 
-/// A release tells the first that it is its turn, and nobody else.
-pub async fn only_the_first_is_told(fleet: &Fleet) {
+/// A release hands it to the first, who is told with which fence, and nobody else is.
+pub async fn it_is_handed_to_the_first(fleet: &Fleet) {
     let key = fleet.key("a");
     let spot = lock(&key);
     let (mut here, mut there) = (listen(fleet).await, listen_there(fleet).await);
-    take(&fleet.here, want(spot, "t")).await;
-    line_up(&fleet.there, queued(spot, "u", 11)).await;
-    line_up(&fleet.here, queued(spot, "v", 12)).await;
-    line_up(&fleet.there, queued(spot, "w", 13)).await;
+    let first = take(&fleet.here, want(spot, "t")).await;
+    let before = line_up(&fleet.there, queued(spot, "u")).await;
+    assert_eq!(before.last, first);
+    line_up(&fleet.here, queued(spot, "v")).await;
+    line_up(&fleet.there, queued(spot, "w")).await;
     give(&fleet.here, spot, "t").await;
-    assert_eq!(next(&mut there).await, Signal::Turn(11));
-    take(&fleet.there, queued(spot, "u", 11)).await;
+    let second = handed(&mut there, "u").await;
+    assert!(second > first, "{second} is not greater than {first}");
+    assert!(!is_free(&fleet.here, want(spot, "x")).await, "it never was free");
+    assert_eq!(take(&fleet.there, queued(spot, "u")).await, second, "asked for again, it is the same");
+    assert_eq!(line_up(&fleet.here, queued(spot, "v")).await.last, second);
     give(&fleet.there, spot, "u").await;
-    assert_eq!(next(&mut here).await, Signal::Turn(12));
+    assert!(handed(&mut here, "v").await > second);
     silent(&mut there).await;
     silent(&mut here).await;
 }
 
-/// Who leaves passes the turn on that it may have been told of.
-pub async fn who_leaves_passes_the_turn_on(fleet: &Fleet) {
+/// What was handed over is held for as long as the place was kept, and from its first keeping on as anything else.
+pub async fn what_is_handed_is_kept_or_ends(fleet: &Fleet) {
     let key = fleet.key("a");
     let spot = lock(&key);
     let (mut here, mut there) = (listen(fleet).await, listen_there(fleet).await);
     take(&fleet.here, want(spot, "t")).await;
-    line_up(&fleet.there, queued(spot, "u", 11)).await;
-    line_up(&fleet.here, queued(spot, "v", 12)).await;
+    for (backend, token) in [(&fleet.there, "u"), (&fleet.here, "v")] {
+        let place = Some(Place { ticket: 0, lease: 3 * MOMENT });
+        line_up(backend, Acquire { place, ..queued(spot, token) }).await;
+    }
     give(&fleet.here, spot, "t").await;
-    assert_eq!(next(&mut there).await, Signal::Turn(11));
-    release(&fleet.there, Release { spot, token: Some("u"), waiter: Some(11) }).await;
-    assert_eq!(next(&mut here).await, Signal::Turn(12));
+    let fence = handed(&mut there, "u").await;
+    let adopt = Keep::Held { spot, token: "u", ttl: MINUTE, is_least: true, owner: Some("{\"me\": 1}") };
+    assert_eq!(keep(&fleet.there, adopt).await, Kept::Held);
+    let wait = Keep::Waiting { spot, token: "v", lease: 3 * MOMENT };
+    for _ in 0..4 {
+        sleep(MOMENT).await;
+        assert_eq!(keep(&fleet.here, wait).await, Kept::First, "it is held beyond the place");
+    }
+    let states = fleet.here.inspect(&[spot]).await;
+    let grant = states.ok().and_then(|states| states[0].holders[0].grant.clone());
+    assert!(grant.is_some_and(|grant| grant.fence == fence && grant.owner == "{\"me\": 1}"));
+    give(&fleet.there, spot, "u").await;
+    handed(&mut here, "v").await;
+    assert!(!is_free(&fleet.there, want(spot, "x")).await);
+    sleep(4 * MOMENT).await;
+    assert!(is_free(&fleet.there, want(spot, "x")).await);
+    assert_eq!(keep(&fleet.there, adopt).await, Kept::TakenOver, "what is over is not brought back");
 }
 
-/// As many are told as there is room for.
-pub async fn as_many_are_told_as_there_is_room_for(fleet: &Fleet) {
+/// Whose process does not listen is passed over.
+pub async fn who_does_not_listen_is_passed_over(fleet: &Fleet) {
+    let key = fleet.key("a");
+    let spot = lock(&key);
+    let mut here = listen(fleet).await;
+    take(&fleet.here, want(spot, "t")).await;
+    line_up(&fleet.there, queued(spot, "u")).await;
+    line_up(&fleet.here, queued(spot, "v")).await;
+    give(&fleet.here, spot, "t").await;
+    handed(&mut here, "v").await;
+    let states = fleet.here.inspect(&[spot]).await;
+    assert!(states.is_ok_and(|states| states[0].waiters == 0 && states[0].holders[0].token == "v"));
+}
+
+/// Who leaves hands on what was handed to it.
+pub async fn who_leaves_hands_it_on(fleet: &Fleet) {
+    let key = fleet.key("a");
+    let spot = lock(&key);
+    let (mut here, mut there) = (listen(fleet).await, listen_there(fleet).await);
+    take(&fleet.here, want(spot, "t")).await;
+    line_up(&fleet.there, queued(spot, "u")).await;
+    line_up(&fleet.here, queued(spot, "v")).await;
+    give(&fleet.here, spot, "t").await;
+    handed(&mut there, "u").await;
+    let leave = Release { spot, token: Some("u"), leaves: true };
+    assert_eq!(release(&fleet.there, leave).await, Standing::Held);
+    handed(&mut here, "v").await;
+}
+
+/// It is handed to as many as there is room for.
+pub async fn it_is_handed_to_as_many_as_there_is_room_for(fleet: &Fleet) {
     let key = fleet.key("a");
     let spot = permit(&key, 2);
     let mut there = listen_there(fleet).await;
     for token in ["t", "u"] {
         take(&fleet.here, want(spot, token)).await;
     }
-    for waiter in 11..=13 {
-        line_up(&fleet.there, queued(spot, &format!("w{waiter}"), waiter)).await;
+    for token in ["w1", "w2", "w3"] {
+        line_up(&fleet.there, queued(spot, token)).await;
     }
     give(&fleet.here, spot, "t").await;
-    assert_eq!(next(&mut there).await, Signal::Turn(11));
+    handed(&mut there, "w1").await;
     silent(&mut there).await;
     give(&fleet.here, spot, "u").await;
-    assert_eq!([next(&mut there).await, next(&mut there).await], [Signal::Turn(11), Signal::Turn(12)]);
+    handed(&mut there, "w2").await;
     silent(&mut there).await;
+    let states = fleet.here.inspect(&[spot]).await;
+    assert!(states.is_ok_and(|states| (states[0].holders.len(), states[0].waiters) == (2, 1)));
 }
 
-/// Who is robbed by force is told, and who is the first in the queue too.
+/// Who is robbed by force is told, and it is handed to the first in the queue.
 pub async fn who_is_robbed_is_told(fleet: &Fleet) {
     let key = fleet.key("a");
     let spot = lock(&key);
     let (mut here, mut there) = (listen(fleet).await, listen_there(fleet).await);
     take(&fleet.here, want(spot, "t")).await;
-    line_up(&fleet.there, queued(spot, "u", 11)).await;
-    release(&fleet.there, Release { spot, token: None, waiter: None }).await;
+    line_up(&fleet.there, queued(spot, "u")).await;
+    let force = Release { spot, token: None, leaves: false };
+    release(&fleet.there, force).await;
     assert_eq!(next(&mut here).await, Signal::Taken("t".to_owned()));
-    assert_eq!(next(&mut there).await, Signal::Turn(11));
+    handed(&mut there, "u").await;
+    release(&fleet.here, force).await;
+    assert_eq!(next(&mut there).await, Signal::Taken("u".to_owned()), "who was handed it too");
 }
 
 /// What a process was told, in order.
@@ -108,6 +164,14 @@ async fn next(signals: &mut Signals) -> Signal {
     match timeout(PATIENCE, signals.told.recv()).await {
         Ok(Some(signal)) => signal,
         ended => panic!("no signal: {ended:?}"),
+    }
+}
+
+/// Returns the fence with which it was handed to `to`.
+async fn handed(signals: &mut Signals, to: &str) -> u64 {
+    match next(signals).await {
+        Signal::Handed { token, fence } if token == to => fence,
+        other => panic!("{to} was to be handed it: {other:?}"),
     }
 }
 

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use crate::backend::{Keep, Spot};
 use crate::ttl::reliable;
+use crate::waiter::PLACE;
 
 /// A time to live that is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -20,8 +21,8 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    pub(crate) fn keep<'a>(&self, spot: Spot<'a>, token: &'a str) -> Keep<'a> {
-        Keep::Held { spot, token, ttl: self.ttl, is_least: self.is_least }
+    pub(crate) fn keep<'a>(&self, spot: Spot<'a>, token: &'a str, owner: Option<&'a str>) -> Keep<'a> {
+        Keep::Held { spot, token, ttl: self.ttl, is_least: self.is_least, owner }
     }
 }
 
@@ -45,6 +46,11 @@ pub(super) struct Terms {
 impl Terms {
     pub(super) fn new(since: Instant, ttl: Duration) -> Self {
         Self { until: since + reliable(ttl), ttl, longest: ttl, loose: None, epoch: 0 }
+    }
+
+    /// What was handed over at `since` or later, for as long as a place is kept.
+    pub(super) fn handed(since: Instant, ttl: Duration) -> Self {
+        Self { until: since + reliable(PLACE), longest: ttl.max(PLACE), ..Self::new(since, ttl) }
     }
 
     /// For how long an answer is good.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::backend::{Acquire, Grant, Holder, Share, State};
+use crate::backend::{Acquire, Grant, Holder, Share, Signal, State};
 use crate::token::Token;
 
 /// For how long the first in the queue may be overtaken by who came later.
@@ -17,6 +17,9 @@ pub(super) struct Now {
     pub(super) at: Instant,
     pub(super) wall: Duration,
 }
+
+/// Who waits: process and token.
+pub(super) type Waits<'a> = (u64, &'a str);
 
 #[derive(Debug, Default)]
 pub(super) struct Spot {
@@ -34,10 +37,10 @@ pub(super) struct Held {
     grant: Option<Grant>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Waiter {
     pub(super) node: u64,
-    pub(super) waiter: u64,
+    pub(super) token: Token,
     pub(super) weight: u32,
     pub(super) until: Instant,
 }
@@ -54,10 +57,10 @@ impl Spot {
     }
 
     /// Returns whether, when everybody before `waiter` has taken what they wait for, there is enough for it.
-    pub(super) fn may(&self, waiter: Option<(u64, u64)>, share: Share) -> bool {
+    pub(super) fn may(&self, waiter: Option<Waits<'_>>, share: Share) -> bool {
         let mut free = self.room(share.of);
         for ahead in self.queue.values() {
-            if waiter == Some((ahead.node, ahead.waiter)) {
+            if waiter == Some(ahead.who()) {
                 break;
             }
             free = free.saturating_sub(ahead.weight);
@@ -66,24 +69,30 @@ impl Spot {
     }
 
     /// Returns whether the first waits too long by now to be overtaken by `waiter`.
-    pub(super) fn is_long(&self, waiter: Option<(u64, u64)>, now: Now) -> bool {
+    pub(super) fn is_long(&self, waiter: Option<Waits<'_>>, now: Now) -> bool {
         self.queue.first_key_value().is_some_and(|(ticket, first)| {
             let since = Duration::from_micros(*ticket);
-            Some((first.node, first.waiter)) != waiter && now.wall.saturating_sub(since) > LONG
+            Some(first.who()) != waiter && now.wall.saturating_sub(since) > LONG
         })
     }
 
-    /// Returns those at the head of the queue for whom there is enough, as node and waiter.
-    pub(super) fn turns(&self, of: u32) -> Vec<(u64, u64)> {
-        let mut free = self.room(of);
-        let fits = |place: &&Waiter| match free.checked_sub(place.weight) {
-            Some(rest) => {
-                free = rest;
-                true
+    /// Hands what is free to those at the head of the queue for whom there is enough, for as long as their places are kept; returns to
+    /// which processes, and what they are to be told. Who is not `heard` is passed over, and loses its place.
+    pub(super) fn hand(&mut self, of: u32, now: Now, heard: impl Fn(u64) -> bool) -> Vec<(u64, Signal)> {
+        let (mut free, mut told) = (self.room(of), Vec::new());
+        while let Some(first) = self.queue.first_entry()
+            && first.get().weight <= free
+        {
+            let Waiter { node, token, weight, until } = first.remove();
+            if heard(node) {
+                free -= weight;
+                let fence = self.draw(0, now);
+                told.push((node, Signal::Handed { token: token.as_str().to_owned(), fence }));
+                let grant = Some(Grant { fence, at: now.millis(), owner: "{}".to_owned() });
+                self.held.push(Held { token, node, weight, until, grant });
             }
-            None => false,
-        };
-        self.queue.values().take_while(fits).map(|place| (place.node, place.waiter)).collect()
+        }
+        told
     }
 
     pub(super) fn holds(&mut self, token: &str) -> Option<&mut Held> {
@@ -104,19 +113,21 @@ impl Spot {
         true
     }
 
-    /// Grants a fence greater than every one before: the time in microseconds, or one more than the last.
-    pub(super) fn grant(&mut self, want: &Acquire<'_>, floor: u64, now: Now) -> u64 {
-        let last = self.fence;
-        let micros = u64::try_from(now.wall.as_micros()).unwrap_or(u64::MAX);
-        let Some(held) = self.holds(want.token) else { return last };
-        let fence = match &held.grant {
-            Some(granted) => granted.fence.max(floor),
-            None => micros.max(last + 1).max(floor),
-        };
-        let at = micros / 1000;
-        held.grant = Some(Grant { fence, at, owner: want.owner.to_owned() });
-        self.fence = last.max(fence);
+    /// Grants a fence greater than every one before. To whom one was granted it is the same again.
+    pub(super) fn grant(&mut self, want: &Acquire<'_>, least: u64, now: Now) -> u64 {
+        let granted = self.holds(want.token).and_then(|held| held.grant.as_ref()).map(|grant| grant.fence);
+        let fence = granted.map_or_else(|| self.draw(least, now), |fence| fence.max(least));
+        self.fence = self.fence.max(fence);
+        if let Some(held) = self.holds(want.token) {
+            held.grant = Some(Grant { fence, at: now.millis(), owner: want.owner.to_owned() });
+        }
         fence
+    }
+
+    /// Draws a fence: the time in microseconds, or one more than the last.
+    fn draw(&mut self, least: u64, now: Now) -> u64 {
+        self.fence = now.micros().max(self.fence + 1).max(least);
+        self.fence
     }
 
     /// Takes it from whoever has this token, from everybody when there is none; returns from whom.
@@ -133,13 +144,12 @@ impl Spot {
         self.fence = self.fence.max(last);
     }
 
-    pub(super) fn ticket(&self, node: u64, waiter: u64) -> Option<u64> {
-        let mut places = self.queue.iter();
-        places.find(|(_, place)| (place.node, place.waiter) == (node, waiter)).map(|(ticket, _)| *ticket)
+    pub(super) fn ticket(&self, who: Waits<'_>) -> Option<u64> {
+        self.queue.iter().find(|(_, place)| place.who() == who).map(|(ticket, _)| *ticket)
     }
 
-    pub(super) fn depart(&mut self, node: u64, waiter: u64) {
-        self.queue.retain(|_, place| (place.node, place.waiter) != (node, waiter));
+    pub(super) fn depart(&mut self, who: Waits<'_>) {
+        self.queue.retain(|_, place| place.who() != who);
     }
 
     pub(super) fn is_held(&self) -> bool {
@@ -162,7 +172,31 @@ impl Spot {
     }
 }
 
+impl Waiter {
+    pub(super) fn who(&self) -> Waits<'_> {
+        (self.node, self.token.as_str())
+    }
+}
+
+impl Now {
+    pub(super) fn micros(self) -> u64 {
+        u64::try_from(self.wall.as_micros()).unwrap_or(u64::MAX)
+    }
+
+    fn millis(self) -> u64 {
+        self.micros() / 1000
+    }
+}
+
 impl Held {
+    /// Takes in that `node` holds it, who is `owner`.
+    pub(super) fn adopt(&mut self, node: u64, owner: &str) {
+        self.node = node;
+        if let Some(grant) = &mut self.grant {
+            owner.clone_into(&mut grant.owner);
+        }
+    }
+
     pub(super) fn extend(&mut self, ttl: Duration, is_least: bool, now: Now) {
         let until = now.at + ttl;
         self.until = if is_least { self.until.max(until) } else { until };

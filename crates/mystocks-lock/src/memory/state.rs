@@ -39,30 +39,29 @@ impl Locks {
     pub(super) fn acquire(&mut self, node: u64, want: &Acquire<'_>, now: Now) -> Acquired {
         let share = want.spot.kind.share();
         let spot = self.spot(want.spot, now);
-        let place = want.place.map(|place| (node, place.waiter));
+        let place = want.place.map(|_| (node, want.token));
         let holds = spot.holds(want.token).is_some();
         let is_fair = want.fair || place.is_some() && spot.is_long(place, now);
         if (!is_fair || holds || spot.may(place, share)) && spot.take(node, want, now) {
-            if let Some((node, waiter)) = place {
-                spot.depart(node, waiter);
+            if let Some(who) = place {
+                spot.depart(who);
             }
-            let fence = want.fence.and_then(|floor| spot.grant(want, floor, now).try_into().ok());
-            // What ended by itself nobody has told: who took some of it tells the next.
-            let turns = spot.turns(share.of);
-            turns.into_iter().for_each(|(node, waiter)| self.tell(node, &Signal::Turn(waiter)));
+            let fence = want.fence.and_then(|least| spot.grant(want, least, now).try_into().ok());
+            // What ended by itself nobody has told: who took some of it hands on the rest.
+            self.hand(want.spot, now);
             return Acquired::Granted { fence };
         }
         let queued = want.place.map(|place| {
-            let known = spot.ticket(node, place.waiter);
-            spot.depart(node, place.waiter);
+            let known = spot.ticket((node, want.token));
+            spot.depart((node, want.token));
             let next = spot.queue.last_key_value().map_or(1, |(last, _)| last + 1);
-            let drawn = u64::try_from(now.wall.as_micros()).unwrap_or(u64::MAX).max(next);
+            let drawn = now.micros().max(next);
             let ticket = if place.ticket == 0 { known.unwrap_or(drawn) } else { place.ticket };
             let until = now.at + place.lease;
-            let weight = share.weight;
-            spot.queue.insert(ticket, Waiter { node, waiter: place.waiter, weight, until });
+            let (token, weight) = (want.token.into(), share.weight);
+            spot.queue.insert(ticket, Waiter { node, token, weight, until });
             let is_first = spot.queue.first_key_value().is_some_and(|(first, _)| *first == ticket);
-            Queued { ticket, is_first }
+            Queued { ticket, is_first, last: spot.fence() }
         });
         let looks = queued.is_none_or(|queued| queued.is_first);
         Acquired::Busy { retry_after: spot.left(now).filter(|_| looks), queued }
@@ -70,18 +69,21 @@ impl Locks {
 
     pub(super) fn keep(&mut self, node: u64, lease: &Keep<'_>, now: Now) -> Kept {
         match *lease {
-            Keep::Held { spot: place, token, ttl, is_least } => {
+            Keep::Held { spot: place, token, ttl, is_least, owner } => {
                 let spot = self.spot(place, now);
                 if let Some(held) = spot.holds(token) {
                     held.extend(ttl, is_least, now);
+                    if let Some(owner) = owner {
+                        held.adopt(node, owner);
+                    }
                     return Kept::Held;
                 }
                 if spot.is_held() && place.kind == Kind::Exclusive { Kept::TakenOver } else { Kept::Gone }
             }
-            Keep::Waiting { spot, waiter, lease } => {
+            Keep::Waiting { spot, token, lease } => {
                 let spot = self.spot(spot, now);
                 let mut places = spot.queue.values_mut().enumerate();
-                match places.find(|(_, place)| (place.node, place.waiter) == (node, waiter)) {
+                match places.find(|(_, place)| place.who() == (node, token)) {
                     Some((turn, place)) => {
                         place.until = now.at + lease;
                         if turn == 0 { Kept::First } else { Kept::Waiting }
@@ -93,12 +95,11 @@ impl Locks {
     }
 
     pub(super) fn release(&mut self, node: u64, release: &Release<'_>, now: Now) -> Standing {
-        let of = release.spot.kind.share().of;
         let spot = self.spot(release.spot, now);
         let before = release.token.is_none().then(|| spot.state(now));
         let removed = spot.remove(release.token);
-        if let Some(waiter) = release.waiter {
-            spot.depart(node, waiter);
+        if release.leaves {
+            spot.depart((node, release.token.unwrap_or_default()));
         }
         let standing = match (removed.is_empty(), before) {
             (false, Some(before)) => Standing::Forced(before),
@@ -106,15 +107,21 @@ impl Locks {
             (true, _) if spot.is_held() && release.spot.kind == Kind::Exclusive => Standing::TakenOver,
             (true, _) => Standing::Gone,
         };
-        let turns = spot.turns(of).into_iter().map(|(node, waiter)| (node, Signal::Turn(waiter)));
-        let mut turns: Vec<_> = turns.collect();
         if release.token.is_none() {
-            turns.extend(
-                removed.into_iter().map(|held| (held.node, Signal::Taken(held.token.as_str().to_owned()))),
-            );
+            for held in removed {
+                self.tell(held.node, &Signal::Taken(held.token.as_str().to_owned()));
+            }
         }
-        turns.into_iter().for_each(|(node, signal)| self.tell(node, &signal));
+        self.hand(release.spot, now);
         standing
+    }
+
+    /// Hands what is free to who waits for it.
+    fn hand(&mut self, place: Place<'_>, now: Now) {
+        let listening: Vec<u64> = self.listeners.iter().map(|listener| listener.node).collect();
+        let spot = self.spot(place, now);
+        let told = spot.hand(place.kind.share().of, now, |node| listening.contains(&node));
+        told.into_iter().for_each(|(node, signal)| self.tell(node, &signal));
     }
 
     pub(super) fn inspect(&mut self, spot: Place<'_>, now: Now) -> State {

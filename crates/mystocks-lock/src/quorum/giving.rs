@@ -20,18 +20,18 @@ struct Owned {
     key: String,
     kind: Kind,
     token: Option<String>,
-    waiter: Option<u64>,
+    leaves: bool,
 }
 
 impl Owned {
     fn of(release: &Release<'_>) -> Self {
-        let Release { spot: Spot { key, kind }, token, waiter } = *release;
-        Self { key: key.to_owned(), kind, token: token.map(str::to_owned), waiter }
+        let Release { spot: Spot { key, kind }, token, leaves } = *release;
+        Self { key: key.to_owned(), kind, token: token.map(str::to_owned), leaves }
     }
 
     fn release(&self) -> Release<'_> {
         let spot = Spot { key: &self.key, kind: self.kind };
-        Release { spot, token: self.token.as_deref(), waiter: self.waiter }
+        Release { spot, token: self.token.as_deref(), leaves: self.leaves }
     }
 }
 

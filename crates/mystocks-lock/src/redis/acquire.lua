@@ -3,8 +3,8 @@
 -- ARGV: token, milliseconds, the least fence ('' for none), node and owner, 1 to have the spot watched; for who minds the queue, and
 -- for permits, also: 1 to come after who waits, what there is of it, weight, for a quorum how long the longest time to live is,
 -- who waits ('' for nobody), ticket, milliseconds of the place, channel without the node.
--- Answers {1, fence, 0, 0} when granted, else {0, ticket, 1 when first, milliseconds until something may change (-1 unknown)}, or {2, '0', 0,
--- milliseconds} when the server is not to be trusted yet.
+-- Answers {1, fence, 0, 0, '0'} when granted, else {0, ticket, 1 when first, milliseconds until something may change (-1 unknown), the last
+-- fence}, or {2, '0', 0, milliseconds, '0'} when the server is not to be trusted yet.
 local fair, of, member = ARGV[6] == '1', ARGV[7], ':' .. (ARGV[8] or '1')
 if waiter ~= '' then member = waiter end
 -- How often the first looks when who holds it will not tell.
@@ -12,7 +12,7 @@ local SILENT, OFTEN = 50, 500
 
 if KEYS[5] then
   local rest = distrust(KEYS[5], ARGV[9])
-  if rest > 0 then return {2, '0', 0, rest} end
+  if rest > 0 then return {2, '0', 0, rest, '0'} end
 end
 local is_queue = queue and purge(queue, waiters)
 if is_queue and not fair then fair = is_long(queue, member) end
@@ -20,13 +20,12 @@ local holds = is_queue and fair and standing(spot, token) == 1
 if (not is_queue or not fair or holds or may(queue, member, room(spot, of))) and take(spot, token, ttl, of) then
   if is_queue and waiter ~= '' then
     depart(queue, waiters, waiter)
-    -- What ended by itself nobody has told: who took some of it tells the next.
-    local free = room(spot, of)
-    if free > 0 then wake(queue, waiters, ARGV[13], free) end
+    -- What ended by itself nobody has told: who took some of it hands on the rest.
+    hand(spot, fence, queue, waiters, ARGV[13], of)
   end
   return granted()
 end
-if waiter == '' then return {0, '0', 0, left(spot)} end
+if waiter == '' then return {0, '0', 0, left(spot), '0'} end
 
 local ticket, lease = ARGV[11], tonumber(ARGV[12])
 local now = clock()
@@ -41,9 +40,10 @@ redis.call('ZADD', waiters, string.format('%.0f', math.floor(now / 1000) + lease
 for _, key in ipairs({queue, waiters}) do
   if redis.call('PTTL', key) < 2 * lease then redis.call('PEXPIRE', key, 2 * lease) end
 end
-if redis.call('ZRANGE', queue, 0, 0)[1] ~= waiter then return {0, ticket, 0, -1} end
+local last, last_token = record(fence)
+last = string.format('%.0f', last)
+if redis.call('ZRANGE', queue, 0, 0)[1] ~= waiter then return {0, ticket, 0, -1, last} end
 local rest = left(spot)
 if rest < 0 or rest > OFTEN then rest = OFTEN end
-local _, last_token = record(fence)
 if rest > SILENT and type(redis.pcall('GET', spot)) == 'string' and standing(spot, last_token) == 2 then rest = SILENT end
-return {0, ticket, 1, rest}
+return {0, ticket, 1, rest, last}

@@ -12,3 +12,16 @@ local function record(key)
   return last, token, text
 end
 
+-- Grants a fence greater than every one before: the time in microseconds, or one more than the last. To whom the last was granted it
+-- is the same again.
+local function grant(key, holder, least, who, ttl)
+  local last, before = record(key)
+  local now = clock()
+  local drawn = math.max(last, least)
+  if before ~= holder then drawn = math.max(now, last + 1, least) end
+  local text = string.format('%.0f', drawn)
+  local at = string.format('%.0f', math.floor(now / 1000))
+  redis.call('SET', key, text .. ' ' .. holder .. ' ' .. at .. ' ' .. who, 'PX', KEPT + ttl)
+  return text
+end
+

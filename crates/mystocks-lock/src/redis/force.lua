@@ -5,5 +5,5 @@ if redis.call('DEL', KEYS[1]) == 1 then
   local node = text and string.match(text, '^%S+ %S+ %S+ (%S+)')
   if node then redis.pcall('PUBLISH', ARGV[1] .. node, '!' .. token) end
 end
-wake(KEYS[3], KEYS[4], ARGV[1], tonumber(ARGV[2]))
+hand(KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1], ARGV[2])
 return before

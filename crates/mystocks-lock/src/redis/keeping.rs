@@ -23,7 +23,7 @@ impl RedisLocks {
                 .iter()
                 .enumerate()
                 .filter_map(|(n, lease)| match *lease {
-                    Keep::Held { spot, token, ttl, is_least } if shape.fits(spot.kind) => {
+                    Keep::Held { spot, token, ttl, is_least, owner: None } if shape.fits(spot.kind) => {
                         Some((n, spot, token, ttl, is_least))
                     }
                     _ => None,
@@ -46,12 +46,41 @@ impl RedisLocks {
                 );
                 let stood = answer.await.map_err(|cause| error("extend", batch[0].1.key, cause))?;
                 for ((n, ..), stood) in batch.iter().zip(stood) {
-                    kept[*n] = match stood {
-                        1 => Kept::Held,
-                        2 => Kept::TakenOver,
-                        _ => Kept::Gone,
-                    };
+                    kept[*n] = stands(stood);
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps what was handed over, and has it taken down who holds it: each by itself, because their records differ.
+    pub(super) async fn adopt(&self, leases: &[Keep<'_>], kept: &mut [Kept]) -> Result<(), Error> {
+        for shape in [Shape::Lock, Shape::Permits] {
+            let mut at = Vec::new();
+            for (n, lease) in leases.iter().enumerate() {
+                let Keep::Held { spot, token, ttl, is_least, owner: Some(owner) } = *lease else { continue };
+                if shape.fits(spot.kind) {
+                    let names = Names::of(spot);
+                    let fence = names.fence();
+                    let who = format!("{} {owner}", self.node);
+                    let texts = [member(spot.kind, token), millis(ttl).to_string(), who];
+                    at.push((n, spot, names, fence, texts, is_least));
+                }
+            }
+            let Some((_, first, ..)) = at.first() else { continue };
+            let (key, call) = (first.key, self.call(first.kind));
+            let watch = super::flag(self.watches(first.kind));
+            let keys: Vec<[&str; 2]> =
+                at.iter().map(|(_, _, names, fence, ..)| [names.spot(), fence.as_str()]).collect();
+            let args = at.iter().map(|(.., [token, ttl, who], is_least)| {
+                [token.as_bytes(), ttl.as_bytes(), super::flag(*is_least), who.as_bytes(), watch]
+            });
+            let args: Vec<_> = args.collect();
+            let runs: Vec<_> = keys.iter().zip(&args).map(|(keys, args)| ScriptRun { keys, args }).collect();
+            let stood = self.manager.scripts::<i64>(script::ADOPT.shape(shape), &runs, call).await;
+            let stood = stood.map_err(|cause| error("extend", key, cause))?;
+            for ((n, ..), stood) in at.iter().zip(stood) {
+                kept[*n] = stands(stood);
             }
         }
         Ok(())
@@ -60,8 +89,8 @@ impl RedisLocks {
     pub(super) async fn keep_waiting(&self, leases: &[Keep<'_>], kept: &mut [Kept]) -> Result<(), Error> {
         let mut queues: Vec<Queue<'_>> = Vec::new();
         for (n, lease) in leases.iter().enumerate() {
-            let Keep::Waiting { spot, waiter, lease } = *lease else { continue };
-            let member = self.waiter(waiter, spot.kind);
+            let Keep::Waiting { spot, token, lease } = *lease else { continue };
+            let member = self.waiter(token, spot.kind);
             let of_spot = |queue: &&mut Queue<'_>| {
                 queue.0.key == spot.key
                     && Shape::of(queue.0.kind) == Shape::of(spot.kind)
@@ -101,5 +130,14 @@ impl RedisLocks {
             }
         }
         Ok(())
+    }
+}
+
+/// Reads how what is held stands.
+fn stands(stood: i64) -> Kept {
+    match stood {
+        1 => Kept::Held,
+        2 => Kept::TakenOver,
+        _ => Kept::Gone,
     }
 }

@@ -32,16 +32,16 @@ pub(super) fn read(event: Event) -> Option<Signal> {
     }
 }
 
-/// Reads a message: `node:waiter:weight`, or `!token`; `None` when it is neither.
+/// Reads a message: `token=fence`, or `!token`, each with `:weight` behind the token where permits are held; `None` when it is
+/// neither.
 fn message(payload: &[u8]) -> Option<Signal> {
     let text = std::str::from_utf8(payload).ok()?;
-    if let Some(member) = text.strip_prefix('!') {
-        // Of a permit the weight follows.
-        let token = member.split(':').next().unwrap_or(member);
-        return Some(Signal::Taken(token.to_owned()));
+    let token = |holder: &str| holder.split(':').next().unwrap_or(holder).to_owned();
+    if let Some(holder) = text.strip_prefix('!') {
+        return Some(Signal::Taken(token(holder)));
     }
-    let waiter = text.split(':').nth(1)?;
-    waiter.parse().ok().map(Signal::Turn)
+    let (holder, fence) = text.rsplit_once('=')?;
+    Some(Signal::Handed { token: token(holder), fence: fence.parse().ok()? })
 }
 
 #[cfg(test)]
@@ -49,11 +49,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_is_a_turn_or_a_token_and_nothing_else() {
-        assert_eq!(message(b"00ff:17:1"), Some(Signal::Turn(17)));
+    fn a_message_hands_something_over_or_takes_it_and_nothing_else() {
+        let handed = |token: &str, fence| Some(Signal::Handed { token: token.to_owned(), fence });
+        assert_eq!(message(b"3e0c=17"), handed("3e0c", 17));
+        assert_eq!(message(b"3e0c:2=1789"), handed("3e0c", 1789));
         assert_eq!(message(b"!3e0c"), Some(Signal::Taken("3e0c".to_owned())));
         assert_eq!(message(b"!3e0c:2"), Some(Signal::Taken("3e0c".to_owned())));
-        for other in [&b""[..], b"17", b"a:b:c", b"\xff:1:1"] {
+        for other in [&b""[..], b"17", b"a:b:c", b"a=", b"a=-1", b"a=b", b"\xff=1"] {
             assert_eq!(message(other), None);
         }
     }

@@ -7,6 +7,11 @@ local function take(spot, token, ttl)
   return true
 end
 
+-- Returns who holds it when a member of the queue does.
+local function holder_in(member)
+  return string.match(member, '^[^:]*:([^:]*)')
+end
+
 -- 0 nobody's, 1 held by this token, 2 held by another.
 local function standing(spot, token)
   local holder = redis.pcall('GET', spot)

@@ -3,6 +3,11 @@ local function weight_in(member)
   return tonumber(string.match(member, ':(%d+)$')) or 1
 end
 
+-- Returns who holds some of it when a member of the queue does.
+local function holder_in(member)
+  return string.match(member, '^[^:]*:(.*)$')
+end
+
 local function live(spot)
   redis.call('ZREMRANGEBYSCORE', spot, '-inf', math.floor(clock() / 1000))
   return redis.call('ZRANGE', spot, 0, -1)

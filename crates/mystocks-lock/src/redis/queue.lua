@@ -39,21 +39,3 @@ local function may(queue, member, free)
   return false
 end
 
--- Tells those at the head for whom there is enough that it is their turn. Whose process no longer listens is skipped: it loses
--- its turn, and its place until it asks for it again.
-local function wake(queue, waiters, channel, free)
-  if not purge(queue, waiters) then return end
-  local at = 0
-  while true do
-    local member = redis.call('ZRANGE', queue, at, at)[1]
-    if not member or part(member) > free then return end
-    local heard = redis.pcall('PUBLISH', channel .. string.match(member, '^[^:]*'), member)
-    if heard == 0 then
-      depart(queue, waiters, member)
-    else
-      free = free - part(member)
-      at = at + 1
-    end
-  end
-end
-

@@ -9,11 +9,15 @@ use crate::backend::{Acquire, Acquired, Grant, Holder, Queued, State};
 use crate::error::{Error, ErrorKind};
 
 /// What `acquire.lua` answers.
-pub(super) type Answer = (u8, String, u8, i64);
+pub(super) type Answer = (u8, String, u8, i64, String);
 
 /// Reads what became of `want`.
-pub(super) fn acquired(want: &Acquire<'_>, (outcome, text, first, left): Answer) -> Result<Acquired, Error> {
-    let number: u64 = text.parse().map_err(|_| unreadable("acquire", want.spot.key))?;
+pub(super) fn acquired(
+    want: &Acquire<'_>,
+    (outcome, text, first, left, last): Answer,
+) -> Result<Acquired, Error> {
+    let number = |text: &str| text.parse::<u64>().map_err(|_| unreadable("acquire", want.spot.key));
+    let (number, last) = (number(&text)?, number(&last)?);
     let left = u64::try_from(left).ok().map(Duration::from_millis);
     match outcome {
         1 => Ok(Acquired::Granted { fence: NonZeroU64::new(number) }),
@@ -23,7 +27,7 @@ pub(super) fn acquired(want: &Acquire<'_>, (outcome, text, first, left): Answer)
                 .with_detail(format!("the server has just been started, it is trusted in {left:.1} s")))
         }
         _ => {
-            let queued = want.place.map(|_| Queued { ticket: number, is_first: first == 1 });
+            let queued = want.place.map(|_| Queued { ticket: number, is_first: first == 1, last });
             // In its last millisecond it is held for 0 more.
             let retry_after = left.map(|left| left + Duration::from_millis(1));
             Ok(Acquired::Busy { retry_after, queued })

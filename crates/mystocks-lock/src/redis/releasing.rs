@@ -22,18 +22,21 @@ impl RedisLocks {
         }
         let names = at.iter().map(|&n| {
             let names = Names::of(releases[n].spot);
-            let (queue, waiters) = (names.queue(), names.waiters());
-            (names, queue, waiters)
+            let (queue, waiters, fence) = (names.queue(), names.waiters(), names.fence());
+            (names, queue, waiters, fence)
         });
         let names: Vec<_> = names.collect();
-        let keys: Vec<[&str; 3]> = names
+        let keys: Vec<[&str; 4]> = names
             .iter()
-            .map(|(names, queue, waiters)| [names.spot(), queue.as_str(), waiters.as_str()])
+            .map(|(names, queue, waiters, fence)| {
+                [names.spot(), queue.as_str(), waiters.as_str(), fence.as_str()]
+            })
             .collect();
         let texts = at.iter().map(|&n| {
-            let Release { spot, token, waiter } = releases[n];
-            let waiter = waiter.map(|waiter| self.waiter(waiter, spot.kind));
-            (member(spot.kind, token.unwrap_or_default()), spot.kind.share().of.to_string(), waiter)
+            let Release { spot, token, leaves } = releases[n];
+            let token = token.unwrap_or_default();
+            let waiter = leaves.then(|| self.waiter(token, spot.kind));
+            (member(spot.kind, token), spot.kind.share().of.to_string(), waiter)
         });
         let texts: Vec<_> = texts.collect();
         let args = texts.iter().map(|(token, of, waiter)| {
@@ -69,7 +72,8 @@ impl RedisLocks {
         let keys = [names.spot(), fence.as_str(), queue.as_str(), waiters.as_str()];
         let of = spot.kind.share().of.to_string();
         let args = [self.channels.as_bytes(), of.as_bytes()];
-        let answer = self.manager.script::<Inspected>(&script::FORCE, &keys, &args, Call::once()).await;
+        let answer =
+            self.manager.script::<Inspected>(script::FORCE.of(spot.kind), &keys, &args, Call::once()).await;
         let before = answer.map_err(|cause| error("release by force", spot.key, cause))?;
         let is_there = before.0 != "none";
         let state = reading::state(before);

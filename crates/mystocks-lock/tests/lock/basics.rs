@@ -148,13 +148,15 @@ async fn by_force(here: Locker, there: Locker) {
     let lost = tokio::time::timeout(secs(5), guard.lost()).await.unwrap();
     assert_eq!((lost, guard.is_valid()), (LossReason::Forced, false));
     assert_eq!(there.force_release("report", "stuck").await.unwrap(), None);
-    // Who took it over finds out by itself.
-    let token = there.acquire("handed", secs(30)).await.unwrap().unwrap();
-    let short = Resource::new("handed").ttl(secs(1));
-    let over = LockGuard::from_token(&here, short, token).await.unwrap().unwrap();
-    assert!(there.force_release("handed", "stuck").await.unwrap().is_some());
-    let reason = tokio::time::timeout(secs(20), over.lost()).await.unwrap();
-    assert!(matches!(reason, LossReason::Gone | LossReason::Expired), "{reason:?}");
+    // Who took it over is named, and told.
+    let first = there.clone().with_owner("first");
+    let token = first.acquire("handed", secs(30)).await.unwrap().unwrap();
+    let second = here.clone().with_owner("second");
+    let over = LockGuard::from_token(&second, "handed", token).await.unwrap().unwrap();
+    let was = there.force_release("handed", "stuck").await.unwrap().unwrap();
+    assert_eq!(was.owner.unwrap().name, "second");
+    let lost = tokio::time::timeout(secs(5), over.lost()).await.unwrap();
+    assert_eq!(lost, LossReason::Forced);
     let next = there.try_lock("report").await.unwrap().unwrap();
     assert_eq!(guard.release().await.unwrap(), Released::TakenOver);
     assert!(next.is_valid() && here.is_locked("report").await.unwrap());

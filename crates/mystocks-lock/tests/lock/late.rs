@@ -21,7 +21,7 @@ async fn left(other: &Locker) -> Duration {
 
 /// Lets a request arrive of which whoever sent it knows nothing any more.
 async fn arrives(locks: &MemoryLocks, guard: &LockGuard, (ttl, is_least): (Duration, bool)) {
-    let late = Keep::Held { spot: REPORT, token: guard.token().as_str(), ttl, is_least };
+    let late = Keep::Held { spot: REPORT, token: guard.token().as_str(), ttl, is_least, owner: None };
     assert_eq!(locks.keep(&[late]).await.unwrap(), [Kept::Held]);
 }
 

@@ -8,6 +8,7 @@ mod world;
 mod basics;
 mod commands;
 mod gate;
+mod handing;
 mod hygiene;
 mod late;
 mod loss;
