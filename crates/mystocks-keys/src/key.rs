@@ -60,6 +60,11 @@ impl Sidecar {
         Self::beside(key, "waiters")
     }
 
+    /// Returns `{K}:strangers`, that programs without queues take the lock K, for the whole text `key` of a [`Key`].
+    pub fn strangers_of(key: &str) -> Self {
+        Self::beside(key, "strangers")
+    }
+
     /// Returns `{K}:permits`, who holds how many permits of the semaphore K, for the whole text `key` of a [`Key`].
     pub fn permits_of(key: &str) -> Self {
         Self::beside(key, "permits")

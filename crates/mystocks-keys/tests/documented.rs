@@ -50,6 +50,7 @@ fn the_examples_in_the_document_are_real() {
         key.fence(),
         key.queue(),
         Sidecar::waiters_of(lock.as_str()),
+        Sidecar::strangers_of(lock.as_str()),
         Sidecar::shared_of(lock.as_str()),
         permits.fence(),
         permits,

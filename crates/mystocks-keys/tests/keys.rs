@@ -55,6 +55,7 @@ fn sidecars_hold_the_whole_key_in_braces() {
     assert_eq!(Sidecar::queue_of(key.as_str()), key.queue());
     assert_eq!(Sidecar::fence_of(key.as_str()), key.fence());
     assert_eq!(Sidecar::waiters_of(key.as_str()).as_str(), "{mystocks:lock:nightly}:waiters");
+    assert_eq!(Sidecar::strangers_of(key.as_str()).as_str(), "{mystocks:lock:nightly}:strangers");
 }
 
 #[test]

@@ -125,10 +125,10 @@ impl LockBackend for RedisLocks {
         let kind = want.spot.kind;
         let names = Names::of(want.spot);
         let minds_queue = want.place.is_some() || want.fair || self.quarantine.is_some();
-        let queue = minds_queue.then(|| (names.queue(), names.waiters()));
+        let queue = minds_queue.then(|| [Some(names.queue()), Some(names.waiters()), names.strangers()]);
         let fence = names.fence();
         let mut keys = vec![names.spot(), fence.as_str()];
-        keys.extend(queue.iter().flat_map(|(queue, waiters)| [queue.as_str(), waiters.as_str()]));
+        keys.extend(queue.iter().flatten().flatten().map(Sidecar::as_str));
         keys.extend(self.quarantine.as_ref().map(|(mark, _)| mark.as_str()));
         let share = kind.share();
         let token = member(kind, want.token);

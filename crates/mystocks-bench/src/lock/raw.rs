@@ -1,6 +1,6 @@
 //! The same locks by hand, on a connection with the options ours have.
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use mystocks_config::RedisSettings;
 use mystocks_keys::Sidecar;
 use redis::Script;
@@ -42,10 +42,10 @@ impl Raw {
         Ok(Self {
             connection,
             delete: Script::new(DELETE),
-            acquire: script!("clock.lua" "fence.lua" "grant.lua" "free.lua" "lock.lua" "queue.lua" "quarantine.lua" "acquire.lua"),
-            release: script!("unwanted.lua" "clock.lua" "lock.lua" "queue.lua" "release.lua"),
-            acquire_permit: script!("clock.lua" "fence.lua" "grant.lua" "permits.lua" "queue.lua" "quarantine.lua" "acquire.lua"),
-            release_permit: script!("clock.lua" "permits.lua" "queue.lua" "release.lua"),
+            acquire: script!("clock.lua" "fence.lua" "asked.lua" "free.lua" "lock.lua" "queue.lua" "strangers.lua" "hand.lua" "quarantine.lua" "acquire.lua"),
+            release: script!("unwanted.lua" "clock.lua" "lock.lua" "fence.lua" "queue.lua" "strangers.lua" "hand.lua" "release.lua"),
+            acquire_permit: script!("clock.lua" "fence.lua" "asked.lua" "permits.lua" "queue.lua" "strangers.lua" "hand.lua" "quarantine.lua" "acquire.lua"),
+            release_permit: script!("clock.lua" "permits.lua" "fence.lua" "queue.lua" "strangers.lua" "hand.lua" "release.lua"),
             owner: format!("{{\"host\":\"localhost\",\"pid\":{},\"name\":\"bench\"}}", std::process::id()),
         })
     }
@@ -77,30 +77,23 @@ impl Raw {
         self.delete(name, &token).await
     }
 
-    /// Gives back with the crate's own script, which wakes who waits.
+    /// Gives back with the crate's own script, which hands over to who waits.
     pub(super) async fn plain_with_our_release(&self, name: &str) -> Result<()> {
         let token = self.set(name).await?;
-        let spot = key(name);
-        let (queue, waiters) = (Sidecar::queue_of(&spot), Sidecar::waiters_of(&spot));
-        self.release(&self.release, [&spot, queue.as_str(), waiters.as_str()], &token, 1).await
+        self.release(&self.release, &lock_keys(name), &token, 1).await
     }
 
     /// Takes a lock with a fence, and gives it back.
     pub(super) async fn fenced(&self, name: &str) -> Result<()> {
-        let key = key(name);
-        let (fence, queue) = (Sidecar::fence_of(&key), Sidecar::queue_of(&key));
-        let keys =
-            [&key, fence.as_str(), queue.as_str(), Sidecar::waiters_of(&key).as_str()].map(str::to_owned);
         let token = Uuid::new_v4().to_string();
-        self.pair((&self.acquire, &self.release), &keys, &token, 1, false).await
+        self.pair((&self.acquire, &self.release), &lock_keys(name), &token, 1, false).await
     }
 
     /// Takes one of five permits, and gives it back.
     pub(super) async fn permit(&self, name: &str) -> Result<()> {
         let spot = Sidecar::permits_of(&key(name));
-        let (fence, queue) = (spot.fence(), spot.queue());
-        let keys =
-            [spot.as_str(), fence.as_str(), queue.as_str(), spot.waiters().as_str()].map(str::to_owned);
+        let keys = [spot.as_str(), spot.queue().as_str(), spot.waiters().as_str(), spot.fence().as_str()]
+            .map(str::to_owned);
         let member = format!("{}:1", Uuid::new_v4());
         self.pair((&self.acquire_permit, &self.release_permit), &keys, &member, PERMITS, true).await
     }
@@ -108,11 +101,12 @@ impl Raw {
     async fn pair(
         &self,
         (acquire, release): (&Script, &Script),
-        [spot, fence, queue, waiters]: &[String; 4],
+        keys: &[String],
         token: &str,
         of: usize,
         is_fair: bool,
     ) -> Result<()> {
+        let [spot, queue, waiters, fence, ..] = keys else { bail!("{keys:?} are to be four") };
         let mut connection = self.connection.clone();
         let mut acquire = acquire.prepare_invoke();
         acquire.key(spot).key(fence);
@@ -121,24 +115,29 @@ impl Raw {
             acquire.key(queue).key(waiters);
             acquire.arg(1).arg(of).arg(1).arg("").arg("").arg(0).arg(0).arg(CHANNELS);
         }
-        let granted: (u8, String, u8, i64) = acquire.invoke_async(&mut connection).await?;
+        let granted: (u8, String, u8, i64, String) = acquire.invoke_async(&mut connection).await?;
         ensure!(granted.0 == 1 && granted.1.parse::<u64>()? > 0, "{spot} was to be granted with a fence");
-        self.release(release, [spot, queue, waiters], token, of).await
+        self.release(release, keys, token, of).await
     }
 
-    async fn release(
-        &self,
-        release: &Script,
-        [spot, queue, waiters]: [&str; 3],
-        token: &str,
-        of: usize,
-    ) -> Result<()> {
+    async fn release(&self, release: &Script, keys: &[String], token: &str, of: usize) -> Result<()> {
         let mut release = release.prepare_invoke();
-        release.key(spot).key(queue).key(waiters).arg(token).arg(CHANNELS).arg(of);
+        for key in keys {
+            release.key(key);
+        }
+        release.arg(token).arg(CHANNELS).arg(of);
         let stood: u8 = release.invoke_async(&mut self.connection.clone()).await?;
-        ensure!(stood == 1, "{spot} was to be held");
+        ensure!(stood == 1, "{keys:?} were to be held");
         Ok(())
     }
+}
+
+/// In the order in which the release takes them.
+fn lock_keys(name: &str) -> [String; 5] {
+    let key = key(name);
+    let [queue, waiters] = [Sidecar::queue_of(&key), Sidecar::waiters_of(&key)];
+    let [fence, strangers] = [Sidecar::fence_of(&key), Sidecar::strangers_of(&key)];
+    [key, queue.as_str().into(), waiters.as_str().into(), fence.as_str().into(), strangers.as_str().into()]
 }
 
 pub(super) fn key(name: &str) -> String {

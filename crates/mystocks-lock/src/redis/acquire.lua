@@ -1,5 +1,5 @@
--- KEYS: spot, fence; for who minds the queue also queue and waiters; for a server that is one of a quorum also the mark that it is
--- trusted.
+-- KEYS: spot, fence; for who minds the queue also queue, waiters, and of a lock strangers; last, for a server that is one of a quorum, the mark
+-- that it is trusted.
 -- ARGV: token, milliseconds, the least fence ('' for none), node and owner, 1 to have the spot watched; for who minds the queue, and
 -- for permits, also: 1 to come after who waits, what there is of it, weight, for a quorum how long the longest time to live is,
 -- who waits ('' for nobody), ticket, milliseconds of the place, channel without the node.
@@ -10,18 +10,20 @@ if waiter ~= '' then member = waiter end
 -- How often the first looks when who holds it will not tell.
 local SILENT, OFTEN = 50, 500
 
-if KEYS[5] then
-  local rest = distrust(KEYS[5], ARGV[9])
+if (ARGV[9] or '') ~= '' then
+  local rest = distrust(KEYS[#KEYS], ARGV[9])
   if rest > 0 then return {2, '0', 0, rest, '0'} end
 end
 local is_queue = queue and purge(queue, waiters)
 if is_queue and not fair then fair = is_long(queue, member) end
-local holds = is_queue and fair and standing(spot, token) == 1
-if (not is_queue or not fair or holds or may(queue, member, room(spot, of))) and take(spot, token, ttl, of) then
+local holds = is_queue and standing(spot, token) == 1
+local rest = SHARED and is_queue and not holds and theirs(KEYS[5]) or 0
+local may_take = not is_queue or not fair or holds or may(queue, member, room(spot, of))
+if rest == 0 and may_take and take(spot, token, ttl, of) then
   if is_queue and waiter ~= '' then
     depart(queue, waiters, waiter)
     -- What ended by itself nobody has told: who took some of it hands on the rest.
-    hand(spot, fence, queue, waiters, ARGV[13], of)
+    hand(spot, fence, queue, waiters, nil, ARGV[13], of)
   end
   return granted()
 end
@@ -43,7 +45,9 @@ end
 local last, last_token = record(fence)
 last = string.format('%.0f', last)
 if redis.call('ZRANGE', queue, 0, 0)[1] ~= waiter then return {0, ticket, 0, -1, last} end
-local rest = left(spot)
-if rest < 0 or rest > OFTEN then rest = OFTEN end
-if rest > SILENT and type(redis.pcall('GET', spot)) == 'string' and standing(spot, last_token) == 2 then rest = SILENT end
+if rest == 0 then
+  rest = left(spot)
+  if rest < 0 or rest > OFTEN then rest = OFTEN end
+  if rest > SILENT and SHARED and is_strange(KEYS[5], standing(spot, last_token) == 2) then rest = SILENT end
+end
 return {0, ticket, 1, rest, last}

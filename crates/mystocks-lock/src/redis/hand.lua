@@ -1,7 +1,7 @@
 -- Hands what is free to those at the head of the queue for whom there is enough, for as long as their places are kept, and tells
 -- their processes. Whose process no longer listens is passed over: it loses its turn, and its place until it asks for it again.
-local function hand(spot, fence, queue, waiters, channel, of)
-  if not purge(queue, waiters) then return end
+local function hand(spot, fence, queue, waiters, strangers, channel, of)
+  if not purge(queue, waiters) or strangers and is_theirs(strangers) then return end
   local free = room(spot, of)
   while free > 0 do
     local member = redis.call('ZRANGE', queue, 0, 0)[1]

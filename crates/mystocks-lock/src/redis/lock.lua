@@ -1,3 +1,6 @@
+-- Whether other programs may hold it too.
+local SHARED = true
+
 -- A lock: the token stands in the key, as the platform's other programs know it.
 local function take(spot, token, ttl)
   if redis.call('SET', spot, token, 'NX', 'PX', ttl) then return true end

@@ -40,6 +40,14 @@ impl<'a> Names<'a> {
         }
     }
 
+    /// Of a lock only: of permits no other program knows.
+    pub(super) fn strangers(&self) -> Option<Sidecar> {
+        match self {
+            Self::Lock(key) => Some(Sidecar::strangers_of(key)),
+            Self::Beside(_) => None,
+        }
+    }
+
     pub(super) fn waiters(&self) -> Sidecar {
         match self {
             Self::Lock(key) => Sidecar::waiters_of(key),

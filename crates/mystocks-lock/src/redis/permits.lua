@@ -1,3 +1,6 @@
+-- Whether other programs may hold it too.
+local SHARED = false
+
 -- Holders of permits: a sorted set of `token:weight`, with the end of each lease by the server's time in milliseconds.
 local function weight_in(member)
   return tonumber(string.match(member, ':(%d+)$')) or 1

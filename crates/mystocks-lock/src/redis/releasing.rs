@@ -1,5 +1,6 @@
 //! Giving back what is held.
 
+use mystocks_keys::Sidecar;
 use mystocks_redis_core::{Call, ScriptRun};
 
 use super::names::{Names, member};
@@ -20,18 +21,15 @@ impl RedisLocks {
         if at.is_empty() {
             return Ok(());
         }
-        let names = at.iter().map(|&n| {
-            let names = Names::of(releases[n].spot);
-            let (queue, waiters, fence) = (names.queue(), names.waiters(), names.fence());
-            (names, queue, waiters, fence)
+        let names: Vec<_> = at.iter().map(|&n| Names::of(releases[n].spot)).collect();
+        let beside = names.iter().map(|names| {
+            [Some(names.queue()), Some(names.waiters()), Some(names.fence()), names.strangers()]
         });
-        let names: Vec<_> = names.collect();
-        let keys: Vec<[&str; 4]> = names
-            .iter()
-            .map(|(names, queue, waiters, fence)| {
-                [names.spot(), queue.as_str(), waiters.as_str(), fence.as_str()]
-            })
-            .collect();
+        let beside: Vec<_> = beside.collect();
+        let keys = names.iter().zip(&beside).map(|(names, beside)| {
+            std::iter::once(names.spot()).chain(beside.iter().flatten().map(Sidecar::as_str)).collect()
+        });
+        let keys: Vec<Vec<&str>> = keys.collect();
         let texts = at.iter().map(|&n| {
             let Release { spot, token, leaves } = releases[n];
             let token = token.unwrap_or_default();
@@ -68,8 +66,9 @@ impl RedisLocks {
 
     pub(super) async fn force(&self, spot: Spot<'_>) -> Result<Standing, Error> {
         let names = Names::of(spot);
-        let (fence, queue, waiters) = (names.fence(), names.queue(), names.waiters());
-        let keys = [names.spot(), fence.as_str(), queue.as_str(), waiters.as_str()];
+        let beside = [Some(names.fence()), Some(names.queue()), Some(names.waiters()), names.strangers()];
+        let keys: Vec<&str> =
+            std::iter::once(names.spot()).chain(beside.iter().flatten().map(Sidecar::as_str)).collect();
         let of = spot.kind.share().of.to_string();
         let args = [self.channels.as_bytes(), of.as_bytes()];
         let answer =

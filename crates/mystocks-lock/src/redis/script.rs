@@ -63,15 +63,15 @@ macro_rules! pair {
 pub(super) static ACQUIRE: Pair = pair!(
     lock "clock.lua" "fence.lua" "asked.lua" "free.lua";
     permits "clock.lua" "fence.lua" "asked.lua";
-    both "queue.lua" "hand.lua" "quarantine.lua" "acquire.lua"
+    both "queue.lua" "strangers.lua" "hand.lua" "quarantine.lua" "acquire.lua"
 );
 pub(super) static KEEP: Pair = pair!(lock; permits "clock.lua"; both "keep.lua");
 pub(super) static ADOPT: Pair = pair!(lock "clock.lua"; permits "clock.lua"; both "fence.lua" "adopt.lua");
 pub(super) static RELEASE: Pair = pair!(
     lock "unwanted.lua" "clock.lua";
     permits "clock.lua";
-    both "fence.lua" "queue.lua" "hand.lua" "release.lua"
+    both "fence.lua" "queue.lua" "strangers.lua" "hand.lua" "release.lua"
 );
-pub(super) static FORCE: Pair = pair!(lock "clock.lua"; permits "clock.lua"; both "fence.lua" "queue.lua" "hand.lua" "seen.lua" "force.lua");
+pub(super) static FORCE: Pair = pair!(lock "clock.lua"; permits "clock.lua"; both "fence.lua" "queue.lua" "strangers.lua" "hand.lua" "seen.lua" "force.lua");
 pub(super) static WAIT: Script = script!("clock.lua" "queue.lua" "wait.lua");
 pub(super) static INSPECT: Script = script!("clock.lua" "seen.lua" "inspect.lua");

@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
-use mystocks_lock::{LockGuard, Locker, MemoryLocks, Released, Resource};
+use mystocks_lock::{Keyspace, LockGuard, Locker, MemoryLocks, Released, Resource};
+use mystocks_redis_core::Call;
+use mystocks_redis_core::redis::cmd;
 use mystocks_testkit::eventually;
 use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::hygiene::leftovers;
 use crate::world::{World, connect, memory_locker, millis, redis_locker, secs};
@@ -25,6 +29,10 @@ async fn handed(here: &Locker, there: &Locker, resource: &Resource) -> LockGuard
     assert_eq!(released, Released::Released);
     assert!(next.fence() > before && next.is_valid());
     next
+}
+
+async fn waiting(locker: &Locker) -> u64 {
+    locker.info("report").await.unwrap().map_or(0, |info| info.waiters)
 }
 
 async fn left(locker: &Locker, resource: &Resource) -> Duration {
@@ -98,6 +106,50 @@ on_both! {
     it_is_held_for_its_time_and_named
     what_is_held_for_a_moment_is_over
     what_is_not_renewed_has_its_time_once
+}
+
+/// Who polls, as Python does, gets its turns although there is always somebody in the queue.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_polls_gets_its_turns() {
+    let world = World::start().await;
+    let locker = world.locker().await;
+    let python = connect(&world.server.url()).await;
+    let key = Keyspace::default().lock("report").unwrap();
+    let mut set = cmd("SET");
+    set.arg(key.as_str()).arg("python").arg("NX").arg("PX").arg(10_000);
+    let take = async || python.query::<Option<String>>(&set, Call::once()).await.unwrap().is_some();
+    let give = async || python.query::<u64>(cmd("DEL").arg(key.as_str()), Call::once()).await.unwrap();
+    // That it takes part is known once somebody who waited has found it there.
+    assert!(take().await);
+    let over = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    for _ in 0..4 {
+        let locker = locker.clone();
+        tasks.spawn(over.clone().run_until_cancelled_owned(async move {
+            loop {
+                let guard = locker.lock("report", secs(60)).await.unwrap().unwrap();
+                sleep(millis(10)).await;
+                guard.release().await.unwrap();
+            }
+        }));
+    }
+    eventually("they wait", secs(10), async || waiting(&locker).await > 0).await;
+    give().await;
+    let polling = async {
+        let mut turns = 0;
+        while turns < 5 {
+            sleep(millis(100)).await;
+            if take().await {
+                turns += 1;
+                sleep(millis(10)).await;
+                give().await;
+            }
+        }
+    };
+    timeout(secs(90), polling).await.unwrap();
+    over.cancel();
+    tasks.close();
+    tasks.wait().await;
 }
 
 /// Permits are handed over too, each with its own fence.

@@ -17,7 +17,7 @@ use crate::world::{World, connect, millis, redis_locker, secs};
 /// Keys that only guards and waiters have: not fences, which outlive them.
 pub(crate) async fn leftovers(redis: &RedisManager) -> Vec<String> {
     let keys: Vec<String> = redis.query(cmd("KEYS").arg("*"), Call::repeatable()).await.unwrap();
-    keys.into_iter().filter(|key| !key.ends_with(":fence")).collect()
+    keys.into_iter().filter(|key| !key.ends_with(":fence") && !key.ends_with(":strangers")).collect()
 }
 
 async fn nothing_is_left(redis: &RedisManager, within: Duration) {
