@@ -11,9 +11,12 @@ use mystocks_lock::{
     MemoryLocks, Release, Spot, Standing, State,
 };
 use tokio::sync::oneshot;
+use tokio_util::task::TaskTracker;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum At {
+    /// Of one whose sender was told that there was no answer.
+    AcquireRequest,
     AcquireAnswer,
     KeepRequest,
     KeepAnswer,
@@ -26,6 +29,8 @@ pub(crate) struct Gate {
     stops: Mutex<VecDeque<Stop>>,
     /// The time to live and whether it is the least, of every request to keep what is held, whether it came through or not.
     pub(crate) kept: Mutex<Vec<(Duration, bool)>>,
+    /// Whether whoever acquires is told at once that there was no answer, and the request comes when the gate lets it.
+    pub(crate) delays_acquisitions: std::sync::atomic::AtomicBool,
     pub(crate) refuses_releases: std::sync::atomic::AtomicBool,
 }
 
@@ -90,6 +95,18 @@ pub(crate) fn gated(locks: &MemoryLocks) -> (Locker, Arc<Gate>) {
 #[async_trait]
 impl LockBackend for Gated {
     async fn acquire(&self, want: &Acquire<'_>) -> Result<Acquired, Error> {
+        if self.gate.delays_acquisitions.load(std::sync::atomic::Ordering::Relaxed) {
+            let (gate, locks, key) = (Arc::clone(&self.gate), self.locks.process(), want.spot.key.to_owned());
+            let (kind, token, ttl) = (want.spot.kind, want.token.to_owned(), want.ttl);
+            TaskTracker::new().spawn(async move {
+                gate.pass(At::AcquireRequest).await;
+                let spot = Spot { key: &key, kind };
+                let (token, owner) = (token.as_str(), "{}");
+                let late = Acquire { spot, token, ttl, fence: Some(0), owner, fair: false, place: None };
+                locks.acquire(&late).await
+            });
+            return Err(Error::new(ErrorKind::Unknown, "acquire", want.spot.key));
+        }
         let answer = self.locks.acquire(want).await;
         self.gate.pass(At::AcquireAnswer).await;
         answer

@@ -4,7 +4,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use mystocks_lock::{
-    Extended, Keep, Kept, Kind, LockBackend, LockGuard, Locker, LossReason, MemoryLocks, Resource, Spot,
+    ErrorKind, Extended, Keep, Kept, Kind, LockBackend, LockGuard, Locker, LossReason, MemoryLocks, Resource,
+    Spot,
 };
 use mystocks_testkit::eventually;
 use tokio::time::{Instant, sleep, timeout};
@@ -173,4 +174,19 @@ async fn what_was_extended_is_given_back_for_as_long_as_it_may_live() {
     gate.refuses_releases.store(false, Ordering::Relaxed);
     sleep(secs(5)).await;
     assert_eq!(left(&other).await, Duration::ZERO);
+}
+
+/// The release overtakes the request that it takes back: it is sent once more.
+#[tokio::test(start_paused = true)]
+async fn what_is_granted_after_its_release_is_released_again() {
+    let locks = MemoryLocks::new();
+    let ((here, gate), other) = (gated(&locks), memory_locker(&locks));
+    gate.delays_acquisitions.store(true, Ordering::Relaxed);
+    let request = gate.stop(At::AcquireRequest);
+    assert_eq!(here.try_lock("report").await.unwrap_err().kind(), ErrorKind::Unknown);
+    sleep(millis(300)).await;
+    request.open();
+    eventually("it is granted", secs(1), async || other.is_locked("report").await.unwrap()).await;
+    sleep(secs(2)).await;
+    assert!(!other.is_locked("report").await.unwrap(), "long before its time to live has passed");
 }
