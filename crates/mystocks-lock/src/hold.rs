@@ -53,7 +53,10 @@ pub(crate) struct Hold {
     pub(crate) id: u64,
     pub(crate) goal: Arc<Goal>,
     pub(crate) token: Token,
+    /// From before it was asked for, or handed over: what all else counts from.
     pub(crate) since: Instant,
+    /// When it was known to be held.
+    pub(crate) begun: Instant,
     /// Whoever extends it: one after the other.
     pub(crate) extending: tokio::sync::Mutex<()>,
     terms: Mutex<Terms>,
@@ -66,14 +69,14 @@ pub(crate) struct Hold {
 }
 
 impl Hold {
-    /// `since` is from before it was asked for, or handed over.
     pub(crate) fn new(id: u64, goal: Arc<Goal>, token: Token, since: Instant, is_handed: bool) -> Self {
         let terms = if is_handed { Terms::handed(since, goal.ttl) } else { Terms::new(since, goal.ttl) };
         let known_for = AtomicU64::new(if is_handed { 0 } else { nanos(KNOWN) });
         let valid_for = AtomicU64::new(nanos(terms.until - since));
         let (terms, extending) = (Mutex::new(terms), tokio::sync::Mutex::default());
         let (lost, reason) = (CancellationToken::new(), OnceLock::new());
-        Self { id, goal, token, since, extending, terms, valid_for, known_for, lost, reason }
+        let begun = Instant::now();
+        Self { id, goal, token, since, begun, extending, terms, valid_for, known_for, lost, reason }
     }
 
     /// Returns what a renewal at `at` asks for: of what is not to be renewed only whether it is held.

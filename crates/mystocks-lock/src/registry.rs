@@ -82,7 +82,7 @@ impl Registry {
     pub(crate) fn end(&self, hold: &Hold) -> bool {
         let was_held = self.inner().remove(hold.id);
         if was_held {
-            metric::ended(hold.goal.class, hold.since.elapsed());
+            metric::ended(hold.goal.class, hold.begun.elapsed());
         }
         was_held
     }

@@ -10,7 +10,7 @@ use metrics::{
 use mystocks_lock::{Locker, Released, Resource, Token};
 use tokio::time::sleep;
 
-use crate::world::secs;
+use crate::world::{millis, secs};
 
 type Values = Arc<Mutex<BTreeMap<String, Vec<f64>>>>;
 
@@ -114,4 +114,21 @@ async fn what_is_held_by_token_is_no_hold_and_its_release_is_one() {
     assert_eq!(book.sum("hold_seconds class=reports"), (4.0, 1));
     assert_eq!(locker.release(report(), &token).await.unwrap(), Released::Released);
     assert_eq!(book.sum("releases_total class=reports outcome=released"), (2.0, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_waited_for_is_not_counted_as_held() {
+    let book = Book::default();
+    let _recording = metrics::set_default_local_recorder(&book);
+    let locker = Locker::memory();
+    let report = || Resource::new("report").class("reports");
+    let guard = locker.try_lock(report()).await.unwrap().unwrap();
+    let (next, ()) = tokio::join!(locker.lock(report(), secs(9)), async {
+        sleep(millis(150)).await;
+        assert_eq!(guard.release().await.unwrap(), Released::Released);
+    });
+    assert_eq!(next.unwrap().unwrap().release().await.unwrap(), Released::Released);
+    assert_eq!(book.sum("wait_seconds class=reports"), (0.15, 1));
+    assert_eq!(book.sum("hold_seconds class=reports"), (0.15, 2), "by the first alone");
+    assert_eq!(book.sum("attempts_total class=reports outcome=granted_after_wait"), (1.0, 1));
 }
