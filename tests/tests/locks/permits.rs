@@ -154,7 +154,7 @@ async fn watch() {
         "{all} held a permit; {hit} are somebody else's, after {back:?} at most; their leases ended after {ended:?} at most"
     );
     assert!(kills > 10 && full > looks / 10 && hit > 3, "it was worth looking");
-    let (slow, least) = if is_long() { (millis(100), 1_000) } else { (Duration::from_secs(2), 20) };
+    let (slow, least) = if is_long() { (millis(100), 1_000) } else { (millis(700), 20) };
     assert!(compared >= least, "{compared} were comparable");
     let soon = TTL + slow;
     let late = dead.iter().filter(|dead| dead.back.unwrap_or_else(|| dead.since.elapsed()) > soon);
