@@ -38,8 +38,9 @@ cargo xtask …
         what needs more: the keys against a Python interpreter, a redis-py client on the shared keys; prints a matrix
   bench AREA
         side by side measurements against raw clients and peers: table, target/bench/AREA.json, exit code of the bounds
-  soak NAME [--minutes N] [--seed S]
-        long runs: fuzz (a million payloads), interleavings (100,000 on four nodes), cache (10 minutes of faults)
+  soak NAME [--only TEST]… [--minutes N] [--seed S]
+        long runs: fuzz (a million payloads), interleavings (100,000 on four nodes), cache (10 minutes of faults),
+        lock (10 minutes of faults, 10,000 locks held, 200 restarts of two in five servers, killed holders of permits)
   redis up | down | cli [WORD]…
         a throw-away server under target/
   check [--only RULE]…

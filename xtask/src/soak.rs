@@ -1,78 +1,19 @@
 //! `soak`: long runs of what `test` tries for a few seconds. Each prints its seed and its figures.
 
+mod list;
+
 use std::hash::{BuildHasher, RandomState};
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::args::Args;
 use crate::process::pass;
 use crate::redis;
 use crate::say::{note, out, timed};
 use crate::workspace::cargo;
+use list::{MINUTES, SOAKS, Soak};
 
-/// A test target that takes its length and its seed from the environment.
-struct Soak {
-    name: &'static str,
-    package: &'static str,
-    test: &'static str,
-    /// The feature it stands behind, when `test` is not to build it.
-    feature: Option<&'static str>,
-    /// The one of its tests that is to run; empty for all.
-    only: &'static str,
-    /// How long it runs when nobody says for how many minutes.
-    length: (&'static str, u64),
-    redis: bool,
-}
-
-const SOAKS: [Soak; 5] = [
-    Soak {
-        name: "fuzz",
-        package: "mystocks-cache",
-        test: "fuzz",
-        feature: None,
-        only: "fuzzed_",
-        length: ("MYSTOCKS_PAYLOADS", 1_000_000),
-        redis: false,
-    },
-    Soak {
-        name: "interleavings",
-        package: "mystocks-cache",
-        test: "interleavings",
-        feature: None,
-        only: "no_read_is_older_",
-        length: ("MYSTOCKS_INTERLEAVINGS", 100_000),
-        redis: false,
-    },
-    Soak {
-        name: "law",
-        package: "mystocks-cache",
-        test: "cache",
-        feature: None,
-        only: "law::nothing_is_served_past_its_time",
-        length: ("MYSTOCKS_STEPS", 1_000_000),
-        redis: false,
-    },
-    Soak {
-        name: "cache",
-        package: "mystocks-tests",
-        test: "soak",
-        feature: Some("soak"),
-        only: "cache",
-        length: (MINUTES, 10),
-        redis: true,
-    },
-    Soak {
-        name: "lock",
-        package: "mystocks-tests",
-        test: "locks",
-        feature: None,
-        only: "register::stale_writes_are_refused",
-        length: (MINUTES, 10),
-        redis: true,
-    },
-];
-const MINUTES: &str = "MYSTOCKS_MINUTES";
 const SEED: &str = "MYSTOCKS_SEED";
 
 pub(crate) fn run(mut args: Args) -> Result<ExitCode> {
@@ -81,11 +22,12 @@ pub(crate) fn run(mut args: Args) -> Result<ExitCode> {
     let soak = SOAKS.iter().find(|soak| soak.name == name);
     let soak = soak.with_context(|| format!("there is no soak `{name}`; there are: {names}"))?;
     let (minutes, seed) = (number(&mut args, "--minutes")?, number(&mut args, "--seed")?);
+    let only = args.values("--only")?;
     args.finish()?;
     // Short enough to be typed again.
     let seed = seed.unwrap_or_else(|| RandomState::new().hash_one(()) >> 32);
     let mut command = cargo();
-    prepare(&mut command, soak, minutes, seed);
+    prepare(&mut command, soak, &only, minutes, seed)?;
     if soak.redis {
         command.env("REDIS_SERVER_BIN", redis::server()?);
     }
@@ -95,14 +37,27 @@ pub(crate) fn run(mut args: Args) -> Result<ExitCode> {
     code
 }
 
-fn prepare(command: &mut Command, soak: &Soak, minutes: Option<u64>, seed: u64) {
+fn prepare(
+    command: &mut Command,
+    soak: &Soak,
+    only: &[String],
+    minutes: Option<u64>,
+    seed: u64,
+) -> Result<()> {
     command.args(["test", "--release", "--package", soak.package, "--test", soak.test]);
     if let Some(feature) = soak.feature {
         command.args(["--features", feature]);
     }
-    command.args(["--", "--nocapture", soak.only]).env(SEED, seed.to_string());
+    // Two at a time would measure each other.
+    command.args(["--", "--nocapture", "--test-threads=1"]).env(SEED, seed.to_string());
+    if let Some(word) = only.iter().find(|word| !soak.tests.iter().any(|test| test.contains(*word))) {
+        bail!("`{word}` is none of its tests; there are: {}", soak.tests.join(", "));
+    }
+    let chosen = |test: &&&str| only.is_empty() || only.iter().any(|word| test.contains(word));
+    command.args(soak.tests.iter().filter(chosen));
     let (variable, length) = minutes.map_or(soak.length, |minutes| (MINUTES, minutes));
     command.env(variable, length.to_string());
+    Ok(())
 }
 
 fn number(args: &mut Args, name: &str) -> Result<Option<u64>> {
@@ -116,28 +71,43 @@ fn number(args: &mut Args, name: &str) -> Result<Option<u64>> {
 mod tests {
     use super::*;
 
-    fn line(name: &str, minutes: Option<u64>) -> String {
+    fn line(name: &str, only: &[&str], minutes: Option<u64>) -> Result<String> {
         let soak = SOAKS.iter().find(|soak| soak.name == name).unwrap();
+        let only: Vec<String> = only.iter().map(ToString::to_string).collect();
         let mut command = Command::new("cargo");
-        prepare(&mut command, soak, minutes, 7);
+        prepare(&mut command, soak, &only, minutes, 7)?;
         let words = command.get_args().map(|word| word.to_string_lossy().into_owned());
         let mut words: Vec<String> = words.collect();
         let variables = command.get_envs().filter_map(|(name, value)| Some((name, value?)));
         words.extend(variables.map(|(name, value)| format!("{}={}", name.display(), value.display())));
-        words.join(" ")
+        Ok(words.join(" "))
     }
 
     #[test]
-    fn a_soak_is_one_test_with_a_length_and_a_seed() {
+    fn a_soak_is_some_tests_with_a_length_and_a_seed() {
         assert_eq!(
-            line("fuzz", None),
-            "test --release --package mystocks-cache --test fuzz -- --nocapture fuzzed_ \
+            line("fuzz", &[], None).unwrap(),
+            "test --release --package mystocks-cache --test fuzz -- --nocapture --test-threads=1 fuzzed_ \
              MYSTOCKS_PAYLOADS=1000000 MYSTOCKS_SEED=7"
         );
         assert_eq!(
-            line("cache", Some(3)),
-            "test --release --package mystocks-tests --test soak --features soak -- --nocapture cache \
-             MYSTOCKS_MINUTES=3 MYSTOCKS_SEED=7"
+            line("cache", &[], Some(3)).unwrap(),
+            "test --release --package mystocks-tests --test soak --features soak -- --nocapture \
+             --test-threads=1 cache MYSTOCKS_MINUTES=3 MYSTOCKS_SEED=7"
         );
+    }
+
+    #[test]
+    fn some_of_its_tests_can_be_chosen() {
+        let chosen = line("lock", &["held", "stopped"], None).unwrap();
+        assert!(
+            chosen.ends_with(
+                "--test-threads=1 held::thousands_are_held_by_one_task_and_few_commands \
+                 stopped::who_was_stopped_past_the_end_knows_it_at_once MYSTOCKS_MINUTES=10 MYSTOCKS_SEED=7"
+            ),
+            "{chosen}"
+        );
+        let error = line("lock", &["helt"], None).unwrap_err().to_string();
+        assert!(error.starts_with("`helt` is none of its tests"), "{error}");
     }
 }

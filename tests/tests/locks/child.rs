@@ -68,6 +68,11 @@ impl Child {
         timeout(Duration::from_secs(60), said).await.expect("the child says something")
     }
 
+    /// Returns whether it ended by itself, which none is to do.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.process.try_wait().unwrap().is_some()
+    }
+
     /// Ends it as `kill -9` does.
     pub(crate) async fn kill(&mut self) {
         self.process.kill().await.unwrap();

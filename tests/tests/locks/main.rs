@@ -1,12 +1,15 @@
-//! Locks in many processes that are stopped and killed: `cargo xtask soak lock --minutes 10` runs the first for longer.
+//! Locks of many processes, and many of one: stopped, killed, restarted, held. `cargo xtask soak lock` runs most of it for longer.
 #![expect(clippy::unwrap_used, reason = "tests may panic")]
 #![expect(clippy::print_stdout, reason = "children report on stdout, and faults print their seed")]
 
 mod child;
+mod held;
 mod ledger;
 mod permits;
 mod queue;
 mod register;
+mod restarted;
+mod stopped;
 
 use std::time::Duration;
 
@@ -31,4 +34,13 @@ pub(crate) fn millis(millis: u64) -> Duration {
 pub(crate) fn number<T: std::str::FromStr>(name: &str) -> Option<T> {
     let text = std::env::var_os(name)?;
     Some(text.to_str().and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("{name} is no number")))
+}
+
+/// Returns whether this is the soak, with all there is to try.
+pub(crate) fn is_long() -> bool {
+    std::env::var_os("MYSTOCKS_MINUTES").is_some()
+}
+
+pub(crate) fn seed() -> u64 {
+    number("MYSTOCKS_SEED").unwrap_or_else(|| fastrand::u64(..1 << 32))
 }

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::child::{Child, Order, now_us, order};
 use crate::ledger::{self, Stops};
-use crate::{connect, locker, millis, number};
+use crate::{connect, locker, millis, number, seed};
 
 const TEST: &str = "register::stale_writes_are_refused";
 const PROCESSES: u64 = 8;
@@ -25,7 +25,7 @@ async fn stale_writes_are_refused() {
 async fn judge() {
     let lasts =
         Duration::from_secs_f64(number::<f64>("MYSTOCKS_MINUTES").map_or(12.0, |minutes| 60.0 * minutes));
-    let seed = number("MYSTOCKS_SEED").unwrap_or_else(|| fastrand::u64(..1 << 32));
+    let seed = seed();
     println!("lock soak: {PROCESSES} processes, {lasts:?}, seed {seed}");
     let mut random = fastrand::Rng::with_seed(seed);
     let (server, resource) = (RedisServer::start().await, RedisServer::start().await);
@@ -44,6 +44,9 @@ async fn judge() {
     let end = Instant::now() + lasts;
     while Instant::now() < end {
         sleep(millis(random.u64(200..400))).await;
+        for child in &mut children {
+            assert!(!child.has_ended(), "{} found something wrong; its complaint stands above", child.name);
+        }
         for (at, since, _) in halted.extract_if(.., |(_, _, until)| *until <= Instant::now()) {
             children[at].signal("CONT").await;
             stops.entry(children[at].name.clone()).or_default().push((since, now_us()));

@@ -2,6 +2,7 @@
 
 mod cycle;
 mod hand_over;
+mod minority;
 mod peers;
 mod quorum;
 mod raw;
@@ -22,6 +23,7 @@ pub(crate) fn run(redis: &str, rounds: usize) -> Result<Report> {
         report.0.extend(cycle::run(redis, rounds).await?);
         report.0.extend(hand_over::run(redis, rounds).await?);
         report.0.extend(quorum::run(rounds).await?);
+        report.0.extend(minority::run(rounds).await?);
         anyhow::Ok(())
     })?;
     Ok(report)

@@ -19,9 +19,9 @@ use super::raw::Raw;
 use crate::report::Row;
 use crate::rounds::interleave;
 
-const SERVERS: usize = 5;
+pub(super) const SERVERS: usize = 5;
 /// How long one server may take.
-const PATIENCE: Duration = Duration::from_millis(500);
+pub(super) const PATIENCE: Duration = Duration::from_millis(500);
 const CYCLES: u32 = 256;
 const BOUND: f64 = 1.25;
 

@@ -24,12 +24,11 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 struct Five {
     servers: Vec<RedisServer>,
-    quarantine: Option<Duration>,
 }
 
 impl Five {
-    async fn start(quarantine: Option<Duration>) -> Self {
-        Self { servers: join_all((0..5).map(|_| RedisServer::start())).await, quarantine }
+    async fn start() -> Self {
+        Self { servers: join_all((0..5).map(|_| RedisServer::start())).await }
     }
 
     async fn locker(&self) -> Locker {
@@ -37,10 +36,7 @@ impl Five {
         let mut nodes: Vec<Arc<dyn LockBackend>> = Vec::new();
         for server in &self.servers {
             let locks = RedisLocks::new(connect(&server.url()).await, &keyspace).unwrap();
-            nodes.push(match self.quarantine {
-                Some(longest) => Arc::new(locks.with_quarantine(&keyspace, longest)),
-                None => Arc::new(locks),
-            });
+            nodes.push(Arc::new(locks));
         }
         let quorum = QuorumLocks::new(nodes, PATIENCE).unwrap();
         Locker::new(quorum, &LockSettings::default(), &keyspace)
@@ -53,7 +49,7 @@ impl Five {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_of_many_holds_it_and_fences_grow() {
-    let five = Five::start(None).await;
+    let five = Five::start().await;
     let (here, there) = (five.locker().await, five.locker().await);
     let mut last = None;
     for turn in 0..100 {
@@ -71,7 +67,7 @@ async fn one_of_many_holds_it_and_fences_grow() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_minority_may_stand_still_and_a_majority_may_not() {
-    let five = Five::start(None).await;
+    let five = Five::start().await;
     let locker = five.locker().await;
     let cycle = async || {
         let guard = locker.try_lock("report").await.unwrap().unwrap();
@@ -108,7 +104,7 @@ async fn a_minority_may_stand_still_and_a_majority_may_not() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_two_of_five_still_know_is_lost() {
-    let five = Five::start(None).await;
+    let five = Five::start().await;
     let locker = five.locker().await;
     let guard = locker.try_lock(Resource::new("report").ttl(millis(1_500))).await.unwrap().unwrap();
     let watches = five.watches().await;
@@ -131,55 +127,6 @@ async fn what_two_of_five_still_know_is_lost() {
     forget(holders[0]).await;
     let reason = timeout(secs(10), guard.lost()).await.unwrap();
     assert!(matches!(reason, LossReason::Gone | LossReason::Expired), "{reason:?}");
-}
-
-/// Has two of five servers restarted, empty, while a lock is held, and returns how often somebody else got it then.
-async fn granted_twice(quarantine: Option<Duration>, trials: usize) -> usize {
-    let mut five = Five::start(quarantine).await;
-    // Long enough for a slow machine to restart a server in.
-    let ttl = quarantine.unwrap_or(secs(30));
-    sleep(quarantine.map_or(Duration::ZERO, |longest| longest + secs(2))).await;
-    let (here, there) = (five.locker().await, five.locker().await);
-    let mut twice = 0;
-    for _ in 0..trials {
-        let resource = || Resource::new("report").ttl(ttl).without_renewal();
-        // Three of five hold it.
-        for server in &five.servers[3..] {
-            server.pause();
-        }
-        let guard = here.lock(resource(), secs(30)).await.unwrap().unwrap();
-        for server in &five.servers[3..] {
-            server.resume();
-        }
-        // What the two that stood still were asked for is taken back, as if it had never reached them.
-        let watches = five.watches().await;
-        for watch in &watches[3..] {
-            eventually("it answers", secs(10), async || {
-                watch.query::<i64>(cmd("DEL").arg("mystocks:lock:report"), Call::once()).await.is_ok()
-            })
-            .await;
-        }
-        five.servers[0].restart().await;
-        while guard.is_valid() {
-            if let Ok(Some(_second)) = there.try_lock(resource()).await {
-                twice += usize::from(guard.is_valid());
-                break;
-            }
-        }
-        drop(guard);
-        sleep(quarantine.map_or(Duration::ZERO, |longest| longest + secs(2))).await;
-    }
-    twice
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_restarted_server_is_not_trusted_until_what_it_forgot_has_ended() {
-    assert_eq!(granted_twice(Some(secs(2)), 2).await, 0);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_the_quarantine_it_is_granted_twice() {
-    assert_eq!(granted_twice(None, 2).await, 2, "what the quarantine is for");
 }
 
 #[tokio::test]

@@ -142,3 +142,18 @@ async fn what_a_dead_holder_left_goes_to_who_waits_when_it_ends() {
     after.sort();
     assert!(after[0] >= millis(690) && after[4] < secs(5), "{after:?}");
 }
+
+/// Who gives up leaves the queue, long before its place would end.
+#[tokio::test(start_paused = true)]
+async fn who_gives_up_has_no_place() {
+    let locks = MemoryLocks::new();
+    let (here, other) = (memory_locker(&locks), memory_locker(&locks));
+    let _held = other.try_lock("report").await.unwrap().unwrap();
+    for ends_by_limit in [false, true] {
+        let limit = if ends_by_limit { millis(300) } else { secs(600) };
+        let waiting = tokio::time::timeout(millis(300), here.lock("report", limit)).await;
+        assert!(!matches!(waiting, Ok(Ok(Some(_)))));
+        sleep(millis(50)).await;
+        assert_eq!(waiters(&other, "report").await, 0, "ends by limit: {ends_by_limit}");
+    }
+}
