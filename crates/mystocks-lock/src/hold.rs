@@ -215,3 +215,38 @@ impl Hold {
 fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use mystocks_keys::Keyspace;
+
+    use super::*;
+    use crate::backend::Kind;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_server_is_told_who_holds_it_after_a_hand_over_and_every_hour() {
+        let hold = |is_handed, is_fenced| {
+            let goal = Goal {
+                name: "report".to_owned(),
+                key: Keyspace::default().lock("report").unwrap(),
+                kind: Kind::Exclusive,
+                ttl: Duration::from_secs(30),
+                class: "other",
+                is_renewed: true,
+                is_fenced,
+                owner: "me".into(),
+            };
+            Hold::new(1, Arc::new(goal), Token::random(), Instant::now(), is_handed)
+        };
+        let (now, hour) = (Instant::now(), Duration::from_secs(3600));
+        let granted = hold(false, true);
+        assert_eq!([now, now + hour / 2, now + hour].map(|at| granted.owner(at)), [None, None, Some("me")]);
+        granted.known(now + hour);
+        assert_eq!([now + hour * 3 / 2, now + hour * 2].map(|at| granted.owner(at)), [None, Some("me")]);
+        assert_eq!(hold(false, false).owner(now + hour * 9), None, "it has no record");
+        let handed = hold(true, true);
+        assert_eq!((handed.owner(now), handed.pace()), (Some("me"), PLACE));
+        handed.known(now);
+        assert_eq!((handed.owner(now), handed.pace()), (None, Duration::from_secs(30)));
+    }
+}
