@@ -48,6 +48,7 @@ async fn ask(
 ) -> Result<Option<(Debt, Instant, Option<NonZeroU64>)>, Error> {
     let mut debt = begin(shared, goal)?;
     let asked = Instant::now();
+    debt.is_uncertain = true;
     match shared.backend.acquire(&want(&debt, None, goal.is_shared())).await {
         Ok(Acquired::Granted { fence }) => Ok(Some((debt, asked, fence))),
         Ok(Acquired::Busy { .. }) => {
@@ -82,6 +83,8 @@ pub(crate) async fn in_time(
         }
         let asked = Instant::now();
         let place = Place { ticket, lease: PLACE };
+        // Until it is answered: who drops this future leaves it under way.
+        debt.is_uncertain = true;
         let answer = timeout_at(deadline, shared.backend.acquire(&want(&debt, Some(place), is_fair))).await;
         let look_again = match answer {
             Ok(Ok(Acquired::Granted { fence })) => {
@@ -91,6 +94,7 @@ pub(crate) async fn in_time(
             }
             Ok(Ok(Acquired::Busy { retry_after, queued })) => {
                 trouble = None;
+                debt.is_uncertain = false;
                 outcome = "granted_after_wait";
                 waiter.queued(asked, queued);
                 ticket = queued.map_or(ticket, |queued| queued.ticket);
@@ -101,15 +105,12 @@ pub(crate) async fn in_time(
                 }
             }
             Ok(Err(error)) if error.is_retryable() => {
-                debt.is_uncertain = true;
+                waiter.unanswered();
                 trouble = Some(error);
                 Some(soon())
             }
             Ok(Err(error)) => return Err(failed(debt, error)),
-            Err(_) => {
-                debt.is_uncertain = true;
-                break;
-            }
+            Err(_) => break,
         };
         wait(&waiter, look_again, deadline).await;
         if let Some((since, fence)) = waiter.take_handed() {

@@ -28,7 +28,8 @@ pub trait LockBackend: Debug + Send + Sync + 'static {
     /// - The fence is greater than every one granted before for this spot, also when all data was lost in between.
     /// - Who is granted has no place in the queue any more, however that came about.
     /// - Who asks for a place overtakes who has one, unless that is to be [fair](Acquire::fair) or the first has waited for 0.5 s.
-    /// - Whose process does not [`listen`](Self::listen) when its turn comes is passed over, and loses its place.
+    /// - Whose process does not [`listen`](Self::listen) when its turn comes is passed over, and loses its place. When it has waited
+    ///   for 2 s it gets it all the same, but only for as long as its place is kept: asking again shows that it is alive.
     ///
     /// # Cancel safety
     /// Dropping the future leaves it open whether it was granted; [`release`](Self::release) takes both back.
@@ -39,7 +40,7 @@ pub trait LockBackend: Debug + Send + Sync + 'static {
 
     /// Releases what is held and leaves the queue; answers how each stood.
     ///
-    /// What is free then is handed to those at the head of the queue for whom there is enough, each for as long as its place is kept,
+    /// What is free then is handed to those at the head of the queue for whom there is enough, each for the time to live that it asked for,
     /// and they are told ([`Signal::Handed`]).
     async fn release(&self, releases: &[Release<'_>]) -> Result<Vec<Standing>, Error>;
 
@@ -138,7 +139,7 @@ pub struct Acquire<'a> {
     pub place: Option<Place>,
 }
 
-/// A place in a queue, known by the token of who waits.
+/// A place in a queue, known by the token of who waits and the time to live that it asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
     /// What it drew when it came, 0 before: who lost the place gets it back.
@@ -198,6 +199,8 @@ pub enum Keep<'a> {
         spot: Spot<'a>,
         /// Who waits.
         token: &'a str,
+        /// For how long it asked to hold it.
+        ttl: Duration,
         /// For how long the place is kept from now on.
         lease: Duration,
     },
@@ -225,8 +228,8 @@ pub struct Release<'a> {
     pub spot: Spot<'a>,
     /// Who holds it; `None` takes it from whoever does, all of them. Whoever took it last is told so.
     pub token: Option<&'a str>,
-    /// Whether it may have a place in the queue, which it leaves.
-    pub leaves: bool,
+    /// For how long it asked to hold it, when it may have a place in the queue: it leaves it.
+    pub leaves: Option<Duration>,
 }
 
 /// How what was given back stood before.
@@ -283,8 +286,8 @@ pub enum Signal {
     Up,
     /// Something may have been missed since some time before.
     Down,
-    /// What was waited for with this token is held. It was handed over after the last answer that said it was waited for, for as long
-    /// as the place was kept.
+    /// What was waited for with this token is held. It was handed over after the last answer that said it was waited for, for the time
+    /// to live that was asked for then.
     Handed {
         /// Who waited.
         token: String,

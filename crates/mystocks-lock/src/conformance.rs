@@ -51,8 +51,9 @@ pub use sharing::{
 };
 pub use telling::{
     it_is_handed_to_as_many_as_there_is_room_for, it_is_handed_to_the_first,
-    the_first_signal_says_how_the_link_stands, what_is_handed_is_kept_or_ends,
-    who_does_not_listen_is_passed_over, who_is_robbed_is_told, who_leaves_hands_it_on,
+    the_first_signal_says_how_the_link_stands, what_is_handed_is_held_for_its_time,
+    who_does_not_hear_gets_it_in_the_end, who_does_not_listen_is_passed_over, who_is_robbed_is_told,
+    who_leaves_hands_it_on,
 };
 
 /// Makes one `#[tokio::test]` per promise of [`LockBackend`](crate::LockBackend) that concerns neither queues nor what several hold at once.
@@ -113,7 +114,8 @@ macro_rules! queue_conformance {
             it_is_handed_to_as_many_as_there_is_room_for
             it_is_handed_to_the_first
             the_dead_are_passed_over_together
-            what_is_handed_is_kept_or_ends
+            what_is_handed_is_held_for_its_time
+            who_does_not_hear_gets_it_in_the_end
             who_does_not_listen_is_passed_over
             who_does_not_queue_overtakes
             who_is_robbed_is_told
@@ -208,7 +210,7 @@ async fn line_up(backend: &Arc<dyn LockBackend>, want: Acquire<'_>) -> Queued {
 }
 
 async fn give(backend: &Arc<dyn LockBackend>, spot: Spot<'_>, token: &str) -> Standing {
-    release(backend, Release { spot, token: Some(token), leaves: false }).await
+    release(backend, Release { spot, token: Some(token), leaves: None }).await
 }
 
 async fn release(backend: &Arc<dyn LockBackend>, release: Release<'_>) -> Standing {

@@ -27,7 +27,7 @@ impl Goal {
     }
 
     pub(crate) fn release<'a>(&'a self, token: &'a str, leaves: bool) -> Release<'a> {
-        Release { spot: self.spot(), token: Some(token), leaves }
+        Release { spot: self.spot(), token: Some(token), leaves: leaves.then_some(self.ttl) }
     }
 
     /// Returns whether others in the queue come first even when it is asked for without a place.

@@ -24,6 +24,8 @@ pub(crate) fn ear(registry: &Arc<Registry>) -> Hear {
         Signal::Taken(token) => {
             if let Some(hold) = registry.with_token(&token) {
                 registry.lose(&hold, LossReason::Forced);
+            } else if let Some(waiter) = registry.waiter(&token) {
+                waiter.rob();
             }
         }
     })

@@ -13,7 +13,6 @@ use crate::goal::Goal;
 use crate::hold::terms::Terms;
 use crate::metric;
 use crate::token::Token;
-use crate::waiter::PLACE;
 
 pub(crate) use terms::Asked;
 
@@ -70,7 +69,7 @@ pub(crate) struct Hold {
 
 impl Hold {
     pub(crate) fn new(id: u64, goal: Arc<Goal>, token: Token, since: Instant, is_handed: bool) -> Self {
-        let terms = if is_handed { Terms::handed(since, goal.ttl) } else { Terms::new(since, goal.ttl) };
+        let terms = Terms::new(since, goal.ttl);
         let known_for = AtomicU64::new(if is_handed { 0 } else { nanos(KNOWN) });
         let valid_for = AtomicU64::new(nanos(terms.until - since));
         let (terms, extending) = (Mutex::new(terms), tokio::sync::Mutex::default());
@@ -82,10 +81,10 @@ impl Hold {
     /// Returns what a renewal at `at` asks for: of what is not to be renewed only whether it is held.
     pub(crate) fn renew(&self, at: Instant) -> Asked {
         let terms = self.terms();
-        if self.goal.is_renewed || self.is_handed() { terms.renew(at) } else { terms.look(at) }
+        if self.goal.is_renewed { terms.renew(at) } else { terms.look(at) }
     }
 
-    /// Returns whether it was handed over, and the server has not been heard of since.
+    /// Returns whether it was handed over, and the server does not know yet who holds it.
     pub(crate) fn is_handed(&self) -> bool {
         self.known_for.load(Ordering::Acquire) == 0
     }
@@ -136,11 +135,6 @@ impl Hold {
     /// The longest time to live that was ever asked for: with an extension that came late it may live for so long.
     pub(crate) fn longest(&self) -> Duration {
         self.terms().longest
-    }
-
-    /// By what its requests are paced: they must not take longer than what is left.
-    pub(crate) fn pace(&self) -> Duration {
-        if self.is_handed() { PLACE } else { self.term() }
     }
 
     /// For how long an answer is good.
@@ -245,8 +239,8 @@ mod tests {
         assert_eq!([now + hour * 3 / 2, now + hour * 2].map(|at| granted.owner(at)), [None, Some("me")]);
         assert_eq!(hold(false, false).owner(now + hour * 9), None, "it has no record");
         let handed = hold(true, true);
-        assert_eq!((handed.owner(now), handed.pace()), (Some("me"), PLACE));
+        assert_eq!(handed.owner(now), Some("me"));
         handed.known(now);
-        assert_eq!((handed.owner(now), handed.pace()), (None, Duration::from_secs(30)));
+        assert_eq!(handed.owner(now), None);
     }
 }

@@ -145,7 +145,7 @@ impl Keeper {
     fn renew(&mut self, holds: Vec<Arc<Hold>>, asked: Instant) {
         let backend = Arc::clone(&self.backend);
         // The next attempt must come while there is time for it.
-        let limit = holds.iter().map(|hold| hold.pace() / 6).min().unwrap_or_default();
+        let limit = holds.iter().map(|hold| hold.term() / 6).min().unwrap_or_default();
         let holds: Vec<(Arc<Hold>, Asked)> = holds
             .into_iter()
             .map(|hold| {
@@ -175,6 +175,7 @@ impl Keeper {
                 .map(|waiter| Keep::Waiting {
                     spot: waiter.goal.spot(),
                     token: waiter.token.as_str(),
+                    ttl: waiter.goal.ttl,
                     lease: PLACE,
                 })
                 .collect();

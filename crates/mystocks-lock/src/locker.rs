@@ -220,7 +220,7 @@ impl Locker {
         why: &str,
     ) -> Result<Option<LockInfo>, Error> {
         let goal = self.goal(&resource.into())?;
-        let release = Release { spot: goal.spot(), token: None, leaves: false };
+        let release = Release { spot: goal.spot(), token: None, leaves: None };
         let stood = self.shared.backend.release(&[release]).await?;
         let Some(Standing::Forced(state)) = stood.into_iter().next() else { return Ok(None) };
         let before = info::of_lock(&goal.name, state);

@@ -109,7 +109,7 @@ impl QuorumLocks {
 
     /// Gives back what was granted in vain, on every node: one that has not answered may have granted it too.
     async fn take_back(&self, want: &Acquire<'_>, granted: usize) {
-        let leaves = want.place.is_some();
+        let leaves = want.place.map(|_| want.ttl);
         let release = Release { spot: want.spot, token: Some(want.token), leaves };
         self.release_of(release, granted).await;
     }
@@ -210,11 +210,16 @@ impl LockBackend for QuorumLocks {
     }
 
     async fn scan(&self, beginning: &str, cursor: Option<u64>) -> Result<(Vec<String>, Option<u64>), Error> {
-        // One server after the other; the cursor says which, and where in it.
+        // One server after the other; the cursor says which, and where in it. One that does not answer is left out, as long as a
+        // majority answers at all.
+        if cursor.is_none() {
+            self.inspect(&[]).await?;
+        }
         let nodes = self.nodes.len() as u64;
         let (node, at) = cursor.map_or((0, None), |cursor| (cursor % nodes, Some(cursor / nodes)));
         let index = usize::try_from(node).unwrap_or_default();
-        let (keys, next) = self.nodes[index].scan(beginning, at.filter(|at| *at != 0)).await?;
+        let step = timeout(self.patience, self.nodes[index].scan(beginning, at.filter(|at| *at != 0))).await;
+        let (keys, next) = step.ok().and_then(Result::ok).unwrap_or_default();
         let onwards = match next {
             Some(at) => at.checked_mul(nodes).map(|at| at + node),
             None => (node + 1 < nodes).then_some(node + 1),

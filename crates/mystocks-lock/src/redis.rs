@@ -85,9 +85,9 @@ impl RedisLocks {
         Self { quarantine: Some((keyspace.lock_trusted(), longest)), ..self }
     }
 
-    /// Returns what stands for who waits with `token`.
-    fn waiter(&self, token: &str, kind: Kind) -> String {
-        format!("{}:{token}:{}", self.node, kind.share().weight)
+    /// Returns what stands for who waits with `token`, to hold it for `ttl`.
+    fn waiter(&self, token: &str, ttl: Duration, kind: Kind) -> String {
+        format!("{}:{token}:{}:{}", self.node, millis(ttl), kind.share().weight)
     }
 
     /// Returns whether the server watches spots of this kind: those that only their holder writes.
@@ -142,7 +142,7 @@ impl LockBackend for RedisLocks {
                 share.of.to_string(),
                 share.weight.to_string(),
                 self.quarantine.as_ref().map(|(_, longest)| millis(*longest).to_string()).unwrap_or_default(),
-                want.place.map(|_| self.waiter(want.token, kind)).unwrap_or_default(),
+                want.place.map(|_| self.waiter(want.token, want.ttl, kind)).unwrap_or_default(),
                 want.place.map_or(0, |place| place.ticket).to_string(),
                 want.place.map_or(0, |place| millis(place.lease)).to_string(),
             ]

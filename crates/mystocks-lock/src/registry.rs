@@ -45,7 +45,7 @@ struct Entry {
 pub(crate) struct Due {
     pub(crate) lost: Vec<Arc<Hold>>,
     pub(crate) renew: Vec<Arc<Hold>>,
-    /// What was handed over, and is held only for as long as the place was kept.
+    /// What was handed over: the server is to be told who holds it.
     pub(crate) adopt: Vec<Arc<Hold>>,
     pub(crate) wait: Vec<Arc<Waiter>>,
     pub(crate) next: Option<Instant>,
@@ -138,7 +138,7 @@ impl Registry {
 
     /// Takes in that a renewal brought no answer: it is tried again soon, as long as there is time.
     pub(crate) fn not_renewed(&self, hold: &Hold, now: Instant) {
-        let next = (now + hold.pace() / 12).min(hold.valid_until());
+        let next = (now + hold.term() / 12).min(hold.valid_until());
         self.inner().plan(hold.id, next);
     }
 

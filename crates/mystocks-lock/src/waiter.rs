@@ -14,8 +14,7 @@ use crate::ttl::reliable;
 
 /// How often the places in queues are kept.
 pub(crate) const BEAT: Duration = Duration::from_millis(200);
-/// For how long a place is kept: who is not heard of for so long is taken for dead. What is handed over is held for as long, until
-/// its new holder has been heard of.
+/// For how long a place is kept: who is not heard of for so long is taken for dead.
 pub(crate) const PLACE: Duration = Duration::from_millis(800);
 
 #[derive(Debug)]
@@ -68,17 +67,29 @@ impl Waiter {
         known.waited = known.waited.max(asked);
     }
 
+    /// Takes in that a request brought no answer: it may have brought a place, and a message may be of before that.
+    pub(crate) fn unanswered(&self) {
+        self.known().last = u64::MAX;
+    }
+
     /// Takes in that it was handed over, with this fence.
     pub(crate) fn hand(&self, fence: u64) {
         self.known().handed = Some(fence);
         self.bell.notify_one();
     }
 
-    /// Returns since when at least it holds what was handed to it, and with which fence; `None` when nothing was, or it may be over.
+    /// Takes in that what was handed over was taken away.
+    pub(crate) fn rob(&self) {
+        self.known().handed = None;
+        self.bell.notify_one();
+    }
+
+    /// Returns since when at least it holds what was handed to it, and with which fence; `None` when nothing was, or so little of it
+    /// may be left that it is better asked for again.
     pub(crate) fn take_handed(&self) -> Option<(Instant, u64)> {
         let mut known = self.known();
         let fence = known.handed.take().filter(|fence| *fence > known.last)?;
-        (Instant::now() < known.waited + reliable(PLACE)).then_some((known.waited, fence))
+        (Instant::now() < known.waited + reliable(self.goal.ttl) / 2).then_some((known.waited, fence))
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -123,9 +134,9 @@ mod tests {
         waiter.waits(begun);
         waiter.hand(9);
         assert_eq!(waiter.take_handed(), Some((asked, 9)));
-        advance(reliable(PLACE)).await;
+        advance(reliable(waiter.goal.ttl) / 2).await;
         waiter.hand(10);
-        assert_eq!(waiter.take_handed(), None, "it may be over");
+        assert_eq!(waiter.take_handed(), None, "half of it may be over");
     }
 
     #[tokio::test(start_paused = true)]
@@ -138,5 +149,14 @@ mod tests {
             waiter.queued(Instant::now(), Some(Queued { ticket: 1, is_first: false, last }));
             assert_eq!(waiter.take_handed(), None, "{handed} is not after {last}");
         }
+        // The answer that would have said so was lost; the beat has come through since.
+        waiter.unanswered();
+        waiter.waits(Instant::now());
+        waiter.hand(99);
+        assert_eq!(waiter.take_handed(), None, "nobody knows of when it is");
+        waiter.queued(Instant::now(), Some(Queued { ticket: 1, is_first: false, last: 99 }));
+        waiter.hand(100);
+        waiter.rob();
+        assert_eq!(waiter.take_handed(), None, "it was taken away");
     }
 }

@@ -38,10 +38,11 @@ impl Debug for Keep<'_> {
                 .field("is_least", is_least)
                 .field("owner", owner)
                 .finish(),
-            Self::Waiting { spot, token: _, lease } => f
+            Self::Waiting { spot, token: _, ttl, lease } => f
                 .debug_struct("Waiting")
                 .field("spot", spot)
                 .field("token", &Hidden)
+                .field("ttl", ttl)
                 .field("lease", lease)
                 .finish(),
         }
@@ -105,17 +106,17 @@ mod tests {
         let shown = [
             format!("{want:?}"),
             format!("{:?}", Keep::Held { spot, token, ttl, is_least: true, owner: None }),
-            format!("{:?}", Release { spot, token: Some(token), leaves: true }),
+            format!("{:?}", Release { spot, token: Some(token), leaves: Some(ttl) }),
             format!("{:?}", State { holders: vec![holder], waiters: 2 }),
             format!("{:?}", Signal::Taken(token.to_owned())),
             format!("{:?}", Signal::Handed { token: token.to_owned(), fence: 7 }),
-            format!("{:?}", Keep::Waiting { spot, token, lease: ttl }),
+            format!("{:?}", Keep::Waiting { spot, token, ttl, lease: ttl }),
             format!("{locks:?}"),
         ];
         for text in &shown {
             assert!(text.contains("***") && !text.contains(token), "{text}");
         }
-        assert!(shown[0].contains("fence: Some(7)") && shown[2].contains("leaves: true"), "{shown:?}");
-        assert!(format!("{:?}", Release { spot, token: None, leaves: false }).contains("token: None"));
+        assert!(shown[0].contains("fence: Some(7)") && shown[2].contains("leaves: Some(9s)"), "{shown:?}");
+        assert!(format!("{:?}", Release { spot, token: None, leaves: None }).contains("token: None"));
     }
 }

@@ -129,7 +129,7 @@ pub async fn what_comes_late_shortens_nothing(fleet: &Fleet) {
 /// By force it is taken from whoever holds it, which is told; and only then something was done.
 pub async fn by_force_it_is_taken_from_whoever_holds_it(fleet: &Fleet) {
     let key = fleet.key("a");
-    let force = Release { spot: lock(&key), token: None, leaves: false };
+    let force = Release { spot: lock(&key), token: None, leaves: None };
     assert_eq!(release(&fleet.there, force).await, Standing::Gone);
     let owner = "{\"pid\": 7}";
     let fence = take(&fleet.here, Acquire { owner, ..want(lock(&key), "t") }).await;
@@ -157,7 +157,7 @@ pub async fn answers_come_as_many_as_asked_in_that_order(fleet: &Fleet) {
     let expected = |n: usize| if n.is_multiple_of(2) { Kept::Held } else { Kept::Gone };
     assert!(kept.is_ok_and(|kept| kept == (0..250).map(expected).collect::<Vec<_>>()));
     let releases: Vec<Release<'_>> =
-        keys.iter().map(|key| Release { spot: lock(key), token: Some("t"), leaves: false }).collect();
+        keys.iter().map(|key| Release { spot: lock(key), token: Some("t"), leaves: None }).collect();
     let stood = fleet.here.release(&releases).await;
     let expected = |n: usize| if n.is_multiple_of(2) { Standing::Held } else { Standing::Gone };
     assert!(stood.is_ok_and(|stood| stood == (0..250).map(expected).collect::<Vec<_>>()));

@@ -61,7 +61,7 @@ pub async fn a_place_that_is_not_kept_is_lost(fleet: &Fleet) {
         let place = Some(Place { ticket: 0, lease: 4 * MOMENT });
         line_up(&fleet.there, Acquire { place, ..queued(spot, token) }).await;
     }
-    let wait = |token, lease| Keep::Waiting { spot, token, lease };
+    let wait = |token, lease| Keep::Waiting { spot, token, ttl: MINUTE, lease };
     assert_eq!(keep(&fleet.there, wait("u", 4 * MOMENT)).await, Kept::First);
     assert_eq!(keep(&fleet.there, wait("v", MINUTE)).await, Kept::Waiting);
     assert_eq!(keep(&fleet.here, wait("u", MINUTE)).await, Kept::Gone, "of another process");
@@ -96,7 +96,7 @@ pub async fn the_dead_are_passed_over_together(fleet: &Fleet) {
     for dead in 1..=10 {
         let token = format!("dead{dead}");
         let place = Some(Place { ticket: 0, lease: 3 * MOMENT });
-        line_up(&fleet.there, Acquire { place, ..queued(spot, &token) }).await;
+        line_up(&fleet.there, Acquire { ttl: 3 * MOMENT, place, ..queued(spot, &token) }).await;
     }
     line_up(&fleet.here, queued(spot, "alive")).await;
     give(&fleet.here, spot, "t").await;
@@ -113,7 +113,7 @@ pub async fn a_place_is_left(fleet: &Fleet) {
     take(&fleet.here, want(spot, "t")).await;
     line_up(&fleet.there, queued(spot, "u")).await;
     line_up(&fleet.there, queued(spot, "v")).await;
-    let leave = Release { spot, token: Some("u"), leaves: true };
+    let leave = Release { spot, token: Some("u"), leaves: Some(MINUTE) };
     assert_eq!(release(&fleet.there, leave).await, Standing::TakenOver);
     assert!(line_up(&fleet.there, queued(spot, "v")).await.is_first);
     let states = fleet.here.inspect(&[spot]).await;

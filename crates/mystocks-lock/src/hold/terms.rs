@@ -6,7 +6,6 @@ use tokio::time::Instant;
 
 use crate::backend::{Keep, Spot};
 use crate::ttl::reliable;
-use crate::waiter::PLACE;
 
 /// A time to live that is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -46,11 +45,6 @@ pub(super) struct Terms {
 impl Terms {
     pub(super) fn new(since: Instant, ttl: Duration) -> Self {
         Self { until: since + reliable(ttl), ttl, longest: ttl, loose: None, epoch: 0 }
-    }
-
-    /// What was handed over at `since` or later, for as long as a place is kept.
-    pub(super) fn handed(since: Instant, ttl: Duration) -> Self {
-        Self { until: since + reliable(PLACE), longest: ttl.max(PLACE), ..Self::new(since, ttl) }
     }
 
     /// For how long an answer is good.

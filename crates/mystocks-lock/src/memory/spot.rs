@@ -18,6 +18,9 @@ pub(super) struct Now {
     pub(super) wall: Duration,
 }
 
+/// Who is not heard of is given it all the same when it has waited for so long: it may be alive, and not hear.
+const DEAF: Duration = Duration::from_secs(2);
+
 /// Who waits: process and token.
 pub(super) type Waits<'a> = (u64, &'a str);
 
@@ -41,6 +44,8 @@ pub(super) struct Held {
 pub(super) struct Waiter {
     pub(super) node: u64,
     pub(super) token: Token,
+    /// For how long it asks to hold it.
+    pub(super) ttl: Duration,
     pub(super) weight: u32,
     pub(super) until: Instant,
 }
@@ -76,15 +81,18 @@ impl Spot {
         })
     }
 
-    /// Hands what is free to those at the head of the queue for whom there is enough, for as long as their places are kept; returns to
+    /// Hands what is free to those at the head of the queue for whom there is enough, for as long as they asked for; returns to
     /// which processes, and what they are to be told. Who is not `heard` is passed over, and loses its place.
     pub(super) fn hand(&mut self, of: u32, now: Now, heard: impl Fn(u64) -> bool) -> Vec<(u64, Signal)> {
         let (mut free, mut told) = (self.room(of), Vec::new());
         while let Some(first) = self.queue.first_entry()
             && first.get().weight <= free
         {
-            let Waiter { node, token, weight, until } = first.remove();
-            if heard(node) {
+            let waited = now.wall.saturating_sub(Duration::from_micros(*first.key()));
+            let Waiter { node, token, ttl, weight, until } = first.remove();
+            let is_heard = heard(node);
+            if is_heard || waited > DEAF {
+                let until = if is_heard { now.at + ttl } else { until };
                 free -= weight;
                 let fence = self.draw(0, now);
                 told.push((node, Signal::Handed { token: token.as_str().to_owned(), fence }));

@@ -58,8 +58,8 @@ impl Locks {
             let drawn = now.micros().max(next);
             let ticket = if place.ticket == 0 { known.unwrap_or(drawn) } else { place.ticket };
             let until = now.at + place.lease;
-            let (token, weight) = (want.token.into(), share.weight);
-            spot.queue.insert(ticket, Waiter { node, token, weight, until });
+            let (token, ttl, weight) = (want.token.into(), want.ttl, share.weight);
+            spot.queue.insert(ticket, Waiter { node, token, ttl, weight, until });
             let is_first = spot.queue.first_key_value().is_some_and(|(first, _)| *first == ticket);
             Queued { ticket, is_first, last: spot.fence() }
         });
@@ -80,7 +80,7 @@ impl Locks {
                 }
                 if spot.is_held() && place.kind == Kind::Exclusive { Kept::TakenOver } else { Kept::Gone }
             }
-            Keep::Waiting { spot, token, lease } => {
+            Keep::Waiting { spot, token, ttl: _, lease } => {
                 let spot = self.spot(spot, now);
                 let mut places = spot.queue.values_mut().enumerate();
                 match places.find(|(_, place)| place.who() == (node, token)) {
@@ -98,7 +98,8 @@ impl Locks {
         let spot = self.spot(release.spot, now);
         let before = release.token.is_none().then(|| spot.state(now));
         let removed = spot.remove(release.token);
-        if release.leaves {
+        let leaves = release.leaves.is_some();
+        if leaves {
             spot.depart((node, release.token.unwrap_or_default()));
         }
         let standing = match (removed.is_empty(), before) {
@@ -107,12 +108,15 @@ impl Locks {
             (true, _) if spot.is_held() && release.spot.kind == Kind::Exclusive => Standing::TakenOver,
             (true, _) => Standing::Gone,
         };
+        let is_removed = !removed.is_empty();
         if release.token.is_none() {
             for held in removed {
                 self.tell(held.node, &Signal::Taken(held.token.as_str().to_owned()));
             }
         }
-        self.hand(release.spot, now);
+        if is_removed || leaves || release.token.is_none() {
+            self.hand(release.spot, now);
+        }
         standing
     }
 

@@ -1,5 +1,7 @@
 //! Giving back: every server is told, whoever waits for how many of the answers.
 
+use std::time::Duration;
+
 use std::sync::Arc;
 
 use futures::future::{BoxFuture, FutureExt};
@@ -20,7 +22,7 @@ struct Owned {
     key: String,
     kind: Kind,
     token: Option<String>,
-    leaves: bool,
+    leaves: Option<Duration>,
 }
 
 impl Owned {

@@ -20,8 +20,8 @@ local holds = is_queue and standing(spot, token) == 1
 local rest = SHARED and is_queue and not holds and theirs(KEYS[5]) or 0
 local may_take = not is_queue or not fair or holds or may(queue, member, room(spot, of))
 if rest == 0 and may_take and take(spot, token, ttl, of) then
-  if is_queue and waiter ~= '' then
-    depart(queue, waiters, waiter)
+  if is_queue then
+    if waiter ~= '' then depart(queue, waiters, waiter) end
     -- What ended by itself nobody has told: who took some of it hands on the rest.
     hand(spot, fence, queue, waiters, nil, ARGV[13], of)
   end

@@ -89,8 +89,8 @@ impl RedisLocks {
     pub(super) async fn keep_waiting(&self, leases: &[Keep<'_>], kept: &mut [Kept]) -> Result<(), Error> {
         let mut queues: Vec<Queue<'_>> = Vec::new();
         for (n, lease) in leases.iter().enumerate() {
-            let Keep::Waiting { spot, token, lease } = *lease else { continue };
-            let member = self.waiter(token, spot.kind);
+            let Keep::Waiting { spot, token, ttl, lease } = *lease else { continue };
+            let member = self.waiter(token, ttl, spot.kind);
             let of_spot = |queue: &&mut Queue<'_>| {
                 queue.0.key == spot.key
                     && Shape::of(queue.0.kind) == Shape::of(spot.kind)

@@ -8,7 +8,8 @@ end
 
 -- Returns who holds some of it when a member of the queue does.
 local function holder_in(member)
-  return string.match(member, '^[^:]*:(.*)$')
+  local token, weight = string.match(member, '^[^:]*:([^:]*):.*:(%d+)$')
+  return token .. ':' .. weight
 end
 
 local function live(spot)

@@ -33,7 +33,7 @@ impl RedisLocks {
         let texts = at.iter().map(|&n| {
             let Release { spot, token, leaves } = releases[n];
             let token = token.unwrap_or_default();
-            let waiter = leaves.then(|| self.waiter(token, spot.kind));
+            let waiter = leaves.map(|ttl| self.waiter(token, ttl, spot.kind));
             (member(spot.kind, token), spot.kind.share().of.to_string(), waiter)
         });
         let texts: Vec<_> = texts.collect();

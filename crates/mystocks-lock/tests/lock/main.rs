@@ -13,6 +13,7 @@ mod hygiene;
 mod late;
 mod loss;
 mod metered;
+mod polling;
 mod quorum;
 mod shutdown;
 mod stragglers;
