@@ -16,7 +16,9 @@ const SOON: Duration = Duration::from_secs(3);
 async fn the_dead_hold_nobody_up() {
     match order() {
         Some(order) => wait(order).await,
-        None => serve("queue::the_dead_hold_nobody_up", async |child| child.kill().await).await,
+        None => {
+            serve("queue::the_dead_hold_nobody_up", Duration::ZERO, async |child| child.kill().await).await;
+        }
     }
 }
 
@@ -25,15 +27,21 @@ async fn who_stands_still_holds_nobody_up_for_long() {
     match order() {
         Some(order) => wait(order).await,
         None => {
-            serve("queue::who_stands_still_holds_nobody_up_for_long", async |child| {
-                child.signal("STOP").await;
-            })
+            // Who stopped just now holds it as who took it just now does; who has for longer than a place is kept has none.
+            serve(
+                "queue::who_stands_still_holds_nobody_up_for_long",
+                Duration::from_secs(1),
+                async |child| {
+                    child.signal("STOP").await;
+                },
+            )
             .await;
         }
     }
 }
 
-async fn serve(test: &str, end: impl AsyncFn(&mut Child)) {
+/// Ends half of those who wait, and lets go `rest` later.
+async fn serve(test: &str, rest: Duration, end: impl AsyncFn(&mut Child)) {
     let server = RedisServer::start().await;
     let (locker, watch) = (locker(&server.url()).await, connect(&server.url()).await);
     let first = locker.try_lock("report").await.unwrap().unwrap();
@@ -50,6 +58,7 @@ async fn serve(test: &str, end: impl AsyncFn(&mut Child)) {
     for child in &mut *ended {
         end(child).await;
     }
+    tokio::time::sleep(rest).await;
     let released = Instant::now();
     first.release().await.unwrap();
     let held: String = alive[0].said().await;

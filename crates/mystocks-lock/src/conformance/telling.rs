@@ -71,6 +71,9 @@ pub async fn what_is_handed_is_held_for_its_time(fleet: &Fleet) {
     sleep(4 * MOMENT).await;
     assert!(is_free(&fleet.there, want(spot, "x")).await);
     assert_eq!(keep(&fleet.there, adopt).await, Kept::TakenOver, "what is over is not brought back");
+    give(&fleet.there, spot, "x").await;
+    assert_eq!(keep(&fleet.there, adopt).await, Kept::Gone, "nor when it is free");
+    assert!(is_free(&fleet.here, want(spot, "y")).await);
 }
 
 /// Who does not hear is passed over, but not for ever.
