@@ -94,9 +94,8 @@ impl Locker {
 
     /// Locks `resource`, waiting for it for at most `limit`; `None` when it was busy all the time.
     ///
-    /// Waits in the queue, and is woken when it is its turn; who asks in between may overtake it until it
-    /// has waited for 0.5 s. While the server cannot be
-    /// reached it goes on trying until the limit.
+    /// Waits in the queue, where a release hands it the lock. When a lock ends by itself, who asks at that moment may take it
+    /// before who has waited for less than 0.5 s. While the server cannot be reached it goes on trying until the limit.
     ///
     /// # Errors
     /// As [`Locker::try_lock`].

@@ -26,7 +26,7 @@ pub(crate) const RENEWAL_LAG_SECONDS: &str = "mystocks_lock_renewal_lag_seconds"
 pub(crate) const RENEWAL_ERRORS: &str = "mystocks_lock_renewal_errors_total";
 /// Locks released by force.
 pub(crate) const FORCED: &str = "mystocks_lock_forced_releases_total";
-/// Whether this process is told whose turn it is: 1 or 0.
+/// Whether this process is told what is handed to it: 1 or 0.
 pub(crate) const LINK_UP: &str = "mystocks_lock_link_up";
 
 pub(crate) fn attempt(class: &'static str, outcome: &'static str) {
