@@ -22,6 +22,21 @@ pub(crate) struct Goal {
 }
 
 impl Goal {
+    /// Returns one for tests that does not matter in itself.
+    #[cfg(test)]
+    pub(crate) fn any() -> Self {
+        Self {
+            name: "report".to_owned(),
+            key: mystocks_keys::Keyspace::default().lock("report").expect("a plain name makes a key"),
+            kind: Kind::Exclusive,
+            ttl: Duration::from_secs(30),
+            class: "other",
+            is_renewed: true,
+            is_fenced: true,
+            owner: "me".into(),
+        }
+    }
+
     pub(crate) fn spot(&self) -> Spot<'_> {
         Spot { key: self.key.as_str(), kind: self.kind }
     }

@@ -212,24 +212,12 @@ fn nanos(time: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use mystocks_keys::Keyspace;
-
     use super::*;
-    use crate::backend::Kind;
 
     #[tokio::test(start_paused = true)]
     async fn the_server_is_told_who_holds_it_after_a_hand_over_and_every_hour() {
         let hold = |is_handed, is_fenced| {
-            let goal = Goal {
-                name: "report".to_owned(),
-                key: Keyspace::default().lock("report").unwrap(),
-                kind: Kind::Exclusive,
-                ttl: Duration::from_secs(30),
-                class: "other",
-                is_renewed: true,
-                is_fenced,
-                owner: "me".into(),
-            };
+            let goal = Goal { is_fenced, ..Goal::any() };
             Hold::new(1, Arc::new(goal), Token::random(), Instant::now(), is_handed)
         };
         let (now, hour) = (Instant::now(), Duration::from_secs(3600));

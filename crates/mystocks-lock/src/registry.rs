@@ -290,23 +290,15 @@ fn slack(hold: &Hold) -> Duration {
 #[cfg(test)]
 mod tests {
     use futures::FutureExt;
-    use mystocks_keys::Keyspace;
 
     use super::*;
-    use crate::backend::Kind;
 
     #[tokio::test(start_paused = true)]
     async fn the_keeper_is_woken_once_for_what_is_held_for_a_moment() {
         let (registry, ttl) = (Registry::default(), Duration::from_secs(30));
-        let goal = |ttl| {
-            let (name, class) = ("report".to_owned(), "other");
-            let key = Keyspace::default().lock(&name).unwrap();
-            let kind = Kind::Exclusive;
-            let owner = "{}".into();
-            Arc::new(Goal { name, key, kind, ttl, class, is_renewed: true, is_fenced: true, owner })
-        };
         let is_woken_for = |ttl| {
-            let hold = registry.hold(&goal(ttl), Token::random(), Instant::now(), false).unwrap();
+            let goal = Arc::new(Goal { ttl, ..Goal::any() });
+            let hold = registry.hold(&goal, Token::random(), Instant::now(), false).unwrap();
             assert!(registry.end(&hold));
             let is_woken = registry.sooner.notified().now_or_never().is_some();
             let looks = registry.due(Instant::now()).next.unwrap();

@@ -99,24 +99,12 @@ impl Waiter {
 
 #[cfg(test)]
 mod tests {
-    use mystocks_keys::Keyspace;
     use tokio::time::advance;
 
     use super::*;
-    use crate::backend::Kind;
 
     fn waiter() -> Waiter {
-        let goal = Goal {
-            name: "report".to_owned(),
-            key: Keyspace::default().lock("report").unwrap(),
-            kind: Kind::Exclusive,
-            ttl: Duration::from_secs(30),
-            class: "other",
-            is_renewed: true,
-            is_fenced: true,
-            owner: "{}".into(),
-        };
-        Waiter::new(&Arc::new(goal), &Token::random())
+        Waiter::new(&Arc::new(Goal::any()), &Token::random())
     }
 
     #[tokio::test(start_paused = true)]

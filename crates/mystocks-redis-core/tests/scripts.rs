@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use fixture::{LONG, attached, connected, settings, witness};
 use mystocks_redis_core::{Call, ErrorKind, RedisManager, Script, ScriptRun};
-use mystocks_testkit::RedisServer;
+use mystocks_testkit::{RedisServer, number_in};
 use redis::aio::MultiplexedConnection;
 use redis::cmd;
 use tokio::task::JoinSet;
@@ -19,11 +19,7 @@ static FAIL: Script = Script::new("return redis.call('LPUSH', KEYS[1], ARGV[1])"
 /// How often the server ran a command.
 async fn calls(witness: &mut MultiplexedConnection, name: &str) -> u64 {
     let stats: String = cmd("INFO").arg("commandstats").query_async(witness).await.unwrap();
-    let prefix = format!("cmdstat_{name}:calls=");
-    stats
-        .lines()
-        .find_map(|line| line.strip_prefix(&prefix)?.split(',').next()?.parse().ok())
-        .unwrap_or_default()
+    number_in(&stats, &format!("cmdstat_{name}:calls="))
 }
 
 #[tokio::test]

@@ -24,12 +24,14 @@
 mod binary;
 mod certificate;
 mod eventually;
+mod info;
 mod proxy;
 mod pump;
 mod server;
 mod spec;
 
 pub use eventually::eventually;
+pub use info::number_in;
 pub use proxy::FaultProxy;
 pub use pump::Line;
 pub use server::RedisServer;

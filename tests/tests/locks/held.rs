@@ -7,7 +7,7 @@ use mystocks_config::LockSettings;
 use mystocks_lock::{Keyspace, LockGuard, Locker, RedisLocks, Resource};
 use mystocks_redis_core::redis::{FromRedisValue, cmd};
 use mystocks_redis_core::{Call, RedisManager};
-use mystocks_testkit::RedisServer;
+use mystocks_testkit::{RedisServer, number_in};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep};
 
@@ -49,8 +49,8 @@ async fn thousands_are_held_by_one_task_and_few_commands() {
         tasks = tasks.max(alive.saturating_sub(before));
     }
     let (took, used) = (began.elapsed(), cpu() - used);
-    let calls = number(&ask::<String>(&watch, &["INFO", "commandstats"]).await, "cmdstat_evalsha:calls=");
-    let expired = number(&ask::<String>(&watch, &["INFO", "stats"]).await, "expired_keys:");
+    let calls = number_in(&ask::<String>(&watch, &["INFO", "commandstats"]).await, "cmdstat_evalsha:calls=");
+    let expired = number_in(&ask::<String>(&watch, &["INFO", "stats"]).await, "expired_keys:");
     // What has been lost once stays lost.
     let lost = guards.iter().filter(|guard| !guard.is_valid()).count();
     let names = guards.iter().map(|guard| keyspace.lock(guard.resource()).unwrap());
@@ -84,10 +84,4 @@ fn cpu() -> f64 {
 
 async fn ask<T: FromRedisValue>(watch: &RedisManager, words: &[&str]) -> T {
     watch.query(cmd(words[0]).arg(&words[1..]), Call::once()).await.unwrap()
-}
-
-/// Returns the number that stands behind `label`, 0 when it is not there.
-fn number(info: &str, label: &str) -> u64 {
-    let found = info.lines().find_map(|line| line.strip_prefix(label));
-    found.map_or(0, |rest| rest.split(',').next().unwrap_or_default().parse().unwrap())
 }

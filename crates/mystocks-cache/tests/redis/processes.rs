@@ -10,7 +10,7 @@ use mystocks_cache::{
 };
 use mystocks_config::RedisSettings;
 use mystocks_redis_core::{Call, RedisManager};
-use mystocks_testkit::{FaultProxy, eventually};
+use mystocks_testkit::{FaultProxy, eventually, number_in};
 use redis::{Cmd, FromRedisValue, cmd};
 use tokio::sync::mpsc::Receiver;
 use tokio::time::timeout;
@@ -65,10 +65,7 @@ impl Shared {
     /// Returns what tells how often a command was called since `before`.
     pub(crate) async fn calls_since(&self, before: &str) -> impl Fn(&str) -> u64 {
         let (before, after) = (before.to_owned(), self.calls().await);
-        let count = |stats: &str, name: &str| -> u64 {
-            let line = stats.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{name}:calls=")));
-            line.and_then(|rest| rest.split(',').next()?.parse().ok()).unwrap_or(0)
-        };
+        let count = |stats: &str, name: &str| number_in(stats, &format!("cmdstat_{name}:calls="));
         move |name| count(&after, name) - count(&before, name)
     }
 }

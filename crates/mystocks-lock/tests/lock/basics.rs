@@ -9,29 +9,7 @@ use mystocks_testkit::eventually;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
-use crate::world::{World, memory_locker, millis, secs};
-
-/// Runs a test on two processes in memory and on two on a real server.
-macro_rules! on_both {
-    ($($test:ident)*) => {
-        mod memory {
-            use super::*;
-            $(#[tokio::test]
-            async fn $test() {
-                let locks = MemoryLocks::new();
-                super::$test(memory_locker(&locks), memory_locker(&locks)).await;
-            })*
-        }
-        mod redis {
-            use super::*;
-            $(#[tokio::test]
-            async fn $test() {
-                let world = World::start().await;
-                super::$test(world.locker().await, world.locker().await).await;
-            })*
-        }
-    };
-}
+use crate::world::{millis, secs};
 
 on_both! {
     one_holds_and_others_do_not

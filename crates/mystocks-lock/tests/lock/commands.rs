@@ -2,7 +2,7 @@
 
 use mystocks_lock::{Locker, Released, Resource};
 use mystocks_redis_core::{Call, RedisManager};
-use mystocks_testkit::eventually;
+use mystocks_testkit::{eventually, number_in};
 
 use crate::world::{World, connect, secs};
 
@@ -50,9 +50,9 @@ async fn sent_for(resource: impl Fn() -> Resource) -> Sent {
     }
     let stats: String = ask(&watch, &["INFO", "stats"]).await;
     let commands: String = ask(&watch, &["INFO", "commandstats"]).await;
-    let calls = |name: &str| number(&commands, &format!("cmdstat_{name}:calls="));
+    let calls = |name: &str| number_in(&commands, &format!("cmdstat_{name}:calls="));
     // One is the question itself, and connections are looked after.
-    let requests = number(&stats, "total_reads_processed:") - 1 - calls("ping");
+    let requests = number_in(&stats, "total_reads_processed:") - 1 - calls("ping");
     Sent { evalsha: calls("evalsha"), set: calls("set"), requests }
 }
 
@@ -65,10 +65,4 @@ async fn ask<T: redis::FromRedisValue>(watch: &RedisManager, words: &[&str]) -> 
     let mut command = redis::cmd(words[0]);
     command.arg(&words[1..]);
     watch.query(&command, Call::once()).await.unwrap()
-}
-
-/// Returns the number that stands behind `label`, 0 when it is not there.
-fn number(info: &str, label: &str) -> u64 {
-    let found = info.lines().find_map(|line| line.strip_prefix(label));
-    found.map_or(0, |rest| rest.split(',').next().unwrap_or_default().parse().unwrap())
 }

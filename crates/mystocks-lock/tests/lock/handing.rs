@@ -11,7 +11,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::gate::{At, Stopped, gated};
-use crate::hygiene::leftovers;
 use crate::world::{World, connect, memory_locker, millis, redis_locker, secs};
 
 /// Lets `here` hold `resource`, and `there` wait for it until it is handed over.
@@ -75,29 +74,6 @@ async fn what_is_held_for_a_moment_is_over(here: Locker, there: Locker) {
     }
     sleep(millis(300)).await;
     assert!(!here.is_locked(resource).await.unwrap());
-}
-
-macro_rules! on_both {
-    ($($test:ident)*) => {
-        mod memory {
-            use super::*;
-            $(#[tokio::test]
-            async fn $test() {
-                let locks = MemoryLocks::new();
-                super::$test(memory_locker(&locks), memory_locker(&locks)).await;
-            })*
-        }
-        mod redis {
-            use super::*;
-            $(#[tokio::test]
-            async fn $test() {
-                let world = World::start().await;
-                super::$test(world.locker().await, world.locker().await).await;
-                let watch = connect(&world.server.url()).await;
-                eventually("nothing is left", secs(10), async || leftovers(&watch).await.is_empty()).await;
-            })*
-        }
-    };
 }
 
 on_both! {

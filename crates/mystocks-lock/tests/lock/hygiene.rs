@@ -20,7 +20,7 @@ pub(crate) async fn leftovers(redis: &RedisManager) -> Vec<String> {
     keys.into_iter().filter(|key| !key.ends_with(":fence") && !key.ends_with(":strangers")).collect()
 }
 
-async fn nothing_is_left(redis: &RedisManager, within: Duration) {
+pub(crate) async fn nothing_is_left(redis: &RedisManager, within: Duration) {
     eventually("nothing is left", within, async || leftovers(redis).await.is_empty()).await;
 }
 

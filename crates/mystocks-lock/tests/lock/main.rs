@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests may panic")]
 #![expect(clippy::print_stdout, reason = "faults print their seed")]
 
+#[macro_use]
 mod world;
 
 mod basics;

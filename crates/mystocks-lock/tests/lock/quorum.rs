@@ -17,7 +17,7 @@ use mystocks_redis_core::{Call, RedisManager};
 use mystocks_testkit::{RedisServer, eventually};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::hygiene::leftovers;
+use crate::hygiene::nothing_is_left;
 use crate::world::{connect, millis, secs};
 
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -91,7 +91,7 @@ async fn a_minority_may_stand_still_and_a_majority_may_not() {
     assert!(asked.elapsed() < PATIENCE * 3, "{:?}", asked.elapsed());
     for server in &five.servers[3..] {
         let watch = connect(&server.url()).await;
-        eventually("the others keep nothing", secs(20), async || leftovers(&watch).await.is_empty()).await;
+        nothing_is_left(&watch, secs(20)).await;
     }
     for server in &five.servers {
         server.resume();

@@ -9,7 +9,7 @@ use mystocks_redis_core::redis::cmd;
 use mystocks_testkit::{FaultProxy, eventually};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::hygiene::leftovers;
+use crate::hygiene::nothing_is_left;
 use crate::world::{World, connect, memory_locker, millis, redis_locker, secs};
 
 /// Takes, forgets, extends and releases at random, with tokens that are good, stale or foreign, and compares with a model.
@@ -155,7 +155,7 @@ async fn a_lost_answer_blocks_nobody_and_fences_nobody_twice() {
     }
     println!("{unknown} of 60 not known");
     assert!(unknown > 0, "some answers were lost for good");
-    eventually("nothing is left", secs(20), async || leftovers(&watch).await.is_empty()).await;
+    nothing_is_left(&watch, secs(20)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

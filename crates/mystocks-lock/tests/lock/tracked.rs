@@ -4,7 +4,7 @@ use futures::future::join_all;
 use mystocks_lock::{LockGuard, Locker, LossReason, Released, Resource};
 use mystocks_redis_core::redis::{Cmd, cmd};
 use mystocks_redis_core::{Call, RedisManager};
-use mystocks_testkit::FaultProxy;
+use mystocks_testkit::{FaultProxy, number_in};
 use tokio::time::{sleep, timeout};
 
 use crate::world::{World, connect, millis, secs, tracked_locker};
@@ -57,8 +57,7 @@ async fn that_the_server_was_flushed() {
 
 async fn scripts(redis: &RedisManager) -> u64 {
     let info: String = redis.query(cmd("INFO").arg("commandstats"), Call::repeatable()).await.unwrap();
-    let line = info.lines().find_map(|line| line.strip_prefix("cmdstat_evalsha:calls=")).unwrap();
-    line.split(',').next().unwrap().parse().unwrap()
+    number_in(&info, "cmdstat_evalsha:calls=")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

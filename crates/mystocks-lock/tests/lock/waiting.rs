@@ -11,7 +11,7 @@ use mystocks_testkit::{FaultProxy, Line, eventually};
 use tokio::time::{Instant, sleep};
 use tokio_util::task::TaskTracker;
 
-use crate::hygiene::leftovers;
+use crate::hygiene::{leftovers, nothing_is_left};
 use crate::world::{World, connect, memory_locker, millis, redis_locker, secs};
 
 async fn waiters(locker: &Locker, resource: &'static str) -> u64 {
@@ -55,7 +55,7 @@ async fn fifty_are_served_in_order_in_redis() {
     let lockers = vec![world.locker().await, world.locker().await, world.locker().await];
     in_order(lockers).await;
     let watch = connect(&world.server.url()).await;
-    eventually("no queue is left", secs(20), async || leftovers(&watch).await.is_empty()).await;
+    nothing_is_left(&watch, secs(20)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

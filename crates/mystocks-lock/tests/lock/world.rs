@@ -7,11 +7,33 @@ use mystocks_lock::{Keyspace, Locker, MemoryLocks, RedisLocks};
 use mystocks_redis_core::RedisManager;
 use mystocks_testkit::RedisServer;
 
-pub(crate) fn secs(secs: u64) -> Duration {
+/// Runs a test on two processes in memory and on two on a real server, where nothing may be left.
+macro_rules! on_both {
+    ($($test:ident)*) => {
+        mod memory {
+            $(#[tokio::test]
+            async fn $test() {
+                let locks = mystocks_lock::MemoryLocks::new();
+                super::$test($crate::world::memory_locker(&locks), $crate::world::memory_locker(&locks)).await;
+            })*
+        }
+        mod redis {
+            $(#[tokio::test]
+            async fn $test() {
+                let world = $crate::world::World::start().await;
+                super::$test(world.locker().await, world.locker().await).await;
+                let watch = $crate::world::connect(&world.server.url()).await;
+                $crate::hygiene::nothing_is_left(&watch, $crate::world::secs(20)).await;
+            })*
+        }
+    };
+}
+
+pub(crate) const fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
 
-pub(crate) fn millis(millis: u64) -> Duration {
+pub(crate) const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
