@@ -43,6 +43,27 @@ async fn in_order(lockers: Vec<Locker>) {
     }
 }
 
+/// Who waits for long stands in the queue all the while, though its place is good for a second only.
+#[tokio::test(start_paused = true)]
+async fn who_waits_keeps_its_place() {
+    let locks = MemoryLocks::new();
+    let (here, there) = (memory_locker(&locks), memory_locker(&locks));
+    let guard = here.try_lock("report").await.unwrap().unwrap();
+    let waiting = join_all((0..3).map(|_| there.lock_fair("report", secs(60))));
+    let looking = async {
+        sleep(millis(10)).await;
+        for look in 0..200 {
+            assert_eq!(waiters(&here, "report").await, 3, "look {look}");
+            sleep(millis(50)).await;
+        }
+    };
+    tokio::select! {
+        _ = waiting => panic!("it is held"),
+        () = looking => {}
+    }
+    assert!(guard.is_valid());
+}
+
 #[tokio::test(start_paused = true)]
 async fn fifty_are_served_in_order_in_memory() {
     let locks = MemoryLocks::new();
