@@ -2,7 +2,6 @@
 
 mod backplane;
 mod book;
-mod glob;
 mod leases;
 mod node;
 mod plane;
@@ -15,6 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use mystocks_keys::glob_matches;
 use tokio::time::Instant;
 
 use crate::error::Error;
@@ -141,7 +141,7 @@ impl Store for MemoryStore {
     }
 
     async fn scan(&self, pattern: &str, cursor: Cursor) -> Result<Page, Error> {
-        let matches = |key: &str| glob::matches(pattern.as_bytes(), key.as_bytes());
+        let matches = |key: &str| glob_matches(pattern.as_bytes(), key.as_bytes());
         let now = Instant::now();
         let state = self.state();
         let mut page = state.shelf.page(cursor, now, matches);

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::glob::glob_matches;
 use crate::invalid_key::InvalidKey;
 use crate::keyspace::Keyspace;
 use crate::rule;
@@ -45,6 +46,10 @@ pub struct Channel {
     prefix: usize,
 }
 
+/// A pattern of channels that can match only names under the bus prefix.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ChannelPattern(String);
+
 impl Keyspace {
     /// Returns `{bus}{name}` for a channel of the platform.
     pub fn channel(&self, name: ChannelName<'_>) -> Result<Channel, InvalidKey> {
@@ -87,6 +92,19 @@ impl Keyspace {
         Ok(Channel { text, prefix: prefix.len() })
     }
 
+    /// Returns a pattern for `PSUBSCRIBE`: the bus prefix, literal, then `glob` in Redis' syntax (`*`, `?`, `[…]`, `\`).
+    ///
+    /// # Errors
+    /// Besides the common rules, where glob characters are allowed: [`InvalidKeyKind::Glob`](crate::InvalidKeyKind::Glob) for a
+    /// malformed pattern and for one with more than 8 stars.
+    pub fn channel_pattern(&self, glob: &str) -> Result<ChannelPattern, InvalidKey> {
+        rule::glob(glob)?;
+        // A prefix holds no glob characters (see `Prefixes::check`), so it needs no escaping to be literal.
+        let text = format!("{}{glob}", self.prefixes().bus);
+        rule::length("pattern", glob, text.len())?;
+        Ok(ChannelPattern(text))
+    }
+
     /// Returns the channel that `text`, as Redis delivers it, is; `None` when it is not one under the bus prefix.
     pub fn channel_of(&self, text: &str) -> Option<Channel> {
         let name = text.strip_prefix(self.prefixes().bus.as_str())?;
@@ -103,6 +121,18 @@ impl Channel {
     /// Returns the name without the prefix.
     pub fn name(&self) -> &str {
         self.text.get(self.prefix..).unwrap_or_default()
+    }
+}
+
+impl ChannelPattern {
+    /// Returns the pattern as `PSUBSCRIBE` takes it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns whether the server would deliver what is published on `channel`, given as Redis knows it.
+    pub fn matches(&self, channel: &str) -> bool {
+        glob_matches(self.0.as_bytes(), channel.as_bytes())
     }
 }
 

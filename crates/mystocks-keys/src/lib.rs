@@ -32,6 +32,7 @@
 
 mod channel;
 mod digest;
+mod glob;
 mod invalid_key;
 mod json;
 mod key;
@@ -39,8 +40,9 @@ mod keyspace;
 mod prefixes;
 mod rule;
 
-pub use channel::{Channel, ChannelName};
+pub use channel::{Channel, ChannelName, ChannelPattern};
 pub use digest::digest8;
+pub use glob::glob_matches;
 pub use invalid_key::{InvalidKey, InvalidKeyKind};
 pub use json::{Integer, Json, JsonError, JsonErrorKind, MAX_DEPTH, MAX_TEXT_BYTES, Utf16};
 pub use key::{Key, Pattern, Sidecar};

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 const RECONNECT_FIRST: Duration = Duration::from_millis(25);
 const RECONNECT_LONGEST: Duration = Duration::from_millis(500);
+/// Whoever is subscribed misses what is published meanwhile: it is to be live again within 200 ms after the server is.
+const RESUBSCRIBE_LONGEST: Duration = Duration::from_millis(120);
 const RETRY_FIRST: Duration = Duration::from_millis(20);
 
 /// How often a call that may be repeated is sent again.
@@ -11,13 +13,22 @@ pub(crate) const RETRIES: u32 = 2;
 
 /// Returns the pause after the `failures`-th failed attempt to connect.
 pub(crate) fn reconnect(failures: u32) -> Duration {
-    let doubled = 2_u32.saturating_pow(failures.saturating_sub(1).min(10));
-    jittered((RECONNECT_FIRST * doubled).min(RECONNECT_LONGEST))
+    doubled(failures, RECONNECT_LONGEST)
+}
+
+/// Returns the pause after the `failures`-th failed attempt to connect for subscriptions.
+pub(crate) fn resubscribe(failures: u32) -> Duration {
+    doubled(failures, RESUBSCRIBE_LONGEST)
 }
 
 /// Returns the pause before the `round`-th repetition of a call.
 pub(crate) fn retry(round: u32) -> Duration {
     jittered(RETRY_FIRST * 4_u32.saturating_pow(round.saturating_sub(1).min(4)))
+}
+
+fn doubled(failures: u32, longest: Duration) -> Duration {
+    let factor = 2_u32.saturating_pow(failures.saturating_sub(1).min(10));
+    jittered((RECONNECT_FIRST * factor).min(longest))
 }
 
 /// Half of it to all of it.
@@ -37,6 +48,7 @@ mod tests {
             assert!(pauses.iter().all(|pause| (longest / 2..=longest).contains(pause)));
             assert!(pauses.iter().any(|pause| *pause != pauses[0]));
         }
+        assert!(resubscribe(u32::MAX) <= RESUBSCRIBE_LONGEST);
         assert!((Duration::from_millis(40)..=Duration::from_millis(80)).contains(&retry(2)));
     }
 }

@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 use std::mem;
-use std::str;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use redis::{PushInfo, PushKind, Value};
 use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::topic::Topic;
 
 /// A message and its channel.
 pub(crate) type Message = (Arc<str>, Bytes);
@@ -16,8 +18,8 @@ pub(crate) type Message = (Arc<str>, Bytes);
 pub(crate) trait Inbox: Send + Sync {
     /// From here on nothing is missing.
     fn up(&self);
-    /// From here on something may be missing.
-    fn down(&self);
+    /// From here on something may be missing, of what was published after `since`.
+    fn down(&self, since: Instant);
     fn deliver(&self, message: Message);
     /// Nothing comes any more.
     fn close(&self);
@@ -32,10 +34,11 @@ pub(crate) struct Board {
 
 #[derive(Default)]
 struct Inner {
-    channels: HashMap<Arc<str>, Channel>,
+    channels: Names,
+    patterns: Names,
     members: HashMap<u64, Member>,
-    /// Channels that may need an order; what they need is decided when the order is given.
-    unsettled: Vec<Arc<str>>,
+    /// What may need an order; which is decided when the order is given.
+    unsettled: Vec<Topic>,
     last_member: u64,
     /// Of the connection that counts: what an older one still says does not.
     generation: u64,
@@ -43,9 +46,11 @@ struct Inner {
     closed: bool,
 }
 
+type Names = HashMap<Arc<str>, Channel>;
+
 struct Member {
     inbox: Arc<dyn Inbox>,
-    channels: Vec<Arc<str>>,
+    topics: Vec<Topic>,
     unconfirmed: usize,
 }
 
@@ -67,45 +72,41 @@ enum Stand {
 /// What to tell the server.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Order {
-    Subscribe(Arc<str>),
-    Unsubscribe(Arc<str>),
+    Subscribe(Topic),
+    Unsubscribe(Topic),
 }
 
 /// Orders given together at most.
 const BATCH: usize = 1000;
 
 impl Board {
-    /// Adds a subscription to all of `channels`.
-    pub(crate) fn join(&self, channels: &[&str], inbox: Arc<dyn Inbox>) -> u64 {
+    /// Adds a subscription to all of `topics`.
+    pub(crate) fn join(&self, topics: impl IntoIterator<Item = Topic>, inbox: Arc<dyn Inbox>) -> u64 {
         let mut guard = self.inner();
         let inner = &mut *guard;
         inner.last_member += 1;
         let id = inner.last_member;
-        let mut joined: Vec<Arc<str>> = Vec::with_capacity(channels.len());
+        let mut joined = Vec::new();
         let (mut unconfirmed, mut down) = (0, inner.unreachable);
-        for name in channels {
-            let name = match inner.channels.get_key_value(*name) {
-                Some((name, _)) => Arc::clone(name),
-                None => Arc::from(*name),
-            };
-            let channel = inner.channels.entry(Arc::clone(&name)).or_default();
+        for topic in topics {
+            let channel = inner.names(&topic).entry(Arc::clone(topic.name())).or_default();
             if channel.members.last().is_some_and(|(member, _)| *member == id) {
                 continue;
             }
             channel.members.push((id, Arc::clone(&inbox)));
             unconfirmed += usize::from(channel.stand != Stand::Confirmed);
             down |= channel.stand == Stand::Refused;
-            inner.unsettled.push(Arc::clone(&name));
-            joined.push(name);
+            inner.unsettled.push(topic.clone());
+            joined.push(topic);
         }
         if inner.closed {
             inbox.close();
         } else if down {
-            inbox.down();
+            inbox.down(Instant::now());
         } else if unconfirmed == 0 && !joined.is_empty() {
             inbox.up();
         }
-        inner.members.insert(id, Member { inbox, channels: joined, unconfirmed });
+        inner.members.insert(id, Member { inbox, topics: joined, unconfirmed });
         drop(guard);
         self.changed.notify_one();
         id
@@ -115,11 +116,11 @@ impl Board {
     pub(crate) fn leave(&self, id: u64) {
         let mut guard = self.inner();
         let inner = &mut *guard;
-        for name in inner.members.remove(&id).map(|member| member.channels).unwrap_or_default() {
-            if let Some(channel) = inner.channels.get_mut(&name) {
+        for topic in inner.members.remove(&id).map(|member| member.topics).unwrap_or_default() {
+            if let Some(channel) = inner.names(&topic).get_mut(topic.name()) {
                 channel.members.retain(|(member, _)| *member != id);
                 if channel.members.is_empty() {
-                    inner.unsettled.push(name);
+                    inner.unsettled.push(topic);
                 }
             }
         }
@@ -159,20 +160,21 @@ impl Board {
         self.inner().unreachable = false;
     }
 
-    /// Takes in that there is no connection: nothing is confirmed any more.
-    pub(crate) fn lost(&self) {
+    /// Takes in that there is no connection, and that all has come through that was published before `since`: nothing is confirmed any more.
+    pub(crate) fn lost(&self, since: Instant) {
         let mut guard = self.inner();
         let inner = &mut *guard;
         inner.generation += 1;
         inner.unreachable = true;
-        inner.channels.retain(|_, channel| !channel.members.is_empty());
-        inner.unsettled = inner.channels.keys().cloned().collect();
-        for channel in inner.channels.values_mut() {
-            channel.stand = Stand::Wanted;
+        for names in [&mut inner.channels, &mut inner.patterns] {
+            names.retain(|_, channel| !channel.members.is_empty());
+            names.values_mut().for_each(|channel| channel.stand = Stand::Wanted);
         }
+        let channels = inner.channels.keys().cloned().map(Topic::Channel);
+        inner.unsettled = channels.chain(inner.patterns.keys().cloned().map(Topic::Pattern)).collect();
         for member in inner.members.values_mut() {
-            member.unconfirmed = member.channels.len();
-            member.inbox.down();
+            member.unconfirmed = member.topics.len();
+            member.inbox.down(since);
         }
     }
 
@@ -182,21 +184,22 @@ impl Board {
         let inner = &mut *guard;
         let mut orders = Vec::new();
         while orders.len() < BATCH
-            && let Some(name) = inner.unsettled.pop()
+            && let Some(topic) = inner.unsettled.pop()
         {
-            let Some(channel) = inner.channels.get_mut(&name) else {
+            let names = inner.names(&topic);
+            let Some(channel) = names.get_mut(topic.name()) else {
                 continue;
             };
             match (channel.members.is_empty(), channel.stand) {
                 (false, Stand::Wanted) => {
                     channel.stand = Stand::Asked;
-                    orders.push(Order::Subscribe(name));
+                    orders.push(Order::Subscribe(topic));
                 }
                 (false, _) => {}
                 (true, stand) => {
-                    inner.channels.remove(&name);
+                    names.remove(topic.name());
                     if stand == Stand::Confirmed {
-                        orders.push(Order::Unsubscribe(name));
+                        orders.push(Order::Unsubscribe(topic));
                     }
                 }
             }
@@ -204,26 +207,24 @@ impl Board {
         orders
     }
 
-    /// Takes in that the server does not let this user subscribe to `name`.
-    pub(crate) fn refused(&self, name: &str) {
-        if let Some(channel) = self.inner().channels.get_mut(name) {
+    /// Takes in that the server does not let this user subscribe to `topic`.
+    pub(crate) fn refused(&self, topic: &Topic) {
+        if let Some(channel) = self.inner().names(topic).get_mut(topic.name()) {
             channel.stand = Stand::Refused;
             for (_, inbox) in &channel.members {
-                inbox.down();
+                inbox.down(Instant::now());
             }
         }
     }
 
-    /// Has the refused channels asked for again.
+    /// Has what was refused asked for again.
     pub(crate) fn retry_refused(&self) {
         let mut guard = self.inner();
         let inner = &mut *guard;
-        for (name, channel) in &mut inner.channels {
-            if channel.stand == Stand::Refused {
-                channel.stand = Stand::Wanted;
-                inner.unsettled.push(Arc::clone(name));
-            }
-        }
+        let channels = want_refused(&mut inner.channels);
+        inner.unsettled.extend(channels.into_iter().map(Topic::Channel));
+        let patterns = want_refused(&mut inner.patterns);
+        inner.unsettled.extend(patterns.into_iter().map(Topic::Pattern));
     }
 
     /// Takes in what the connection of `generation` received unasked, and confirmations.
@@ -234,24 +235,26 @@ impl Board {
             return;
         }
         let mut data = push.data.into_iter();
-        let Some(Value::BulkString(name)) = data.next() else {
-            return;
-        };
-        let Ok(name) = str::from_utf8(&name) else {
+        let Some(name) = text(data.next()) else {
             return;
         };
         match push.kind {
             PushKind::Message => {
                 if let (Some((name, channel)), Some(Value::BulkString(payload))) =
-                    (inner.channels.get_key_value(name), data.next())
+                    (inner.channels.get_key_value(name.as_str()), data.next())
                 {
-                    let payload = Bytes::from(payload);
-                    for (_, inbox) in &channel.members {
-                        inbox.deliver((Arc::clone(name), payload.clone()));
-                    }
+                    channel.deliver(name, payload);
                 }
             }
-            PushKind::Subscribe => inner.confirm(name),
+            PushKind::PMessage => {
+                if let (Some(pattern), Some(name), Some(Value::BulkString(payload))) =
+                    (inner.patterns.get(name.as_str()), text(data.next()), data.next())
+                {
+                    pattern.deliver(&Arc::from(name), payload);
+                }
+            }
+            PushKind::Subscribe => inner.confirm(&Topic::Channel(name.into())),
+            PushKind::PSubscribe => inner.confirm(&Topic::Pattern(name.into())),
             _ => {}
         }
     }
@@ -264,6 +267,7 @@ impl Board {
             member.inbox.close();
         }
         inner.channels.clear();
+        inner.patterns.clear();
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -272,21 +276,55 @@ impl Board {
 }
 
 impl Inner {
-    fn confirm(&mut self, name: &str) {
-        let Some(channel) = self.channels.get_mut(name) else {
+    fn names(&mut self, topic: &Topic) -> &mut Names {
+        match topic {
+            Topic::Channel(_) => &mut self.channels,
+            Topic::Pattern(_) => &mut self.patterns,
+        }
+    }
+
+    fn confirm(&mut self, topic: &Topic) {
+        let Self { channels, patterns, members, .. } = self;
+        let names = if matches!(topic, Topic::Channel(_)) { channels } else { patterns };
+        let Some(channel) = names.get_mut(topic.name()) else {
             return;
         };
         if mem::replace(&mut channel.stand, Stand::Confirmed) == Stand::Confirmed {
             return;
         }
         for (id, inbox) in &channel.members {
-            if let Some(member) = self.members.get_mut(id) {
+            if let Some(member) = members.get_mut(id) {
                 member.unconfirmed = member.unconfirmed.saturating_sub(1);
                 if member.unconfirmed == 0 {
                     inbox.up();
                 }
             }
         }
+    }
+}
+
+impl Channel {
+    fn deliver(&self, name: &Arc<str>, payload: Vec<u8>) {
+        let payload = Bytes::from(payload);
+        for (_, inbox) in &self.members {
+            inbox.deliver((Arc::clone(name), payload.clone()));
+        }
+    }
+}
+
+fn want_refused(names: &mut Names) -> Vec<Arc<str>> {
+    let refused = names.iter_mut().filter(|(_, channel)| channel.stand == Stand::Refused);
+    let wanted = refused.map(|(name, channel)| {
+        channel.stand = Stand::Wanted;
+        Arc::clone(name)
+    });
+    wanted.collect()
+}
+
+fn text(value: Option<Value>) -> Option<String> {
+    match value {
+        Some(Value::BulkString(bytes)) => String::from_utf8(bytes).ok(),
+        _ => None,
     }
 }
 
@@ -301,24 +339,24 @@ mod tests {
 
     fn join(board: &Board) -> (u64, Arc<Mailbox<Message>>) {
         let mailbox = Arc::new(Mailbox::new("test", 1));
-        (board.join(&["a"], Arc::clone(&mailbox) as Arc<dyn Inbox>), mailbox)
+        (board.join(Topic::channels(&["a"]), Arc::clone(&mailbox) as Arc<dyn Inbox>), mailbox)
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_outage_under_way_is_told_at_once_and_one_of_long_ago_is_not() {
         let board = Board::default();
         let (first, _) = join(&board);
-        board.lost();
+        board.lost(Instant::now());
         let started = Instant::now();
         let (second, mailbox) = join(&board);
-        assert_eq!(mailbox.next().await, Some(Notice::Down));
+        assert!(matches!(mailbox.next().await, Some(Notice::Down(_))));
         assert_eq!(started.elapsed().as_millis(), 0);
         board.leave(first);
         board.leave(second);
         let waiting = timeout(Duration::from_millis(1), board.wanted());
         assert!(waiting.await.is_err());
         let (_, mailbox) = join(&board);
-        assert_eq!(mailbox.next().await, Some(Notice::Down));
+        assert!(matches!(mailbox.next().await, Some(Notice::Down(_))));
         assert!(started.elapsed().as_millis() >= 1500);
     }
 
@@ -329,11 +367,11 @@ mod tests {
         let confirmation =
             || PushInfo { kind: PushKind::Subscribe, data: vec![Value::BulkString(b"a".to_vec())] };
         let old = board.begin();
-        assert_eq!(board.orders(), [Order::Subscribe("a".into())]);
-        board.lost();
+        assert_eq!(board.orders(), [Order::Subscribe(Topic::Channel("a".into()))]);
+        board.lost(Instant::now());
         let new = board.begin();
-        assert_eq!(board.orders(), [Order::Subscribe("a".into())]);
-        assert_eq!(mailbox.next().await, Some(Notice::Down));
+        assert_eq!(board.orders(), [Order::Subscribe(Topic::Channel("a".into()))]);
+        assert!(matches!(mailbox.next().await, Some(Notice::Down(_))));
         board.hear(old, confirmation());
         assert!(timeout(Duration::from_millis(1), mailbox.next()).await.is_err());
         board.hear(new, PushInfo { kind: PushKind::Message, data: Vec::new() });

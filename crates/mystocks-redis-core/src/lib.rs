@@ -68,6 +68,7 @@ mod slot;
 mod stream;
 mod subject;
 mod subscription;
+mod topic;
 mod tracking;
 
 pub use call::{BULK_FROM, Call, Lane};

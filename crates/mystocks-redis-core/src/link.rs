@@ -14,6 +14,7 @@ use crate::core::Core;
 use crate::failure::Reason;
 use crate::pulse::{BEAT, NO_OWN_LIMIT, Pulse};
 use crate::slot::STEADY;
+use crate::topic::Topic;
 use crate::{backoff, metric};
 
 /// The name of this connection among the lanes.
@@ -26,6 +27,8 @@ struct Link {
     connection: MultiplexedConnection,
     pulse: Pulse,
     ended: CancellationToken,
+    /// When the last question was asked that has been answered: all that was published before has come.
+    whole_until: Instant,
 }
 
 impl Core {
@@ -33,17 +36,19 @@ impl Core {
     pub(crate) async fn keep_subscribed(&self) {
         let keeping = async {
             let mut failures = 0;
+            let mut whole_until = Instant::now();
             loop {
                 self.board.wanted().await;
                 match self.link().await {
                     Err(error) => {
                         let reason = Reason(&error);
                         tracing::debug!(lane = LANE, %reason, "cannot connect to redis");
-                        self.board.lost();
+                        self.board.lost(whole_until);
                     }
                     Ok(mut link) => {
                         let since = Instant::now();
                         self.tend_link(&mut link).await;
+                        whole_until = link.whole_until;
                         if since.elapsed() >= STEADY {
                             failures = 0;
                             continue;
@@ -51,7 +56,7 @@ impl Core {
                     }
                 }
                 failures += 1;
-                sleep(backoff::reconnect(failures)).await;
+                sleep(backoff::resubscribe(failures)).await;
             }
         };
         self.stop.run_until_cancelled(keeping).await;
@@ -65,7 +70,7 @@ impl Core {
         let (mut connection, driver, pulse) = dialed;
         // The pulse says when to give up.
         connection.set_response_timeout(NO_OWN_LIMIT);
-        Ok(Link { connection, pulse, ended: self.drive(driver) })
+        Ok(Link { connection, pulse, ended: self.drive(driver), whole_until: Instant::now() })
     }
 
     /// Returns when the connection is lost.
@@ -82,7 +87,7 @@ impl Core {
         if self.stop.is_cancelled() {
             return;
         }
-        self.board.lost();
+        self.board.lost(link.whole_until);
         metric::loss(LANE, reason);
         tracing::warn!(lane = LANE, reason, "lost a connection to redis");
     }
@@ -102,19 +107,21 @@ impl Core {
                 self.board.retry_refused();
             }
             let pipeline = pipeline(&orders);
+            let asked_at = Instant::now();
             let sending = link.connection.send_packed_commands(&pipeline, 0, pipeline.len());
             let replies = match link.pulse.answered(sending).await {
                 None => return "silent",
                 Some(Err(_)) => return "closed",
                 Some(Ok(replies)) => replies,
             };
+            link.whole_until = asked_at;
             answered_at = Instant::now();
             for (order, reply) in orders.iter().zip(&replies) {
-                if let (Order::Subscribe(name), Value::ServerError(error)) = (order, reply) {
-                    if refused.insert(Arc::clone(name)) {
-                        tracing::warn!(channel = %name, reason = error.code(), "redis refuses a subscription");
+                if let (Order::Subscribe(topic), Value::ServerError(error)) = (order, reply) {
+                    if refused.insert(topic.clone()) {
+                        tracing::warn!(channel = %topic.name(), reason = error.code(), "redis refuses a subscription");
                     }
-                    self.board.refused(name);
+                    self.board.refused(topic);
                     refused_at.get_or_insert_with(Instant::now);
                 }
             }
@@ -126,10 +133,13 @@ impl Core {
 fn pipeline(orders: &[Order]) -> redis::Pipeline {
     let mut pipeline = redis::pipe();
     for order in orders {
-        match order {
-            Order::Subscribe(name) => pipeline.cmd("SUBSCRIBE").arg(&**name),
-            Order::Unsubscribe(name) => pipeline.cmd("UNSUBSCRIBE").arg(&**name),
+        let (command, topic) = match order {
+            Order::Subscribe(topic @ Topic::Channel(_)) => ("SUBSCRIBE", topic),
+            Order::Subscribe(topic @ Topic::Pattern(_)) => ("PSUBSCRIBE", topic),
+            Order::Unsubscribe(topic @ Topic::Channel(_)) => ("UNSUBSCRIBE", topic),
+            Order::Unsubscribe(topic @ Topic::Pattern(_)) => ("PUNSUBSCRIBE", topic),
         };
+        pipeline.cmd(command).arg(&**topic.name());
     }
     if orders.is_empty() {
         pipeline.cmd("PING");

@@ -4,9 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use tokio::time::Instant;
+
 use crate::RedisManager;
 use crate::board::{Board, Inbox, Message};
 use crate::subscription::Event;
+use crate::topic::Topic;
 
 /// A subscription that calls a function with each event; dropping it unsubscribes.
 pub struct Listening {
@@ -37,9 +40,28 @@ impl RedisManager {
     /// # Ok(()) }
     /// ```
     pub fn listen(&self, channels: &[&str], hear: impl Fn(Event) + Send + Sync + 'static) -> Listening {
+        self.listen_to(Topic::channels(channels), hear)
+    }
+
+    /// Subscribes to all channels that match one of `patterns`, in Redis' glob syntax, as [`listen`](Self::listen) does.
+    ///
+    /// A message comes once for each of the patterns that its channel matches.
+    pub fn listen_by_pattern(
+        &self,
+        patterns: &[&str],
+        hear: impl Fn(Event) + Send + Sync + 'static,
+    ) -> Listening {
+        self.listen_to(Topic::patterns(patterns), hear)
+    }
+
+    fn listen_to(
+        &self,
+        topics: impl Iterator<Item = Topic>,
+        hear: impl Fn(Event) + Send + Sync + 'static,
+    ) -> Listening {
         let board = Arc::clone(&self.core().board);
         let ear = Ear { hear, stands: AtomicU8::new(UNDECIDED) };
-        let id = board.join(channels, Arc::new(ear));
+        let id = board.join(topics, Arc::new(ear));
         Listening { id, board }
     }
 }
@@ -79,8 +101,8 @@ impl<F: Fn(Event) + Send + Sync> Inbox for Ear<F> {
         self.stand(UP, Event::Up);
     }
 
-    fn down(&self) {
-        self.stand(DOWN, Event::Down);
+    fn down(&self, since: Instant) {
+        self.stand(DOWN, Event::Down { since });
     }
 
     fn deliver(&self, (channel, payload): Message) {
@@ -90,6 +112,6 @@ impl<F: Fn(Event) + Send + Sync> Inbox for Ear<F> {
     }
 
     fn close(&self) {
-        self.down();
+        self.down(Instant::now());
     }
 }

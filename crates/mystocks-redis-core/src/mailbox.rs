@@ -15,8 +15,8 @@ use crate::metric;
 pub(crate) enum Notice<M> {
     /// From here on nothing is missing.
     Up,
-    /// From here on something may be missing.
-    Down,
+    /// From here on something may be missing, of what was sent after that moment.
+    Down(Instant),
     Message(M),
 }
 
@@ -76,7 +76,7 @@ impl<M> Mailbox<M> {
             } else if timeout_at(self.decided_by, woken).await.is_err() {
                 let mut queue = self.queue();
                 if queue.stands.is_none() {
-                    queue.down();
+                    queue.down(self.decided_by - PATIENCE);
                 }
             }
         }
@@ -87,8 +87,8 @@ impl<M> Mailbox<M> {
         self.wake.notify_one();
     }
 
-    pub(crate) fn down(&self) {
-        self.queue().down();
+    pub(crate) fn down(&self, since: Instant) {
+        self.queue().down(since);
         self.wake.notify_one();
     }
 
@@ -102,7 +102,7 @@ impl<M> Mailbox<M> {
             queue.weight = queue.weight.saturating_add(weight);
             queue.waiting.push_back((Notice::Message(message), weight));
         } else if !queue.ends_with_up() {
-            queue.mark(Notice::Down);
+            queue.mark(Notice::Down(Instant::now()));
             queue.mark(Notice::Up);
             metric::lag(self.name);
         }
@@ -125,8 +125,8 @@ impl Inbox for Mailbox<Message> {
         Self::up(self);
     }
 
-    fn down(&self) {
-        Self::down(self);
+    fn down(&self, since: Instant) {
+        Self::down(self, since);
     }
 
     fn deliver(&self, message: Message) {
@@ -144,7 +144,7 @@ impl<M> Queue<M> {
         self.weight = self.weight.saturating_sub(weight);
         match notice {
             Notice::Up => self.told = Some(true),
-            Notice::Down => self.told = Some(false),
+            Notice::Down(_) => self.told = Some(false),
             Notice::Message(_) => {}
         }
         Some(notice)
@@ -156,7 +156,7 @@ impl<M> Queue<M> {
         }
     }
 
-    fn down(&mut self) {
+    fn down(&mut self, since: Instant) {
         if self.stands.replace(false) == Some(false) {
             return;
         }
@@ -165,11 +165,11 @@ impl<M> Queue<M> {
             self.waiting.pop_back();
         }
         let says_so_already = match self.waiting.back() {
-            Some((last, _)) => matches!(last, Notice::Down),
+            Some((last, _)) => matches!(last, Notice::Down(_)),
             None => self.told == Some(false),
         };
         if !says_so_already {
-            self.mark(Notice::Down);
+            self.mark(Notice::Down(since));
         }
     }
 
@@ -186,6 +186,8 @@ impl<M> Queue<M> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::Notice::{Down, Message, Up};
     use super::*;
 
@@ -198,9 +200,9 @@ mod tests {
         taken
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_gap_is_marked_where_it_is() {
-        let mailbox = Mailbox::new("test", 2);
+        let (mailbox, now) = (Mailbox::new("test", 2), Instant::now());
         mailbox.deliver(0, 1);
         mailbox.up();
         for message in 1..=5 {
@@ -210,29 +212,29 @@ mod tests {
         assert_eq!(mailbox.next().await, Some(Message(1)));
         mailbox.deliver(6, 1);
         mailbox.deliver(7, 1);
-        let rest = [Message(2), Down, Up, Message(6), Down, Up];
+        let rest = [Message(2), Down(now), Up, Message(6), Down(now), Up];
         assert_eq!(all(&mailbox).await, rest);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_flapping_connection_is_told_in_few_words() {
-        let mailbox = Mailbox::<u32>::new("test", 2);
-        for _ in 0..100 {
+        let (mailbox, since) = (Mailbox::<u32>::new("test", 2), Instant::now());
+        for round in 0..100 {
             mailbox.up();
-            mailbox.down();
+            mailbox.down(since + Duration::from_secs(round));
         }
-        assert_eq!(mailbox.next().await, Some(Down));
+        assert_eq!(mailbox.next().await, Some(Down(since)), "since the first of them");
         mailbox.up();
-        mailbox.down();
+        mailbox.down(since);
         mailbox.up();
         assert_eq!(mailbox.next().await, Some(Up));
         mailbox.deliver(1, 1);
         for _ in 0..100 {
-            mailbox.down();
+            mailbox.down(since);
             mailbox.deliver(2, 1);
             mailbox.up();
         }
-        assert_eq!(all(&mailbox).await, [Message(1), Down, Up]);
+        assert_eq!(all(&mailbox).await, [Message(1), Down(since), Up]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -241,7 +243,7 @@ mod tests {
         let started = Instant::now();
         let early = timeout_at(started + PATIENCE / 2, mailbox.next()).await;
         assert!(early.is_err());
-        assert_eq!(mailbox.next().await, Some(Down));
+        assert_eq!(mailbox.next().await, Some(Down(started)));
         assert_eq!(started.elapsed(), PATIENCE);
         mailbox.up();
         assert_eq!(mailbox.next().await, Some(Up));

@@ -266,7 +266,7 @@ impl Slot {
 
     fn say_untracked(&self) {
         if let Some(tracking) = &self.tracking {
-            tracking.down();
+            tracking.down(Instant::now());
         }
     }
 }

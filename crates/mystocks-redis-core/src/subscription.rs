@@ -4,10 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use crate::RedisManager;
 use crate::board::{Board, Inbox, Message};
 use crate::mailbox::{Mailbox, Notice};
+use crate::topic::Topic;
 
 /// What happens on a subscription.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +24,10 @@ pub enum Event {
         payload: Bytes,
     },
     /// Messages may be missed from here on until [`Event::Up`]: the connection is lost, not there yet, refused, or this subscription did not keep up.
-    Down,
+    Down {
+        /// What was published before has come.
+        since: Instant,
+    },
 }
 
 /// A subscription to channels, which comes back by itself after every loss; dropping it unsubscribes.
@@ -56,7 +61,7 @@ impl RedisManager {
     pub fn subscribe(&self, channels: &[&str], capacity: usize) -> Subscription {
         let board = Arc::clone(&self.core().board);
         let mailbox = Arc::new(Mailbox::new("subscription", capacity));
-        let id = board.join(channels, Arc::clone(&mailbox) as Arc<dyn Inbox>);
+        let id = board.join(Topic::channels(channels), Arc::clone(&mailbox) as Arc<dyn Inbox>);
         Subscription { id, board, mailbox }
     }
 }
@@ -68,7 +73,7 @@ impl Subscription {
     pub async fn next(&mut self) -> Option<Event> {
         Some(match self.mailbox.next().await? {
             Notice::Up => Event::Up,
-            Notice::Down => Event::Down,
+            Notice::Down(since) => Event::Down { since },
             Notice::Message((channel, payload)) => Event::Message { channel, payload },
         })
     }

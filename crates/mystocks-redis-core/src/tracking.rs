@@ -63,7 +63,7 @@ impl Tracking {
     pub async fn next(&mut self) -> Option<Touched> {
         Some(match self.mailbox.next().await? {
             Notice::Up => Touched::Up,
-            Notice::Down => Touched::Down,
+            Notice::Down(_) => Touched::Down,
             Notice::Message(touched) => touched,
         })
     }

@@ -44,7 +44,7 @@ impl Links {
                 return if was_up { [Some(Signal::Down), Some(Signal::Up)] } else { [None, None] };
             }
             Heard::Published(Event::Up) => self.is_subscribed = true,
-            Heard::Published(Event::Down) => self.is_subscribed = false,
+            Heard::Published(Event::Down { .. }) => self.is_subscribed = false,
             Heard::Touched(Touched::Up) => self.is_tracked = true,
             Heard::Touched(Touched::Down) => self.is_tracked = false,
         }
@@ -64,6 +64,8 @@ fn touched(keys: &[bytes::Bytes]) -> Signal {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::Instant;
+
     use super::*;
 
     fn hear(links: &mut Links, heard: Heard) -> Vec<Signal> {
@@ -79,7 +81,7 @@ mod tests {
             (Tracked(Touched::All), vec![]),
             (Tracked(Touched::Up), vec![Signal::Up]),
             (Tracked(Touched::All), vec![Signal::Down, Signal::Up]),
-            (Published(Event::Down), vec![Signal::Down]),
+            (Published(Event::Down { since: Instant::now() }), vec![Signal::Down]),
             (Tracked(Touched::Down), vec![]),
             (Published(Event::Up), vec![]),
             (Tracked(Touched::Up), vec![Signal::Up]),

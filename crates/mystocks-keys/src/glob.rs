@@ -1,7 +1,16 @@
-//! Matches a key against a glob as the Redis server does: on bytes, with `*`, `?`, `[…]` and `\`.
+//! Matches a text against a glob as the Redis server does.
 
-/// Returns whether the whole of `text` matches `pattern`; takes at most |pattern| × |text| steps.
-pub(super) fn matches(pattern: &[u8], text: &[u8]) -> bool {
+/// Returns whether the whole of `text` matches the glob `pattern` as the Redis server decides it: on bytes, with `*`, `?`, `[…]` and `\`.
+///
+/// Takes at most |pattern| × |text| steps.
+///
+/// ```
+/// use mystocks_keys::glob_matches;
+///
+/// assert!(glob_matches(b"events:market:*", b"events:market:600519.SH"));
+/// assert!(!glob_matches(b"events:task[s]", b"events:task"));
+/// ```
+pub fn glob_matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut rest, mut left) = (pattern, text);
     let mut star: Option<(&[u8], &[u8])> = None;
     loop {
@@ -69,7 +78,7 @@ fn class(pattern: &[u8], byte: u8) -> Option<&[u8]> {
 
 #[cfg(test)]
 mod tests {
-    use super::matches;
+    use super::glob_matches;
 
     #[test]
     fn reads_the_syntax_of_the_server() {
@@ -108,7 +117,7 @@ mod tests {
         ];
         for &(pattern, text, expected) in table {
             assert_eq!(
-                matches(pattern.as_bytes(), text.as_bytes()),
+                glob_matches(pattern.as_bytes(), text.as_bytes()),
                 expected,
                 "{pattern:?} against {text:?}"
             );
@@ -119,6 +128,6 @@ mod tests {
     fn a_pattern_made_to_explode_does_not() {
         let pattern = "a*".repeat(2_000) + "b";
         let text = "a".repeat(10_000);
-        assert!(!matches(pattern.as_bytes(), text.as_bytes()));
+        assert!(!glob_matches(pattern.as_bytes(), text.as_bytes()));
     }
 }

@@ -1,0 +1,194 @@
+//! What waits for one subscriber.
+
+mod queue;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::task::AtomicWaker;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+use crate::gap::Gap;
+use crate::transport::{Ear, Signal};
+use queue::Queue;
+
+/// How many messages may wait for a subscriber, and what happens to more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backlog {
+    /// So many messages; at least one. Default: 1,024.
+    pub messages: usize,
+    /// So many bytes of payload; one message may be larger. Default: 8 MiB.
+    pub bytes: usize,
+    /// What happens when there is no room.
+    pub overflow: Overflow,
+}
+
+impl Default for Backlog {
+    fn default() -> Self {
+        Self { messages: 1024, bytes: 8 << 20, overflow: Overflow::DropOldest }
+    }
+}
+
+/// What happens to a message for which a subscriber has no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Overflow {
+    /// The oldest one that waits is given up, which a [`Gap`] tells.
+    #[default]
+    DropOldest,
+    /// Of each [key](crate::Event::key) only the latest waits, at the place of the one that it replaces; when there is no room for yet another
+    /// key the oldest is given up.
+    Conflate,
+    /// The subscription ends, when what waits has been taken, with a [`Gap`].
+    Disconnect,
+    /// The publisher waits. Redis Pub/Sub cannot, and refuses such a subscription.
+    Wait,
+}
+
+/// What became of the messages of one subscription.
+///
+/// `received` is always the sum of `delivered`, `skipped`, `undecodable`, `dropped`, `conflated` and `waiting`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Counts {
+    /// Came from the transport.
+    pub received: u64,
+    /// Were handed over.
+    pub delivered: u64,
+    /// Were events of another type, or of a version to come.
+    pub skipped: u64,
+    /// Could not be read.
+    pub undecodable: u64,
+    /// Were given up because there was no room.
+    pub dropped: u64,
+    /// Were replaced by a later one of the same key.
+    pub conflated: u64,
+    /// Wait.
+    pub waiting: u64,
+    /// Gaps that were told.
+    pub gaps: u64,
+}
+
+/// Returns what a payload is about.
+pub(crate) type KeyOf = fn(&[u8]) -> Option<String>;
+
+/// A message that waited.
+#[derive(Debug)]
+pub(crate) struct Message {
+    pub(crate) channel: Arc<str>,
+    pub(crate) payload: Bytes,
+    /// When it came.
+    pub(crate) at: Instant,
+    key: Option<String>,
+}
+
+/// What is next.
+#[derive(Debug)]
+pub(crate) enum Next {
+    Message(Message),
+    Gap(Gap),
+}
+
+/// A bounded queue between the transport and one subscriber.
+pub(crate) struct Feed {
+    queue: Mutex<Queue>,
+    key_of: Option<KeyOf>,
+    live: watch::Sender<bool>,
+    reader: AtomicWaker,
+    taken: Notify,
+}
+
+impl Feed {
+    pub(crate) fn new(backlog: Backlog, key_of: KeyOf) -> Self {
+        Self {
+            queue: Mutex::new(Queue::new(backlog)),
+            key_of: (backlog.overflow == Overflow::Conflate).then_some(key_of),
+            live: watch::Sender::new(false),
+            reader: AtomicWaker::new(),
+            taken: Notify::new(),
+        }
+    }
+
+    /// Takes what is next; `None` when nothing comes any more.
+    pub(crate) fn poll_next(&self, context: &mut Context<'_>) -> Poll<Option<Next>> {
+        self.reader.register(context.waker());
+        let (next, ended) = {
+            let mut queue = self.queue();
+            (queue.pop(), queue.has_ended())
+        };
+        match next {
+            Some(next) => {
+                self.taken.notify_one();
+                Poll::Ready(Some(next))
+            }
+            None if ended => Poll::Ready(None),
+            None => Poll::Pending,
+        }
+    }
+
+    /// Takes in what became of a message that was taken.
+    pub(crate) fn count(&self, change: impl FnOnce(&mut Counts)) {
+        change(&mut self.queue().counts);
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        self.queue().counts()
+    }
+
+    /// Watches whether messages come.
+    pub(crate) fn live(&self) -> watch::Receiver<bool> {
+        self.live.subscribe()
+    }
+
+    /// Has what may be missed since `since`, before messages come for the first time, told as a gap.
+    pub(crate) fn owe(&self, since: Instant) {
+        self.queue().owe(since);
+    }
+
+    /// Ends it: what waits can still be taken.
+    pub(crate) fn close(&self) {
+        self.queue().close();
+        self.live.send_replace(false);
+        self.reader.wake();
+        self.taken.notify_one();
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Ear for Feed {
+    fn hear(&self, signal: Signal) {
+        match signal {
+            Signal::Up => {
+                self.queue().up(Instant::now());
+                self.live.send_replace(true);
+            }
+            Signal::Down { since } => {
+                self.queue().down(since);
+                self.live.send_replace(false);
+            }
+            Signal::Message { channel, payload } => {
+                let key = self.key_of.and_then(|key_of| key_of(&payload));
+                self.queue().push(Message { channel, payload, at: Instant::now(), key });
+            }
+            Signal::Closed => return self.close(),
+        }
+        self.reader.wake();
+    }
+
+    async fn room(&self) {
+        loop {
+            let taken = self.taken.notified();
+            if self.queue().has_room() {
+                return;
+            }
+            taken.await;
+        }
+    }
+}

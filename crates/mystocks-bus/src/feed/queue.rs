@@ -1,0 +1,204 @@
+//! The queue itself: messages in order, and gaps where some are missing.
+
+use std::collections::{HashMap, VecDeque};
+
+use tokio::time::Instant;
+
+use super::{Backlog, Counts, Message, Next, Overflow};
+use crate::gap::Gap;
+
+#[derive(Debug)]
+pub(super) struct Queue {
+    backlog: Backlog,
+    waiting: VecDeque<Next>,
+    /// The number of what stands first; numbers grow towards the back.
+    first: u64,
+    /// Where the message of each key waits.
+    latest: HashMap<String, u64>,
+    messages: usize,
+    bytes: usize,
+    stand: Stand,
+    pub(super) counts: Counts,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Stand {
+    /// Nothing has come yet; since when what is missed is to be told.
+    Coming(Option<Instant>),
+    Up(Instant),
+    Down(Instant),
+    Ended,
+}
+
+impl Queue {
+    pub(super) fn new(backlog: Backlog) -> Self {
+        Self {
+            backlog: Backlog { messages: backlog.messages.max(1), ..backlog },
+            waiting: VecDeque::new(),
+            first: 0,
+            latest: HashMap::new(),
+            messages: 0,
+            bytes: 0,
+            stand: Stand::Coming(None),
+            counts: Counts::default(),
+        }
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Next> {
+        let next = self.take_first()?;
+        if let Next::Gap(_) = next {
+            self.counts.gaps += 1;
+        }
+        Some(next)
+    }
+
+    pub(super) fn push(&mut self, message: Message) {
+        match self.stand {
+            Stand::Up(_) => {}
+            // It came while the subscription ends.
+            Stand::Ended if self.backlog.overflow == Overflow::Disconnect => {
+                self.counts.received += 1;
+                self.give_up(message.at);
+                return;
+            }
+            // What comes beside a connection that counts is not promised, and in a gap already.
+            Stand::Coming(_) | Stand::Down(_) | Stand::Ended => return,
+        }
+        self.counts.received += 1;
+        let Some(message) = self.replace(message) else {
+            return;
+        };
+        while !self.fits(message.payload.len()) {
+            match self.backlog.overflow {
+                Overflow::DropOldest | Overflow::Conflate => self.drop_oldest(),
+                Overflow::Disconnect => {
+                    self.stand = Stand::Ended;
+                    self.give_up(message.at);
+                    return;
+                }
+                // Whoever published has waited for room.
+                Overflow::Wait => break,
+            }
+        }
+        if let Some(key) = &message.key {
+            self.latest.insert(key.clone(), self.first + self.waiting.len() as u64);
+        }
+        self.messages += 1;
+        self.bytes += message.payload.len();
+        self.waiting.push_back(Next::Message(message));
+    }
+
+    pub(super) fn up(&mut self, now: Instant) {
+        match self.stand {
+            Stand::Coming(Some(since)) | Stand::Down(since) => self.tell(Gap::disconnected(since, now)),
+            Stand::Coming(None) => {}
+            Stand::Up(_) | Stand::Ended => return,
+        }
+        self.stand = Stand::Up(now);
+    }
+
+    pub(super) fn down(&mut self, since: Instant) {
+        if let Stand::Up(up) = self.stand {
+            self.stand = Stand::Down(since.max(up));
+        }
+    }
+
+    pub(super) fn owe(&mut self, since: Instant) {
+        if let Stand::Coming(_) = self.stand {
+            self.stand = Stand::Coming(Some(since));
+        }
+    }
+
+    pub(super) fn close(&mut self) {
+        self.stand = Stand::Ended;
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(self.stand, Stand::Ended)
+    }
+
+    /// Returns whether one more has room; when it has ended nobody needs any.
+    pub(super) fn has_room(&self) -> bool {
+        self.has_ended() || self.fits(1)
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        Counts { waiting: self.messages as u64, ..self.counts }
+    }
+
+    fn fits(&self, len: usize) -> bool {
+        self.messages == 0
+            || self.messages < self.backlog.messages && self.bytes.saturating_add(len) <= self.backlog.bytes
+    }
+
+    /// Puts a message in the place of the one with the same key, if one waits; else gives it back.
+    fn replace(&mut self, message: Message) -> Option<Message> {
+        let number = message.key.as_ref().and_then(|key| self.latest.get(key));
+        let at = number.and_then(|number| usize::try_from(number - self.first).ok());
+        match at.and_then(|at| self.waiting.get_mut(at)) {
+            Some(Next::Message(earlier)) => {
+                self.bytes = self.bytes - earlier.payload.len() + message.payload.len();
+                self.counts.conflated += 1;
+                *earlier = message;
+                None
+            }
+            _ => Some(message),
+        }
+    }
+
+    /// Gives up the oldest message; a gap in its place tells of it.
+    fn drop_oldest(&mut self) {
+        let mut gap: Option<Gap> = None;
+        let mut join = |next: Gap| match &mut gap {
+            Some(gap) => gap.join(&next),
+            None => gap = Some(next),
+        };
+        loop {
+            match self.take_first() {
+                Some(Next::Gap(earlier)) => join(earlier),
+                Some(Next::Message(message)) => {
+                    self.counts.dropped += 1;
+                    join(Gap::dropped(message.at));
+                    break;
+                }
+                None => break,
+            }
+        }
+        while let Some(Next::Gap(later)) = self.waiting.front() {
+            join(later.clone());
+            self.take_first();
+        }
+        if let Some(gap) = gap {
+            self.first -= 1;
+            self.waiting.push_front(Next::Gap(gap));
+        }
+    }
+
+    /// Counts a message that finds no room, and tells of it at the end.
+    fn give_up(&mut self, at: Instant) {
+        self.counts.dropped += 1;
+        self.tell(Gap::dropped(at));
+    }
+
+    fn tell(&mut self, gap: Gap) {
+        match self.waiting.back_mut() {
+            Some(Next::Gap(last)) => last.join(&gap),
+            _ => self.waiting.push_back(Next::Gap(gap)),
+        }
+    }
+
+    fn take_first(&mut self) -> Option<Next> {
+        let next = self.waiting.pop_front()?;
+        if let Next::Message(message) = &next {
+            self.messages -= 1;
+            self.bytes -= message.payload.len();
+            if let Some(key) = &message.key
+                && self.latest.get(key) == Some(&self.first)
+            {
+                self.latest.remove(key);
+            }
+        }
+        self.first += 1;
+        Some(next)
+    }
+}

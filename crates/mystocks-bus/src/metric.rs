@@ -1,0 +1,42 @@
+//! The names of the metrics this crate records; docs/observability.md explains them.
+
+use std::time::Duration;
+
+use metrics::{counter, histogram};
+
+use crate::gap::Gap;
+
+/// Events that were to be published; labels `type` and `outcome`: `published`, `unheard` (nobody listened) or `failed`.
+pub(crate) const PUBLISHED: &str = "mystocks_bus_published_total";
+/// How long publishing took, in seconds; label `type`.
+pub(crate) const PUBLISH_SECONDS: &str = "mystocks_bus_publish_seconds";
+/// Messages that subscribers took; labels `type` and `outcome`: `delivered`, `skipped` (another type, or a version to come) or `undecodable`.
+pub(crate) const RECEIVED: &str = "mystocks_bus_received_total";
+/// How long messages waited for their subscriber, in seconds; label `type`.
+pub(crate) const QUEUE_SECONDS: &str = "mystocks_bus_queue_seconds";
+/// Gaps that subscribers were told of; labels `type` and `reason`: `disconnected` or `overflow`.
+pub(crate) const GAPS: &str = "mystocks_bus_gaps_total";
+/// Messages that were given up because a subscriber had no room; label `type`.
+pub(crate) const DROPPED: &str = "mystocks_bus_dropped_total";
+/// How long handlers took, in seconds; labels `type` and `outcome`: `done` or `panicked`.
+pub(crate) const HANDLER_SECONDS: &str = "mystocks_bus_handler_seconds";
+
+pub(crate) fn published(kind: &'static str, outcome: &'static str, took: Duration) {
+    counter!(PUBLISHED, "type" => kind, "outcome" => outcome).increment(1);
+    histogram!(PUBLISH_SECONDS, "type" => kind).record(took.as_secs_f64());
+}
+
+pub(crate) fn received(kind: &'static str, outcome: &'static str, waited: Duration) {
+    counter!(RECEIVED, "type" => kind, "outcome" => outcome).increment(1);
+    histogram!(QUEUE_SECONDS, "type" => kind).record(waited.as_secs_f64());
+}
+
+pub(crate) fn gap(kind: &'static str, gap: &Gap) {
+    let reason = if gap.disconnected { "disconnected" } else { "overflow" };
+    counter!(GAPS, "type" => kind, "reason" => reason).increment(1);
+    counter!(DROPPED, "type" => kind).increment(gap.dropped);
+}
+
+pub(crate) fn handled(kind: &'static str, outcome: &'static str, took: Duration) {
+    histogram!(HANDLER_SECONDS, "type" => kind, "outcome" => outcome).record(took.as_secs_f64());
+}

@@ -1,0 +1,59 @@
+//! Events as bytes.
+
+use bytes::Bytes;
+use mystocks_keys::{Json, JsonError};
+
+use crate::envelope::Envelope;
+use crate::event::{Event, Form};
+
+/// What a payload turned out to be.
+#[derive(Debug)]
+pub(crate) enum Decoded<E> {
+    Event(E, Option<Envelope>),
+    /// An event of another type, or of a version to come.
+    Other,
+}
+
+/// Writes `event` as it stands on its channel.
+pub(crate) fn encode<E: Event>(event: &E, envelope: impl FnOnce() -> Envelope) -> Result<Bytes, JsonError> {
+    let json = match E::FORM {
+        Form::Envelope => envelope().around(event)?,
+        Form::Bare | Form::Typed(_) => Json::from_serialize(event)?,
+    };
+    Ok(Bytes::from(json.dumps()))
+}
+
+/// Reads a payload.
+pub(crate) fn decode<E: Event>(payload: &[u8]) -> Result<Decoded<E>, JsonError> {
+    let json = Json::parse(payload)?;
+    match E::FORM {
+        Form::Bare => Ok(Decoded::Event(json.to_deserialize()?, None)),
+        Form::Typed(types) => match field(&json, "event_type") {
+            Some(Json::Str(name)) if !types.contains(&name.as_str()) => Ok(Decoded::Other),
+            _ => Ok(Decoded::Event(json.to_deserialize()?, None)),
+        },
+        Form::Envelope => {
+            let envelope: Envelope = json.to_deserialize()?;
+            if envelope.kind != E::TYPE || envelope.version > E::VERSION {
+                return Ok(Decoded::Other);
+            }
+            let data = field(&json, "data").unwrap_or(&Json::Null);
+            Ok(Decoded::Event(data.to_deserialize()?, Some(envelope)))
+        }
+    }
+}
+
+/// Returns what the event in a payload is about; `None` also when it is none of these events.
+pub(crate) fn key_of<E: Event>(payload: &[u8]) -> Option<String> {
+    match decode::<E>(payload) {
+        Ok(Decoded::Event(event, _)) => event.key().map(std::borrow::Cow::into_owned),
+        Ok(Decoded::Other) | Err(_) => None,
+    }
+}
+
+fn field<'a>(json: &'a Json, name: &str) -> Option<&'a Json> {
+    match json {
+        Json::Object(fields) => fields.iter().find(|(field, _)| field == name).map(|(_, value)| value),
+        _ => None,
+    }
+}

@@ -1,0 +1,35 @@
+//! Every implementation of the seam keeps every promise of it.
+
+use mystocks_bus::conformance::Pair;
+use mystocks_bus::{MemoryTransport, transport_conformance};
+
+mod memory {
+    use super::*;
+
+    fn pair() -> Pair {
+        let transport = MemoryTransport::new();
+        Pair::new(transport.clone(), transport)
+    }
+    transport_conformance!(pair());
+}
+
+#[cfg(feature = "redis")]
+mod redis {
+    use mystocks_bus::PubSub;
+    use mystocks_config::RedisSettings;
+    use mystocks_redis_core::RedisManager;
+    use mystocks_testkit::RedisServer;
+
+    use super::*;
+
+    async fn pair() -> Pair {
+        let server = RedisServer::start().await;
+        let settings = RedisSettings::from_url(&server.url()).expect("the server's address");
+        let [here, there] = [
+            RedisManager::start(&settings).await.expect("a manager"),
+            RedisManager::start(&settings).await.expect("a manager"),
+        ];
+        Pair::new(PubSub::new(here), PubSub::new(there)).keep(server)
+    }
+    transport_conformance!(pair().await);
+}
