@@ -16,6 +16,7 @@ use std::time::Duration;
 use mystocks_config::{LockSettings, RedisSettings};
 use mystocks_lock::{Keyspace, Locker, RedisLocks};
 use mystocks_redis_core::RedisManager;
+pub(crate) use mystocks_tests::{is_long, number, seed};
 
 pub(crate) async fn connect(url: &str) -> RedisManager {
     RedisManager::start(&RedisSettings::from_url(url).unwrap()).await.unwrap()
@@ -29,18 +30,4 @@ pub(crate) async fn locker(url: &str) -> Locker {
 
 pub(crate) fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
-}
-
-pub(crate) fn number<T: std::str::FromStr>(name: &str) -> Option<T> {
-    let text = std::env::var_os(name)?;
-    Some(text.to_str().and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("{name} is no number")))
-}
-
-/// Returns whether this is the soak, with all there is to try.
-pub(crate) fn is_long() -> bool {
-    std::env::var_os("MYSTOCKS_MINUTES").is_some()
-}
-
-pub(crate) fn seed() -> u64 {
-    number("MYSTOCKS_SEED").unwrap_or_else(|| fastrand::u64(..1 << 32))
 }

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use book::{Order, Report};
 use mystocks_testkit::RedisServer;
+use mystocks_tests::number;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::{Instant, sleep_until};
@@ -37,11 +38,6 @@ async fn cache() {
     let seed: u64 = number("MYSTOCKS_SEED").unwrap_or(1);
     let rate: u64 = number("MYSTOCKS_RATE").unwrap_or(20_000);
     soak(Duration::from_secs_f64(60.0 * minutes), seed, rate).await;
-}
-
-fn number<T: std::str::FromStr>(name: &str) -> Option<T> {
-    let text = std::env::var_os(name)?;
-    Some(text.to_str().and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("{name} is no number")))
 }
 
 async fn soak(lasts: Duration, seed: u64, rate: u64) {
