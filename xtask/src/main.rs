@@ -40,7 +40,8 @@ cargo xtask …
         side by side measurements against raw clients and peers: table, target/bench/AREA.json, exit code of the bounds
   soak NAME [--only TEST]… [--minutes N] [--seed S]
         long runs: fuzz (a million payloads), interleavings (100,000 on four nodes), cache (10 minutes of faults),
-        lock (10 minutes of faults, 10,000 locks held, 200 restarts of two in five servers, killed holders of permits)
+        lock (10 minutes of faults, 10,000 locks held, 200 restarts of two in five servers, killed holders of permits),
+        bus (200 lost connections, 20 restarts)
   redis up | down | cli [WORD]…
         a throw-away server under target/
   check [--only RULE]…

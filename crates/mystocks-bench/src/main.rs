@@ -1,5 +1,6 @@
 //! `bench AREA --redis URL`: what ours costs against raw code and peers doing the same work in the same run.
 
+mod bus;
 mod cache;
 mod lock;
 mod read_path;
@@ -19,7 +20,8 @@ fn main() -> Result<ExitCode> {
         "read-path" => read_path::run(&arguments.redis, arguments.rounds)?,
         "cache" => cache::run(&arguments.redis, arguments.rounds)?,
         "lock" => lock::run(&arguments.redis, arguments.rounds)?,
-        other => bail!("unknown area \"{other}\"; known: read-path, cache, lock\n{USAGE}"),
+        "bus" => bus::run(&arguments.redis, arguments.rounds)?,
+        other => bail!("unknown area \"{other}\"; known: read-path, cache, lock, bus\n{USAGE}"),
     };
     report.print();
     report.write(&arguments.out, &arguments.area)?;

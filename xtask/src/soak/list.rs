@@ -16,7 +16,7 @@ pub(super) struct Soak {
     pub(super) redis: bool,
 }
 
-pub(super) const SOAKS: [Soak; 5] = [
+pub(super) const SOAKS: [Soak; 6] = [
     Soak {
         name: "fuzz",
         package: "mystocks-cache",
@@ -65,6 +65,15 @@ pub(super) const SOAKS: [Soak; 5] = [
             "restarted::two_servers_that_forgot",
             "stopped::who_was_stopped_past_the_end_knows_it_at_once",
         ],
+        length: (MINUTES, 10),
+        redis: true,
+    },
+    Soak {
+        name: "bus",
+        package: "mystocks-tests",
+        test: "bus",
+        feature: None,
+        tests: &["gaps::what_a_lost_connection_costs_is_told", "gaps::what_a_restarted_server_costs_is_told"],
         length: (MINUTES, 10),
         redis: true,
     },
