@@ -1,5 +1,7 @@
 //! What is published.
 
+#[macro_use]
+mod tagged;
 mod indicators;
 mod market;
 mod notices;

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use mystocks_keys::{Json, JsonError};
+use serde::de::Error as _;
 
 use crate::envelope::Envelope;
 use crate::event::{Event, Form};
@@ -23,9 +24,13 @@ pub(crate) fn encode<E: Event>(event: &E, envelope: impl FnOnce() -> Envelope) -
     Ok(Bytes::from(json.dumps()))
 }
 
-/// Reads a payload.
+/// Reads a payload: one object.
 pub(crate) fn decode<E: Event>(payload: &[u8]) -> Result<Decoded<E>, JsonError> {
     let json = Json::parse(payload)?;
+    // Serde takes an array for the fields of a struct too.
+    if !matches!(json, Json::Object(_)) {
+        return Err(JsonError::custom("found no object, expected one"));
+    }
     match E::FORM {
         Form::Bare => Ok(Decoded::Event(json.to_deserialize()?, None)),
         Form::Typed(types) => match field(&json, "event_type") {
@@ -51,7 +56,7 @@ pub(crate) fn key_of<E: Event>(payload: &[u8]) -> Option<String> {
     }
 }
 
-fn field<'a>(json: &'a Json, name: &str) -> Option<&'a Json> {
+pub(crate) fn field<'a>(json: &'a Json, name: &str) -> Option<&'a Json> {
     match json {
         Json::Object(fields) => fields.iter().find(|(field, _)| field == name).map(|(_, value)| value),
         _ => None,

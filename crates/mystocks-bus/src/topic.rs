@@ -64,7 +64,10 @@ impl<E> Topic<E> {
     /// Returns what an error calls it.
     pub(crate) fn text(&self) -> String {
         match &self.name {
-            Name::Platform(name) => format!("{name:?}"),
+            // The default keyspace refuses none of them.
+            Name::Platform(name) => Keyspace::default()
+                .channel(*name)
+                .map_or_else(|_| format!("{name:?}"), |channel| channel.name().to_owned()),
             Name::Task(id) => format!("events:task:{id}"),
             Name::MarketOf(code) => format!("events:market:{code}"),
             Name::Own(name) => name.clone(),

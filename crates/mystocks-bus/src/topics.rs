@@ -63,8 +63,8 @@ impl<E> Topics<E> {
     }
 
     pub(crate) fn interest(&self, keyspace: &Keyspace) -> Result<Interest, Error> {
-        let refuse = |error: InvalidKey| {
-            Error::new(ErrorKind::InvalidArgument, "subscribe to", self.name()).with_source(error)
+        let refuse = |name: String, error: InvalidKey| {
+            Error::new(ErrorKind::InvalidArgument, "subscribe to", name).with_source(error)
         };
         if self.backlog.messages == 0 || self.backlog.bytes == 0 {
             return Err(Error::new(ErrorKind::InvalidArgument, "subscribe to", self.name())
@@ -74,7 +74,7 @@ impl<E> Topics<E> {
             Which::These(topics) => {
                 let mut channels = Vec::with_capacity(topics.len());
                 for topic in topics {
-                    let channel = topic.channel(keyspace).map_err(refuse)?;
+                    let channel = topic.channel(keyspace).map_err(|error| refuse(topic.text(), error))?;
                     if !channels.contains(&channel) {
                         channels.push(channel);
                     }
@@ -85,7 +85,9 @@ impl<E> Topics<E> {
                 }
                 Source::Channels(channels)
             }
-            Which::Pattern(glob) => Source::Pattern(keyspace.channel_pattern(glob).map_err(refuse)?),
+            Which::Pattern(glob) => {
+                Source::Pattern(keyspace.channel_pattern(glob).map_err(|error| refuse(glob.clone(), error))?)
+            }
         };
         Ok(Interest { source, waits: self.backlog.overflow == Overflow::Wait })
     }

@@ -10,7 +10,7 @@ use crate::event::version;
 use crate::topic::Topic;
 
 /// What happens to the indicators of a stock.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event_type")]
 #[non_exhaustive]
 pub enum IndicatorEvent {
@@ -27,6 +27,13 @@ pub enum IndicatorEvent {
     #[serde(rename = "indicator.calculation.failed")]
     Failed(Calculation),
 }
+
+tagged!(IndicatorEvent {
+    StockCompleted = "stock.indicators.completed",
+    Started = "indicator.calculation.started",
+    Completed = "indicator.calculation.completed",
+    Failed = "indicator.calculation.failed",
+});
 
 /// All indicators of one stock.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -97,12 +104,7 @@ impl IndicatorEvent {
 
 impl Event for IndicatorEvent {
     const TYPE: &'static str = "indicator";
-    const FORM: Form = Form::Typed(&[
-        "stock.indicators.completed",
-        "indicator.calculation.started",
-        "indicator.calculation.completed",
-        "indicator.calculation.failed",
-    ]);
+    const FORM: Form = Form::Typed(Self::TYPES);
 
     fn topics(&self) -> Vec<Topic<Self>> {
         vec![Self::topic()]

@@ -10,7 +10,7 @@ use crate::event::version;
 use crate::topic::Topic;
 
 /// What happens on the market.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event_type")]
 #[non_exhaustive]
 pub enum MarketEvent {
@@ -18,6 +18,8 @@ pub enum MarketEvent {
     #[serde(rename = "market.data.update")]
     Update(MarketUpdate),
 }
+
+tagged!(MarketEvent { Update = "market.data.update" });
 
 /// New data of a stock.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,7 +58,7 @@ impl MarketEvent {
 
 impl Event for MarketEvent {
     const TYPE: &'static str = "market";
-    const FORM: Form = Form::Typed(&["market.data.update"]);
+    const FORM: Form = Form::Typed(Self::TYPES);
 
     fn topics(&self) -> Vec<Topic<Self>> {
         vec![Self::topic(), Self::topic_of(self.stock_code())]

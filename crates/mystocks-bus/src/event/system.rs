@@ -10,7 +10,7 @@ use crate::event::version;
 use crate::topic::Topic;
 
 /// What services say of themselves.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event_type")]
 #[non_exhaustive]
 pub enum SystemEvent {
@@ -18,6 +18,8 @@ pub enum SystemEvent {
     #[serde(rename = "system.heartbeat")]
     Heartbeat(Heartbeat),
 }
+
+tagged!(SystemEvent { Heartbeat = "system.heartbeat" });
 
 /// That a service is alive.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,7 +47,7 @@ impl SystemEvent {
 
 impl Event for SystemEvent {
     const TYPE: &'static str = "system";
-    const FORM: Form = Form::Typed(&["system.heartbeat"]);
+    const FORM: Form = Form::Typed(Self::TYPES);
 
     fn topics(&self) -> Vec<Topic<Self>> {
         vec![Self::topic()]

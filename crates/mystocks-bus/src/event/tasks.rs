@@ -30,7 +30,7 @@ pub enum TaskStatus {
 }
 
 /// What happens to a task.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event_type")]
 #[non_exhaustive]
 pub enum TaskEvent {
@@ -41,6 +41,8 @@ pub enum TaskEvent {
     #[serde(rename = "task.completed")]
     Completed(TaskCompleted),
 }
+
+tagged!(TaskEvent { Progress = "task.progress", Completed = "task.completed" });
 
 /// How far a task is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -129,7 +131,7 @@ impl TaskEvent {
 
 impl Event for TaskEvent {
     const TYPE: &'static str = "task";
-    const FORM: Form = Form::Typed(&["task.progress", "task.completed"]);
+    const FORM: Form = Form::Typed(Self::TYPES);
 
     fn topics(&self) -> Vec<Topic<Self>> {
         vec![Self::topic(), Self::topic_of(self.task_id())]

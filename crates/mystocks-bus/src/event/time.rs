@@ -21,7 +21,7 @@ impl NaiveUtc {
         Self::from(SystemTime::now())
     }
 
-    /// Returns the moment; `None` when the text is not one.
+    /// Returns the moment; `None` when the text is not one. A text with a zone, which the platform does not write, is read by its zone.
     ///
     /// ```
     /// use std::time::{Duration, UNIX_EPOCH};
@@ -33,6 +33,10 @@ impl NaiveUtc {
     /// assert_eq!(text.to_system_time(), Some(moment));
     /// ```
     pub fn to_system_time(&self) -> Option<SystemTime> {
+        // A civil time would pass over a zone.
+        if let Ok(moment) = self.0.parse::<Timestamp>() {
+            return Some(moment.into());
+        }
         let moment: DateTime = self.0.parse().ok()?;
         Some(moment.to_zoned(TimeZone::UTC).ok()?.timestamp().into())
     }
