@@ -59,7 +59,8 @@ fn python_vectors() -> Result<Counts> {
     count(command.env("MYSTOCKS_REQUIRE_PYTHON", "1").env("PYTHON", python), false)
 }
 
-/// What a redis-py client reads, writes and locks on the shared keys, both directions; the two contend for a lock for a minute.
+/// What a redis-py client reads, writes and locks on the shared keys, and the events it publishes and hears, both directions; the two contend for a lock
+/// for a minute.
 fn redis_py() -> Result<Counts> {
     let python = environment()?;
     let mut command = cargo();

@@ -1,4 +1,4 @@
-"""The Python side of the shared keys and locks, as the platform's backend talks to Redis.
+"""The Python side of the shared keys, locks and events, as the platform's backend talks to Redis.
 
 Started with the URL of a Redis. Reads one request per line, a JSON array [verb, argument, ...], and answers
 each with one line of JSON. Keys are made here, with hashlib, not taken from the other side.
@@ -9,6 +9,7 @@ import json
 import sys
 
 import redis
+from events import Events
 from locks import Locks
 
 PREFIX = "mystocks:"
@@ -30,7 +31,7 @@ def digest(params):
     return hashlib.md5(json.dumps(params, sort_keys=True).encode()).hexdigest()[:8]
 
 
-class Peer(Locks):
+class Peer(Locks, Events):
     def __init__(self, url):
         self.redis = redis.Redis.from_url(url, decode_responses=True)
 

@@ -1,7 +1,8 @@
-//! A redis-py client and ours on the same keys and locks, both directions: `cargo xtask integration --only redis-py`.
+//! A redis-py client and ours on the same keys, locks and channels, both directions: `cargo xtask integration --only redis-py`.
 #![expect(clippy::print_stdout, reason = "a story prints its figures")]
 #![expect(clippy::unwrap_used, reason = "what surrounds the tests may panic as they do")]
 
+mod bus;
 mod contention;
 mod ledger;
 mod locks;
