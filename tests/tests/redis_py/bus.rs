@@ -39,7 +39,11 @@ impl Both {
     }
 
     /// Has Python publish the event `name`; returns what we get on `topic`, and the `timestamp` that Python wrote.
-    async fn from_python<E: Event + Debug>(&mut self, name: &str, topic: Topic<E>) -> (Received<E>, Json) {
+    async fn heard_from_python<E: Event + Debug>(
+        &mut self,
+        name: &str,
+        topic: Topic<E>,
+    ) -> (Received<E>, Json) {
         let mut subscription = self.bus.subscribe(topic).await.unwrap();
         let answer = self.python.ask("publish_event", &[name], None);
         let (count, timestamp): (u64, Json) = answer.to_deserialize().unwrap();
@@ -51,7 +55,7 @@ impl Both {
     }
 
     /// Publishes `event`; asserts that Python gets it once on each of `channels`, and what it gets: values and the names of their types.
-    async fn to_python<E: Event>(&mut self, event: &E, channels: &[&str], values: &str, types: &str) {
+    async fn heard_by_python<E: Event>(&mut self, event: &E, channels: &[&str], values: &str, types: &str) {
         let all = i64::try_from(channels.len()).unwrap();
         assert_eq!(self.python.number("subscribe", channels), all);
         assert_eq!(self.bus.publish(event).await.unwrap(), channels.len() as u64);

@@ -26,7 +26,7 @@ async fn plain_events_of_ours_have_their_types_in_python() {
         r#"{"stock_code": "str", "indicator_code": "str", "params": {"timeperiod": "int", "nbdev": "float", "#,
         r#""matype": "NoneType"}, "success": "bool", "timestamp": "float"}"#
     );
-    both.to_python(&event, &["indicator:calculated"], &values, types).await;
+    both.heard_by_python(&event, &["indicator:calculated"], &values, types).await;
 
     let event = PriceUpdate {
         stock_code: "贵州茅台 📈\u{7f}".to_owned(),
@@ -37,7 +37,7 @@ async fn plain_events_of_ours_have_their_types_in_python() {
     };
     let values = r#"{"stock_code": "贵州茅台 📈\u007f", "price": 1688.0, "change": -0.0, "change_pct": NaN, "timestamp": 1767605400.125}"#;
     let types = r#"{"stock_code": "str", "price": "float", "change": "float", "change_pct": "float", "timestamp": "float"}"#;
-    both.to_python(&event, &["price:update"], values, types).await;
+    both.heard_by_python(&event, &["price:update"], values, types).await;
 
     let mut event = TaskUpdated {
         task_id: "t-1".to_owned(),
@@ -54,13 +54,18 @@ async fn plain_events_of_ours_have_their_types_in_python() {
         let types = format!(
             r#"{{"task_id": "str", "status": "str", "progress": "float", "result": {kind}, "timestamp": "float"}}"#
         );
-        both.to_python(&event, &["task:updated"], &values, &types).await;
+        both.heard_by_python(&event, &["task:updated"], &values, &types).await;
     }
 
     let event = ConfigReloaded { config_type: "risk".to_owned(), timestamp: 1e-5 };
     let values = r#"{"config_type": "risk", "timestamp": 1e-05}"#;
-    both.to_python(&event, &["config:reloaded"], values, r#"{"config_type": "str", "timestamp": "float"}"#)
-        .await;
+    both.heard_by_python(
+        &event,
+        &["config:reloaded"],
+        values,
+        r#"{"config_type": "str", "timestamp": "float"}"#,
+    )
+    .await;
     both.end().await;
 }
 
@@ -84,7 +89,7 @@ async fn task_and_system_events_of_ours_have_their_types_in_python() {
     );
     let (values, types) =
         (format!("{{{}, {values}}}", begin("task.progress")), format!("{{{BEGIN}, {types}}}"));
-    both.to_python(&progress(), &["events:tasks", "events:task:t-1"], &values, &types).await;
+    both.heard_by_python(&progress(), &["events:tasks", "events:task:t-1"], &values, &types).await;
 
     let values = format!(
         r#"{{{}, "task_id": "t-1", "task_type": "batch", "status": "completed", "duration_seconds": 3.0, "result": {{"success": 7, "failed": 1}}}}"#,
@@ -93,7 +98,7 @@ async fn task_and_system_events_of_ours_have_their_types_in_python() {
     let types = format!(
         r#"{{{BEGIN}, "task_id": "str", "task_type": "str", "status": "str", "duration_seconds": "float", "result": {{"success": "int", "failed": "int"}}}}"#
     );
-    both.to_python(&completed(), &["events:tasks", "events:task:t-1"], &values, &types).await;
+    both.heard_by_python(&completed(), &["events:tasks", "events:task:t-1"], &values, &types).await;
 
     let values = format!(
         r#"{{{}, "service": "scheduler", "status": "healthy", "metrics": {{"queue": 0, "lag": Infinity}}}}"#,
@@ -102,7 +107,7 @@ async fn task_and_system_events_of_ours_have_their_types_in_python() {
     let types = format!(
         r#"{{{BEGIN}, "service": "str", "status": "str", "metrics": {{"queue": "int", "lag": "float"}}}}"#
     );
-    both.to_python(&heartbeat(), &["events:system"], &values, &types).await;
+    both.heard_by_python(&heartbeat(), &["events:system"], &values, &types).await;
     both.end().await;
 }
 
@@ -116,7 +121,7 @@ async fn indicator_events_of_ours_have_their_types_in_python() {
     let types = format!(
         r#"{{{BEGIN}, "stock_code": "str", "indicators": ["str", "str"], "success_count": "int", "failed_count": "int", "calculation_time_ms": "float", "from_cache_count": "int"}}"#
     );
-    both.to_python(&stock(), &["events:indicators"], &values, &types).await;
+    both.heard_by_python(&stock(), &["events:indicators"], &values, &types).await;
 
     let rests = [
         (
@@ -140,7 +145,7 @@ async fn indicator_events_of_ours_have_their_types_in_python() {
         let types = format!(
             r#"{{{BEGIN}, "stock_code": "str", "indicator_code": "str", "parameters": {{"timeperiod": "int"}}, "success": "bool", "calculation_time_ms": "{time}", "from_cache": "bool", "error_message": "{message}"}}"#
         );
-        both.to_python(&event, &["events:indicators"], &values, &types).await;
+        both.heard_by_python(&event, &["events:indicators"], &values, &types).await;
     }
     both.end().await;
 }
@@ -155,7 +160,7 @@ async fn market_events_of_ours_come_to_pythons_patterns_too() {
     let types = format!(
         r#"{{{BEGIN}, "stock_code": "str", "data_type": "str", "data": {{"name": "str", "price": "float", "pe": "float", "volume": "int", "halted": "bool"}}}}"#
     );
-    both.to_python(&market(), &["events:market", "events:market:600519.SH"], &values, &types).await;
+    both.heard_by_python(&market(), &["events:market", "events:market:600519.SH"], &values, &types).await;
 
     assert_eq!(both.python.number("psubscribe", &["events:market:*"]), 1);
     assert_eq!(

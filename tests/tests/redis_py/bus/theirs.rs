@@ -18,7 +18,7 @@ fn float(json: &Json) -> f64 {
 #[tokio::test]
 async fn plain_events_of_python_have_their_values_here() {
     let mut both = Both::start().await;
-    let (received, time) = both.from_python("indicator.calculated", IndicatorCalculated::topic()).await;
+    let (received, time) = both.heard_from_python("indicator.calculated", IndicatorCalculated::topic()).await;
     let expected = IndicatorCalculated {
         stock_code: "600519.SH".to_owned(),
         indicator_code: "BBANDS".to_owned(),
@@ -28,12 +28,12 @@ async fn plain_events_of_python_have_their_values_here() {
     };
     assert_eq!(received.event, expected);
 
-    let (received, time) = both.from_python("price.update", PriceUpdate::topic()).await;
+    let (received, time) = both.heard_from_python("price.update", PriceUpdate::topic()).await;
     assert_eq!((&*received.stock_code, received.price), ("贵州茅台 📈", 1688.0));
     assert!(received.change == 0.0 && received.change.is_sign_negative() && received.change_pct.is_nan());
     assert_eq!((received.timestamp, received.topic()), (float(&time), "price:update"));
 
-    let (received, time) = both.from_python("task.updated", TaskUpdated::topic()).await;
+    let (received, time) = both.heard_from_python("task.updated", TaskUpdated::topic()).await;
     let expected = TaskUpdated {
         task_id: "t-1".to_owned(),
         status: TaskStatus::Running,
@@ -43,7 +43,7 @@ async fn plain_events_of_python_have_their_values_here() {
     };
     assert_eq!(received.event, expected);
 
-    let (received, time) = both.from_python("config.reloaded", ConfigReloaded::topic()).await;
+    let (received, time) = both.heard_from_python("config.reloaded", ConfigReloaded::topic()).await;
     assert_eq!(received.event, ConfigReloaded { config_type: "risk".to_owned(), timestamp: float(&time) });
     both.end().await;
 }
@@ -51,20 +51,22 @@ async fn plain_events_of_python_have_their_values_here() {
 #[tokio::test]
 async fn typed_events_of_python_have_their_values_here() {
     let mut both = Both::start().await;
-    let (received, _) = both.from_python("task.progress", TaskEvent::topic_of("t-1")).await;
+    let (received, _) = both.heard_from_python("task.progress", TaskEvent::topic_of("t-1")).await;
     assert_eq!((&received.event, received.topic()), (&progress(), "events:task:t-1"));
-    let (received, _) = both.from_python("task.completed", TaskEvent::topic()).await;
+    let (received, _) = both.heard_from_python("task.completed", TaskEvent::topic()).await;
     assert_eq!((&received.event, received.topic()), (&completed(), "events:tasks"));
-    let (received, time) = both.from_python("stock.indicators.completed", IndicatorEvent::topic()).await;
+    let (received, time) =
+        both.heard_from_python("stock.indicators.completed", IndicatorEvent::topic()).await;
     assert_eq!((received.event, time), (stock(), Json::from("2026-01-05T09:30:00.125000")));
     for (name, expected) in calculations() {
         let name = format!("indicator.calculation.{name}");
-        let (received, _) = both.from_python(&name, IndicatorEvent::topic()).await;
+        let (received, _) = both.heard_from_python(&name, IndicatorEvent::topic()).await;
         assert_eq!(received.event, expected);
     }
-    let (received, _) = both.from_python("market.data.update", MarketEvent::topic_of("600519.SH")).await;
+    let (received, _) =
+        both.heard_from_python("market.data.update", MarketEvent::topic_of("600519.SH")).await;
     assert_eq!(received.event, market());
-    let (received, _) = both.from_python("system.heartbeat", SystemEvent::topic()).await;
+    let (received, _) = both.heard_from_python("system.heartbeat", SystemEvent::topic()).await;
     assert_eq!(received.event, heartbeat());
     both.end().await;
 }
