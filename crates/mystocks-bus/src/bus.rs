@@ -30,6 +30,9 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 /// Publishes events and hands them to those who subscribed; cloning it is cheap.
 ///
 /// Events are live: who is not subscribed at that moment does not get them, and who was cut off is told so.
+///
+/// Dropping its last clone ends every subscription as [`shutdown`](Self::shutdown) does: what waits can still be taken, and handlers
+/// handle it, but nobody waits for them. A handler that owns a clone keeps the bus until it is shut down.
 #[derive(Clone)]
 pub struct Bus {
     shared: Arc<Shared>,
@@ -47,6 +50,13 @@ struct Shared {
 struct Feeds {
     open: Vec<Weak<Feed>>,
     is_closed: bool,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let feeds = self.feeds.get_mut().unwrap_or_else(PoisonError::into_inner);
+        feeds.open.iter().filter_map(Weak::upgrade).for_each(|feed| feed.close());
+    }
 }
 
 impl Bus {
@@ -154,15 +164,21 @@ impl Bus {
         let interest = topics.interest(&self.shared.keyspace)?;
         let begun = Instant::now();
         let feed = Arc::new(Feed::new(topics.backlog, payload::key_of::<E>));
-        self.keep(&feed, topics.name())?;
+        let name = topics.name();
+        self.keep(&feed, &name)?;
         let ear = Arc::clone(&feed) as Arc<dyn Ear>;
         let listening = self.shared.transport.listen(&interest, ear)?;
         let prefix = self.shared.keyspace.prefixes().bus.len();
         let subscription = Subscription::new(feed, prefix, listening);
         let mut live = subscription.live();
-        if timeout(PATIENCE, live.wait_for(|is_live| *is_live)).await.is_err() {
+        let feed = subscription.feed();
+        let waiting = timeout(PATIENCE, live.wait_for(|is_live| *is_live || feed.has_ended())).await;
+        if self.is_closed() {
+            return Err(Error::new(ErrorKind::Closed, "subscribe to", name));
+        }
+        if waiting.is_err() {
             tracing::warn!(r#type = E::TYPE, "a subscription waits for its transport");
-            subscription.feed().owe(begun);
+            feed.owe(begun);
         }
         Ok(subscription)
     }
@@ -215,13 +231,22 @@ impl Bus {
         E: Event,
         F: Future<Output = ()> + Send + 'static,
     {
+        let topics = topics.into();
+        let name = topics.name();
         let subscription = self.subscribe(topics).await?;
         let listener = Listener::new(subscription.feed());
+        // Under its lock, so that no shutdown has returned when the task begins.
+        let feeds = self.feeds();
+        if feeds.is_closed {
+            return Err(Error::new(ErrorKind::Closed, "subscribe to", name));
+        }
         self.shared.tasks.spawn(listener::serve(subscription, listener.stop(), handler));
         Ok(listener)
     }
 
     /// Ends every subscription and refuses new ones and publications; returns when all handlers have handled what waited for them.
+    ///
+    /// A handler that awaits it waits for itself. Dropping the future leaves the bus shut down, and the handlers to themselves.
     pub async fn shutdown(&self) {
         let open = {
             let mut feeds = self.feeds();
@@ -234,7 +259,7 @@ impl Bus {
     }
 
     /// Remembers `feed` for the shutdown.
-    fn keep(&self, feed: &Arc<Feed>, subject: String) -> Result<(), Error> {
+    fn keep(&self, feed: &Arc<Feed>, subject: &str) -> Result<(), Error> {
         let mut feeds = self.feeds();
         if feeds.is_closed {
             return Err(Error::new(ErrorKind::Closed, "subscribe to", subject));

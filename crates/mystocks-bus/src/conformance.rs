@@ -97,14 +97,15 @@ struct TestEar {
 #[async_trait]
 impl Ear for TestEar {
     fn hear(&self, signal: Signal) {
+        if let (Signal::Message { .. }, Ok(room)) = (&signal, self.room.try_acquire()) {
+            room.forget();
+        }
         // Who does not look any more does not want to know.
         let _ = self.signals.send(signal);
     }
 
     async fn room(&self) {
-        if let Ok(room) = self.room.acquire().await {
-            room.forget();
-        }
+        drop(self.room.acquire().await);
     }
 }
 

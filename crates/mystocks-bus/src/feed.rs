@@ -2,6 +2,7 @@
 
 mod queue;
 
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
@@ -20,7 +21,7 @@ use queue::Queue;
 pub struct Backlog {
     /// So many messages; at least one. Default: 1,024.
     pub messages: usize,
-    /// So many bytes of payload; one message may be larger. Default: 8 MiB.
+    /// So many bytes of payload; one message may be larger, and the last may reach beyond where [publishers wait](Overflow::Wait). Default: 8 MiB.
     pub bytes: usize,
     /// What happens when there is no room.
     pub overflow: Overflow,
@@ -39,12 +40,13 @@ pub enum Overflow {
     /// The oldest one that waits is given up, which a [`Gap`] tells.
     #[default]
     DropOldest,
-    /// Of each [key](crate::Event::key) only the latest waits, at the place of the one that it replaces; when there is no room for yet another
-    /// key the oldest is given up.
+    /// Of each [key](crate::Event::key) only the latest waits, at the place of the one that it replaces; none replaces what waits on the other
+    /// side of a [`Gap`]. When there is no room the oldest is given up.
     Conflate,
-    /// The subscription ends, when what waits has been taken, with a [`Gap`].
+    /// The subscription ends, when what waits has been taken, with one [`Gap`].
     Disconnect,
-    /// The publisher waits. Redis Pub/Sub cannot, and refuses such a subscription.
+    /// The publisher waits. Redis Pub/Sub cannot, and refuses such a subscription. A handler that publishes to its own topic waits for
+    /// itself, forever when its queue is full.
     Wait,
 }
 
@@ -66,7 +68,7 @@ pub struct Counts {
     pub dropped: u64,
     /// Were replaced by a later one of the same key.
     pub conflated: u64,
-    /// Wait.
+    /// Wait, or are being read.
     pub waiting: u64,
     /// Gaps that were told.
     pub gaps: u64,
@@ -96,9 +98,11 @@ pub(crate) enum Next {
 pub(crate) struct Feed {
     queue: Mutex<Queue>,
     key_of: Option<KeyOf>,
+    /// Locked before the queue where both are.
     live: watch::Sender<bool>,
     reader: AtomicWaker,
-    taken: Notify,
+    /// Tells publishers that wait; all of them, since one that was told may wait for another subscriber then.
+    taken: Option<Notify>,
 }
 
 impl Feed {
@@ -108,7 +112,7 @@ impl Feed {
             key_of: (backlog.overflow == Overflow::Conflate).then_some(key_of),
             live: watch::Sender::new(false),
             reader: AtomicWaker::new(),
-            taken: Notify::new(),
+            taken: (backlog.overflow == Overflow::Wait).then(Notify::new),
         }
     }
 
@@ -121,7 +125,7 @@ impl Feed {
         };
         match next {
             Some(next) => {
-                self.taken.notify_one();
+                self.tell_publishers();
                 Poll::Ready(Some(next))
             }
             None if ended => Poll::Ready(None),
@@ -131,7 +135,7 @@ impl Feed {
 
     /// Takes in what became of a message that was taken.
     pub(crate) fn count(&self, change: impl FnOnce(&mut Counts)) {
-        change(&mut self.queue().counts);
+        self.queue().count(change);
     }
 
     pub(crate) fn counts(&self) -> Counts {
@@ -150,10 +154,30 @@ impl Feed {
 
     /// Ends it: what waits can still be taken.
     pub(crate) fn close(&self) {
-        self.queue().close();
-        self.live.send_replace(false);
+        self.turn(|queue| queue.close(Instant::now()));
         self.reader.wake();
-        self.taken.notify_one();
+        self.tell_publishers();
+    }
+
+    /// Returns whether nothing comes any more beside what waits.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.queue().has_ended()
+    }
+
+    /// Makes a change after which messages may come or not, and tells those who watch that.
+    fn turn(&self, change: impl FnOnce(&mut Queue)) {
+        self.live.send_if_modified(|live| {
+            let mut queue = self.queue();
+            change(&mut queue);
+            // Who waits for the first message wants to know also that none will come.
+            mem::replace(live, queue.is_up()) != *live || queue.has_ended()
+        });
+    }
+
+    fn tell_publishers(&self) {
+        if let Some(taken) = &self.taken {
+            taken.notify_waiters();
+        }
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -165,17 +189,18 @@ impl Feed {
 impl Ear for Feed {
     fn hear(&self, signal: Signal) {
         match signal {
-            Signal::Up => {
-                self.queue().up(Instant::now());
-                self.live.send_replace(true);
-            }
-            Signal::Down { since } => {
-                self.queue().down(since);
-                self.live.send_replace(false);
-            }
+            Signal::Up => self.turn(|queue| queue.up(Instant::now())),
+            Signal::Down { since } => self.turn(|queue| queue.down(since)),
             Signal::Message { channel, payload } => {
                 let key = self.key_of.and_then(|key_of| key_of(&payload));
-                self.queue().push(Message { channel, payload, at: Instant::now(), key });
+                let ended = {
+                    let mut queue = self.queue();
+                    queue.push(Message { channel, payload, at: Instant::now(), key });
+                    queue.has_ended()
+                };
+                if ended {
+                    self.live.send_if_modified(mem::take);
+                }
             }
             Signal::Closed => return self.close(),
         }
@@ -183,8 +208,9 @@ impl Ear for Feed {
     }
 
     async fn room(&self) {
-        loop {
-            let taken = self.taken.notified();
+        while let Some(taken) = &self.taken {
+            // From here on a change is noticed.
+            let taken = taken.notified();
             if self.queue().has_room() {
                 return;
             }

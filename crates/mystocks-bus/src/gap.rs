@@ -37,16 +37,20 @@ impl Gap {
 
     /// Returns when it begins, by this host's clock.
     pub fn since(&self) -> SystemTime {
-        SystemTime::now() - self.since.elapsed()
+        ago(self.since)
     }
 
     /// Returns when it ends, by this host's clock.
     pub fn until(&self) -> SystemTime {
-        SystemTime::now() - self.until.elapsed()
+        ago(self.until)
     }
 
     /// Returns how long it is.
     pub fn duration(&self) -> Duration {
         self.until.saturating_duration_since(self.since)
     }
+}
+
+fn ago(at: Instant) -> SystemTime {
+    SystemTime::now().checked_sub(at.elapsed()).unwrap_or(SystemTime::UNIX_EPOCH)
 }

@@ -35,7 +35,7 @@ impl Listener {
         self.stop.clone()
     }
 
-    /// Has the handler called until the bus is shut down.
+    /// Has the handler called until the bus is shut down or dropped.
     pub fn detach(mut self) {
         self.is_detached = true;
     }

@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::FutureExt;
 
 use crate::error::Error;
 use crate::transport::{Ear, Interest, Listening, Outgoing, Signal, Source, Transport};
 
 /// Carries messages in memory, for every task of this process that has a clone of it.
 ///
-/// Publishers can wait for listeners here: what is published to one that [waits](crate::Overflow::Wait) returns when it has room.
+/// Publishers can wait for listeners here: what is published to one that [waits](crate::Overflow::Wait) goes to everybody when it has room.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryTransport {
     room: Arc<Room>,
@@ -21,13 +22,11 @@ pub struct MemoryTransport {
 
 #[derive(Default)]
 struct Room {
+    /// Locked while a message goes round, so that everybody hears all messages in the same order.
     listeners: Mutex<BTreeMap<u64, Listener>>,
-    /// Held while a message goes round, so that everybody hears all messages in the same order.
-    order: tokio::sync::Mutex<()>,
     last: AtomicU64,
 }
 
-#[derive(Clone)]
 struct Listener {
     source: Source,
     waits: bool,
@@ -42,34 +41,46 @@ impl MemoryTransport {
 }
 
 impl Room {
+    /// Has everybody who wants it hear a message, and returns how many that were; or one who has no room for it, and nobody heard it.
+    fn tell(&self, channel: &Arc<str>, payload: &Bytes) -> Result<u64, Arc<dyn Ear>> {
+        let listeners = self.listeners();
+        let wanting = || listeners.values().filter(|listener| listener.source.matches(channel));
+        if let Some(full) = wanting().find(|listener| !listener.has_room()) {
+            return Err(Arc::clone(&full.ear));
+        }
+        let mut count = 0;
+        for Listener { ear, .. } in wanting() {
+            ear.hear(Signal::Message { channel: Arc::clone(channel), payload: payload.clone() });
+            count += 1;
+        }
+        Ok(count)
+    }
+
     fn listeners(&self) -> MutexGuard<'_, BTreeMap<u64, Listener>> {
         self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Listener {
+    fn has_room(&self) -> bool {
+        !self.waits || self.ear.room().now_or_never().is_some()
     }
 }
 
 #[async_trait]
 impl Transport for MemoryTransport {
     async fn publish(&self, messages: &[Outgoing<'_>]) -> Result<Vec<u64>, Error> {
-        let _in_order = self.room.order.lock().await;
         let mut receivers = Vec::with_capacity(messages.len());
         for message in messages {
-            let (channel, payload) = (message.channel.as_str(), Bytes::copy_from_slice(message.payload));
-            let name: Arc<str> = Arc::from(channel);
-            let listeners = self.room.listeners().clone();
-            let wanting = listeners.into_iter().filter(|(_, listener)| listener.source.matches(channel));
-            let mut count = 0;
-            for (id, Listener { waits, ear, .. }) in wanting {
-                if waits {
-                    ear.room().await;
+            let (channel, payload) =
+                (Arc::from(message.channel.as_str()), Bytes::copy_from_slice(message.payload));
+            // Nothing is locked while somebody is waited for: what others publish elsewhere goes on.
+            receivers.push(loop {
+                match self.room.tell(&channel, &payload) {
+                    Ok(count) => break count,
+                    Err(full) => full.room().await,
                 }
-                // Who went away while another was waited for hears nothing.
-                let listeners = self.room.listeners();
-                if listeners.contains_key(&id) {
-                    ear.hear(Signal::Message { channel: Arc::clone(&name), payload: payload.clone() });
-                    count += 1;
-                }
-            }
-            receivers.push(count);
+            });
         }
         Ok(receivers)
     }

@@ -1,5 +1,8 @@
 //! Events as bytes.
 
+use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use bytes::Bytes;
 use mystocks_keys::{Json, JsonError};
 use serde::de::Error as _;
@@ -24,8 +27,12 @@ pub(crate) fn encode<E: Event>(event: &E, envelope: impl FnOnce() -> Envelope) -
     Ok(Bytes::from(json.dumps()))
 }
 
-/// Reads a payload: one object.
+/// Reads a payload, one object; what panics at it cannot be read either.
 pub(crate) fn decode<E: Event>(payload: &[u8]) -> Result<Decoded<E>, JsonError> {
+    unpanicked(|| read(payload)).unwrap_or_else(|| Err(JsonError::custom("its type panics at it")))
+}
+
+fn read<E: Event>(payload: &[u8]) -> Result<Decoded<E>, JsonError> {
     let json = Json::parse(payload)?;
     // Serde takes an array for the fields of a struct too.
     if !matches!(json, Json::Object(_)) {
@@ -51,9 +58,14 @@ pub(crate) fn decode<E: Event>(payload: &[u8]) -> Result<Decoded<E>, JsonError> 
 /// Returns what the event in a payload is about; `None` also when it is none of these events.
 pub(crate) fn key_of<E: Event>(payload: &[u8]) -> Option<String> {
     match decode::<E>(payload) {
-        Ok(Decoded::Event(event, _)) => event.key().map(std::borrow::Cow::into_owned),
+        Ok(Decoded::Event(event, _)) => unpanicked(|| event.key().map(Cow::into_owned)).flatten(),
         Ok(Decoded::Other) | Err(_) => None,
     }
+}
+
+/// Calls what is not ours: where messages are taken in, a panic of one type would end it for all.
+fn unpanicked<T>(call: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(call)).ok()
 }
 
 pub(crate) fn field<'a>(json: &'a Json, name: &str) -> Option<&'a Json> {

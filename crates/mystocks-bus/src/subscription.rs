@@ -5,10 +5,11 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use futures::{Stream, StreamExt};
 use tokio::sync::watch;
+use tokio::task::coop;
 
 use crate::envelope::Envelope;
 use crate::event::Event;
@@ -39,19 +40,20 @@ pub struct Received<E> {
 
 /// A subscription: a stream of events, and of gaps where some are missing; dropping it unsubscribes.
 ///
-/// It comes back by itself when the connection was lost. It ends with [`Bus::shutdown`](crate::Bus::shutdown), and when it is
-/// [disconnected](crate::Overflow::Disconnect); what waits can be taken first.
+/// It comes back by itself when the connection was lost. It ends with [`Bus::shutdown`](crate::Bus::shutdown) or the last clone of the bus,
+/// and when it is [disconnected](crate::Overflow::Disconnect); what waits can be taken first.
 #[must_use = "dropping it unsubscribes"]
 pub struct Subscription<E> {
     feed: Arc<Feed>,
     prefix: usize,
     event: PhantomData<fn() -> E>,
-    _listening: Listening,
+    /// Until nothing comes any more.
+    listening: Option<Listening>,
 }
 
 impl<E: Event> Subscription<E> {
     pub(crate) fn new(feed: Arc<Feed>, prefix: usize, listening: Listening) -> Self {
-        Self { feed, prefix, event: PhantomData, _listening: listening }
+        Self { feed, prefix, event: PhantomData, listening: Some(listening) }
     }
 
     /// Waits for the next event or gap; `None` when nothing comes any more. Cancel safe.
@@ -112,9 +114,13 @@ impl<E: Event> Subscription<E> {
 impl<E: Event> Stream for Subscription<E> {
     type Item = Delivery<E>;
 
-    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Delivery<E>>> {
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Delivery<E>>> {
         loop {
-            return Poll::Ready(match std::task::ready!(self.feed.poll_next(context)) {
+            // Without it a task that always finds messages would keep its thread to itself.
+            let turn = ready!(coop::poll_proceed(context));
+            let next = ready!(self.feed.poll_next(context));
+            turn.made_progress();
+            return Poll::Ready(match next {
                 Some(Next::Message(message)) => match self.read(message) {
                     Some(received) => Some(Delivery::Event(received)),
                     None => continue,
@@ -130,7 +136,10 @@ impl<E: Event> Stream for Subscription<E> {
                     );
                     Some(Delivery::Gap(gap))
                 }
-                None => None,
+                None => {
+                    self.listening = None;
+                    None
+                }
             });
         }
     }
@@ -138,6 +147,8 @@ impl<E: Event> Stream for Subscription<E> {
 
 impl<E> Drop for Subscription<E> {
     fn drop(&mut self) {
+        // First, so that no publisher that waited for it still counts it.
+        self.listening = None;
         self.feed.close();
     }
 }

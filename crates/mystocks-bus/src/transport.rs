@@ -93,7 +93,8 @@ pub trait Ear: Send + Sync + 'static {
     /// Takes a signal, where the connection is read: it must be quick, must not wait, and must not end what it listens to.
     fn hear(&self, signal: Signal);
 
-    /// Waits until one more message can be taken. Only who [waits](Interest::waits) is asked. Cancel safe.
+    /// Waits until one more message can be taken; asking takes nothing, and several may ask. Only who [waits](Interest::waits) is asked, also
+    /// where the transport has something locked: it must not come back to it. Cancel safe.
     async fn room(&self);
 }
 

@@ -17,6 +17,8 @@ pub(super) struct Queue {
     latest: HashMap<String, u64>,
     messages: usize,
     bytes: usize,
+    /// How many messages have been taken of which it is not known yet what they are.
+    reading: u64,
     stand: Stand,
     pub(super) counts: Counts,
 }
@@ -27,6 +29,8 @@ enum Stand {
     Coming(Option<Instant>),
     Up(Instant),
     Down(Instant),
+    /// There was no room. It ends when the gap that tells of it, which stands last, is taken.
+    Full,
     Ended,
 }
 
@@ -39,6 +43,7 @@ impl Queue {
             latest: HashMap::new(),
             messages: 0,
             bytes: 0,
+            reading: 0,
             stand: Stand::Coming(None),
             counts: Counts::default(),
         }
@@ -46,17 +51,28 @@ impl Queue {
 
     pub(super) fn pop(&mut self) -> Option<Next> {
         let next = self.take_first()?;
-        if let Next::Gap(_) = next {
-            self.counts.gaps += 1;
+        match next {
+            Next::Message(_) => self.reading += 1,
+            Next::Gap(_) => {
+                self.counts.gaps += 1;
+                if self.waiting.is_empty() && matches!(self.stand, Stand::Full) {
+                    self.stand = Stand::Ended;
+                }
+            }
         }
         Some(next)
+    }
+
+    /// Takes in what a message that was taken turned out to be.
+    pub(super) fn count(&mut self, change: impl FnOnce(&mut Counts)) {
+        self.reading = self.reading.saturating_sub(1);
+        change(&mut self.counts);
     }
 
     pub(super) fn push(&mut self, message: Message) {
         match self.stand {
             Stand::Up(_) => {}
-            // It came while the subscription ends.
-            Stand::Ended if self.backlog.overflow == Overflow::Disconnect => {
+            Stand::Full => {
                 self.counts.received += 1;
                 self.give_up(message.at);
                 return;
@@ -66,13 +82,17 @@ impl Queue {
         }
         self.counts.received += 1;
         let Some(message) = self.replace(message) else {
+            // It may be larger than the one before.
+            while self.messages > 1 && self.bytes > self.backlog.bytes {
+                self.drop_oldest();
+            }
             return;
         };
         while !self.fits(message.payload.len()) {
             match self.backlog.overflow {
                 Overflow::DropOldest | Overflow::Conflate => self.drop_oldest(),
                 Overflow::Disconnect => {
-                    self.stand = Stand::Ended;
+                    self.stand = Stand::Full;
                     self.give_up(message.at);
                     return;
                 }
@@ -92,7 +112,7 @@ impl Queue {
         match self.stand {
             Stand::Coming(Some(since)) | Stand::Down(since) => self.tell(Gap::disconnected(since, now)),
             Stand::Coming(None) => {}
-            Stand::Up(_) | Stand::Ended => return,
+            Stand::Up(_) | Stand::Full | Stand::Ended => return,
         }
         self.stand = Stand::Up(now);
     }
@@ -109,12 +129,20 @@ impl Queue {
         }
     }
 
-    pub(super) fn close(&mut self) {
+    pub(super) fn close(&mut self, now: Instant) {
+        if let Stand::Coming(Some(since)) | Stand::Down(since) = self.stand {
+            self.tell(Gap::disconnected(since, now));
+        }
         self.stand = Stand::Ended;
     }
 
+    pub(super) fn is_up(&self) -> bool {
+        matches!(self.stand, Stand::Up(_))
+    }
+
+    /// Returns whether nothing comes any more beside what waits.
     pub(super) fn has_ended(&self) -> bool {
-        matches!(self.stand, Stand::Ended)
+        matches!(self.stand, Stand::Full | Stand::Ended)
     }
 
     /// Returns whether one more has room; when it has ended nobody needs any.
@@ -123,7 +151,7 @@ impl Queue {
     }
 
     pub(super) fn counts(&self) -> Counts {
-        Counts { waiting: self.messages as u64, ..self.counts }
+        Counts { waiting: self.messages as u64 + self.reading, ..self.counts }
     }
 
     fn fits(&self, len: usize) -> bool {
@@ -180,7 +208,10 @@ impl Queue {
         self.tell(Gap::dropped(at));
     }
 
+    /// Puts a gap at the end.
     fn tell(&mut self, gap: Gap) {
+        // What comes later has to come after it: nothing before it can be replaced.
+        self.latest.clear();
         match self.waiting.back_mut() {
             Some(Next::Gap(last)) => last.join(&gap),
             _ => self.waiting.push_back(Next::Gap(gap)),
@@ -202,3 +233,6 @@ impl Queue {
         Some(next)
     }
 }
+
+#[cfg(test)]
+mod tests;
