@@ -276,8 +276,8 @@ fn run(overflow: Overflow, room: (usize, usize), steps: &[Step]) {
     }
     assert!(bench.queue.waiting.is_empty() && bench.queue.latest.is_empty());
     assert_eq!(
-        bench.queue.counts.gaps as usize,
-        model.taken.iter().filter(|one| len_of(one).is_none()).count()
+        bench.queue.counts.gaps,
+        model.taken.iter().filter(|one| len_of(one).is_none()).count() as u64
     );
     model.check_ledger(bench.queue.counts());
 }

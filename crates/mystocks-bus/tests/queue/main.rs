@@ -1,0 +1,14 @@
+//! Subscribers, their queues and their ends, on memory and on a real server.
+
+#![expect(clippy::unwrap_used, reason = "tests may panic")]
+
+#[macro_use]
+mod world;
+
+mod backpressure;
+mod book;
+mod handlers;
+mod lifecycle;
+mod puppet;
+mod shutdown;
+mod streams;
