@@ -35,6 +35,7 @@ mod error;
 mod event;
 mod feed;
 mod gap;
+mod hush;
 mod listener;
 mod memory;
 mod metric;

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::event::Event;
 use crate::feed::{Counts, Feed};
+use crate::hush::Hush;
 use crate::metric;
 use crate::subscription::{Delivery, Subscription};
 
@@ -68,14 +69,17 @@ where
     F: Future<Output = ()> + Send,
     H: FnMut(Delivery<E>) -> F + Send,
 {
+    let mut panics = Hush::default();
     while let Some(Some(delivery)) = stop.run_until_cancelled(subscription.next()).await {
         let begun = Instant::now();
         let handling = AssertUnwindSafe(async { handler(delivery).await });
         let outcome = match handling.catch_unwind().await {
             Ok(()) => "done",
             Err(panic) => {
-                let reason = text(panic.as_ref());
-                tracing::error!(r#type = E::TYPE, reason, "a handler of events panicked");
+                if let Some(times) = panics.say() {
+                    let reason = text(panic.as_ref());
+                    tracing::error!(r#type = E::TYPE, reason, times, "a handler of events panicked");
+                }
                 "panicked"
             }
         };

@@ -15,6 +15,7 @@ use crate::envelope::Envelope;
 use crate::event::Event;
 use crate::feed::{Counts, Feed, Message, Next};
 use crate::gap::Gap;
+use crate::hush::Hush;
 use crate::metric;
 use crate::payload::{self, Decoded};
 use crate::transport::Listening;
@@ -49,11 +50,20 @@ pub struct Subscription<E> {
     event: PhantomData<fn() -> E>,
     /// Until nothing comes any more.
     listening: Option<Listening>,
+    undecodable: Hush,
+    gaps: Hush,
 }
 
 impl<E: Event> Subscription<E> {
     pub(crate) fn new(feed: Arc<Feed>, prefix: usize, listening: Listening) -> Self {
-        Self { feed, prefix, event: PhantomData, listening: Some(listening) }
+        Self {
+            feed,
+            prefix,
+            event: PhantomData,
+            listening: Some(listening),
+            undecodable: Hush::default(),
+            gaps: Hush::default(),
+        }
     }
 
     /// Waits for the next event or gap; `None` when nothing comes any more. Cancel safe.
@@ -76,6 +86,8 @@ impl<E: Event> Subscription<E> {
     }
 
     /// Watches whether messages come; while they do not, they are missed, which the next gap will tell.
+    ///
+    /// What [`borrow`](watch::Receiver::borrow) returns holds up every subscription of the bus until it is dropped.
     pub fn live(&self) -> watch::Receiver<bool> {
         self.feed.live()
     }
@@ -85,7 +97,7 @@ impl<E: Event> Subscription<E> {
     }
 
     /// Reads a message; `None` when it is no event of this type.
-    fn read(&self, message: Message) -> Option<Received<E>> {
+    fn read(&mut self, message: Message) -> Option<Received<E>> {
         let waited = message.at.elapsed();
         let decoded = payload::decode::<E>(&message.payload);
         let outcome = match &decoded {
@@ -95,7 +107,10 @@ impl<E: Event> Subscription<E> {
         };
         metric::received(E::TYPE, outcome, waited);
         let decoded = decoded.map_err(|error| {
-            tracing::warn!(r#type = E::TYPE, channel = %message.channel, %error, "an event cannot be read");
+            if let Some(times) = self.undecodable.say() {
+                let channel = &*message.channel;
+                tracing::warn!(r#type = E::TYPE, channel, %error, times, "an event cannot be read");
+            }
         });
         self.feed.count(|counts| match &decoded {
             Ok(Decoded::Event(..)) => counts.delivered += 1,
@@ -127,13 +142,16 @@ impl<E: Event> Stream for Subscription<E> {
                 },
                 Some(Next::Gap(gap)) => {
                     metric::gap(E::TYPE, &gap);
-                    tracing::warn!(
-                        r#type = E::TYPE,
-                        dropped = gap.dropped,
-                        disconnected = gap.disconnected,
-                        duration = ?gap.duration(),
-                        "events are missing"
-                    );
+                    if let Some(times) = self.gaps.say() {
+                        tracing::warn!(
+                            r#type = E::TYPE,
+                            dropped = gap.dropped,
+                            disconnected = gap.disconnected,
+                            duration = ?gap.duration(),
+                            times,
+                            "events are missing"
+                        );
+                    }
                     Some(Delivery::Gap(gap))
                 }
                 None => {

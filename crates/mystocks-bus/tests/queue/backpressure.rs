@@ -232,3 +232,34 @@ async fn publishers_on_redis_cannot_wait_and_it_says_so() {
     world.listeners(&ticks(), "ticks", 0).await;
     assert!(world.here.on(waiting(ticks(), 1), |_| async {}).await.is_err());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn on_several_threads_nobody_waits_forever() {
+    const EVENTS: u64 = 1000;
+    let world = World::memory();
+    let mut notes = Vec::new();
+    for _ in 0..3 {
+        let written = Notes::default();
+        notes.push(written.clone());
+        let listener = world.here.on(waiting(ticks(), 2), move |tick| {
+            written.write(tick.number);
+            async {}
+        });
+        listener.await.unwrap().detach();
+    }
+    let tasks = TaskTracker::new();
+    for publisher in 0..4 {
+        let bus = world.there.clone();
+        tasks.spawn(async move {
+            for number in 0..EVENTS {
+                bus.publish(&tick(EVENTS * publisher + number)).await.unwrap();
+            }
+        });
+    }
+    tasks.close();
+    soon(tasks.wait()).await;
+    soon(world.here.shutdown()).await;
+    let first = notes[0].read();
+    assert_eq!(first.len() as u64, 4 * EVENTS);
+    assert!(notes.iter().all(|notes| notes.read() == first), "all hear all in the same order");
+}

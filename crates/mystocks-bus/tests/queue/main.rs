@@ -9,6 +9,7 @@ mod backpressure;
 mod book;
 mod handlers;
 mod lifecycle;
+mod log;
 mod puppet;
 mod shutdown;
 mod streams;
