@@ -1,0 +1,199 @@
+//! The seam between durable topics and whoever keeps their entries.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::error::Error;
+
+/// Keeps the entries of durable topics, and who is to handle them, for every process that shares it.
+///
+/// Memory and Redis Streams implement it; `conformance` holds one function per promise. It knows bytes and ids; events, handlers and
+/// retries are the [`DurableTopic`](crate::DurableTopic)'s. docs/decisions/0014 says how it works and why.
+#[async_trait]
+pub trait Log: Debug + Send + Sync + 'static {
+    /// Appends entries to a topic, in their order; answers as many as asked.
+    ///
+    /// # Behavior
+    /// - What was appended under the same idempotency key within its window is not appended again ([`Appended::Before`]).
+    /// - When there is no room, even after what all groups have acknowledged was trimmed, it is [`Appended::Full`], and so is all that comes after it in
+    ///   the same call.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves it open what was appended; with idempotency keys it can be repeated.
+    async fn append(&self, topic: &str, room: u64, entries: &[Append<'_>]) -> Result<Vec<Appended>, Error>;
+
+    /// Gives `consumer` at most `count` entries that nobody of its group was given, waiting for one for at most `wait`.
+    ///
+    /// A group that is not there begins with the first entry. A consumer that is not there is made, with a lease.
+    ///
+    /// # Cancel safety
+    /// Dropping the future may leave entries with the consumer that it does not know of; see [`Tend::recover`].
+    async fn read(&self, consumer: &Consumer<'_>, count: usize, wait: Duration) -> Result<Vec<Entry>, Error>;
+
+    /// Settles entries that the consumer was given; answers how each stood.
+    async fn settle(&self, consumer: &Consumer<'_>, settlements: &[Settle<'_>]) -> Result<Vec<Settled>, Error>;
+
+    /// Renews the lease of a consumer, takes away consumers whose leases have ended, and gives this one what is due.
+    async fn tend(&self, consumer: &Consumer<'_>, tend: &Tend<'_>) -> Result<Tended, Error>;
+
+    /// Returns at most `count` entries of a topic, or dead letters of a group, that come after `after`.
+    async fn range(&self, shelf: Shelf<'_>, after: Option<Id>, count: usize) -> Result<Vec<Entry>, Error>;
+
+    /// Returns how a group stands.
+    async fn state(&self, topic: &str, group: &str) -> Result<GroupState, Error>;
+}
+
+/// Where an entry stands in its topic; later entries have greater ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Id {
+    /// When it was appended, in milliseconds since the epoch by the server's clock.
+    pub millis: u64,
+    /// Which one of that millisecond.
+    pub sequence: u64,
+}
+
+/// An entry to append.
+#[derive(Debug, Clone, Copy)]
+pub struct Append<'a> {
+    /// What it is.
+    pub payload: &'a [u8],
+    /// Under which key it is not to be appended twice, and for how long that is known.
+    pub once: Option<(&'a str, Duration)>,
+}
+
+/// What became of an entry to append.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Appended {
+    /// It stands there now.
+    Now(Id),
+    /// It stood there before.
+    Before(Id),
+    /// There is no room.
+    Full,
+}
+
+/// One incarnation of a consumer.
+#[derive(Debug, Clone, Copy)]
+pub struct Consumer<'a> {
+    /// Of which topic.
+    pub topic: &'a str,
+    /// With whom it shares the entries.
+    pub group: &'a str,
+    /// Its own name, that no other has ever had.
+    pub name: &'a str,
+    /// How long it is taken for alive without [`Log::tend`].
+    pub lease: Duration,
+}
+
+/// An entry that was given to somebody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its place.
+    pub id: Id,
+    /// What it is.
+    pub payload: Bytes,
+    /// How often it was given to a handler, this time included; 0 when it was only read.
+    pub deliveries: u64,
+    /// Why it is a dead letter.
+    pub death: Option<Death>,
+}
+
+/// How an entry became a dead letter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Death {
+    /// The entry that it was.
+    pub id: Id,
+    /// Why it was given up.
+    pub reason: String,
+    /// When, in milliseconds since the epoch by the server's clock.
+    pub at: u64,
+}
+
+/// What to do with an entry that was given to somebody.
+#[derive(Debug, Clone, Copy)]
+pub struct Settle<'a> {
+    /// Which.
+    pub id: Id,
+    /// What.
+    pub verdict: Verdict<'a>,
+}
+
+/// How the handling of an entry ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict<'a> {
+    /// It is done.
+    Done,
+    /// It is to be given to somebody again after so long.
+    Again(Duration),
+    /// It is given up, for this reason.
+    Dead(&'a str),
+}
+
+/// How an entry stood that was to be settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// The consumer had it, and it is settled.
+    Settled,
+    /// It was taken away from the consumer; nothing was done.
+    Lost,
+}
+
+/// What to look after.
+#[derive(Debug, Clone, Copy)]
+pub struct Tend<'a> {
+    /// How many entries that wait the consumer can take.
+    pub room: usize,
+    /// After how many deliveries an entry of a consumer that died is given up.
+    pub deliveries: u64,
+    /// What the consumer knows that it was given, when a read has failed: the entries that it does not know of are among those it is given.
+    pub recover: Option<&'a [Id]>,
+    /// Whether the consumer goes: what it holds waits for others at once.
+    pub leave: bool,
+}
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tended {
+    /// Whether the consumer is still taken for alive; else it was taken away, and holds nothing any more.
+    pub is_alive: bool,
+    /// What it is given.
+    pub entries: Vec<Entry>,
+    /// Entries that are pending and that a trimming took away: they can never be handled.
+    pub trimmed: u64,
+    /// When the next entry that waits is due; `None` when none waits.
+    pub due: Option<Duration>,
+}
+
+/// Where entries stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shelf<'a> {
+    /// Those of a topic.
+    Topic(&'a str),
+    /// Those that a group gave up.
+    Dead {
+        /// Of which topic.
+        topic: &'a str,
+        /// Which group.
+        group: &'a str,
+    },
+}
+
+/// How a group stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct GroupState {
+    /// Entries of the topic.
+    pub entries: u64,
+    /// Of these, how many nobody of the group was given yet.
+    pub lag: u64,
+    /// Given to consumers and not settled.
+    pub pending: u64,
+    /// Of the pending ones, how many wait to be given again.
+    pub waiting: u64,
+    /// Dead letters.
+    pub dead: u64,
+    /// Consumers whose lease stands.
+    pub consumers: u64,
+}

@@ -1,0 +1,61 @@
+-- After group.lua. ARGV from 3 on: milliseconds of the lease, room, the most deliveries, 1 to recover, 1 to leave; then the ids that the
+-- consumer knows of. Answers {1 when it is alive, milliseconds until the next is due (-1 for none), how many were trimmed, entries: id, payload,
+-- deliveries, …}.
+local lease, room, most = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+local at, trimmed, given = now(), 0, {}
+
+-- Takes a consumer away: what it has waits, or is dead when it was delivered too often.
+local function take_away(consumer)
+  redis.call('ZREM', leases, consumer)
+  while true do
+    local found = redis.call('XPENDING', stream, group, '-', '+', 1000, consumer)
+    if #found == 0 then break end
+    for _, entry in ipairs(found) do
+      local id, deliveries = entry[1], entry[4]
+      if deliveries >= most and consumer ~= me then
+        bury(id, 'its consumer died', deliveries)
+      else
+        give(id, NOBODY, deliveries)
+        -- A claim of what was trimmed takes it out of the pending list instead.
+        if pending(id) then redis.call('ZADD', waiting, at, id) else trimmed = trimmed + 1 end
+      end
+    end
+  end
+  redis.call('XGROUP', 'DELCONSUMER', stream, group, consumer)
+end
+
+local function hand(id, deliveries)
+  local bytes = payload(id)
+  if not bytes then
+    trimmed = trimmed + redis.call('XACK', stream, group, id)
+    return
+  end
+  give(id, me, deliveries)
+  given[#given + 1], given[#given + 2], given[#given + 3] = id, bytes, deliveries
+end
+
+local is_alive = redis.call('ZSCORE', leases, me) and 1 or 0
+if is_alive == 1 then redis.call('ZADD', leases, at + lease, me) end
+if redis.call('EXISTS', stream) == 0 then return {is_alive, -1, 0, given} end
+for _, consumer in ipairs(redis.call('ZRANGEBYSCORE', leases, '-inf', at)) do take_away(consumer) end
+if is_alive == 1 and ARGV[7] == '1' then
+  take_away(me)
+  is_alive = 0
+end
+if is_alive == 1 and ARGV[6] == '1' then
+  local known = {}
+  for n = 8, #ARGV do known[ARGV[n]] = true end
+  for _, entry in ipairs(redis.call('XPENDING', stream, group, '-', '+', 10000, me)) do
+    if not known[entry[1]] then hand(entry[1], entry[4]) end
+  end
+end
+if is_alive == 1 and room > 0 then
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', waiting, '-inf', at, 'LIMIT', 0, room)) do
+    redis.call('ZREM', waiting, id)
+    local _, deliveries = pending(id)
+    if deliveries then hand(id, deliveries + 1) else trimmed = trimmed + 1 end
+  end
+end
+local due, next = -1, redis.call('ZRANGE', waiting, 0, 0, 'WITHSCORES')
+if next[2] then due = math.max(0, next[2] - at) end
+return {is_alive, due, trimmed, given}
