@@ -18,6 +18,8 @@
 //!
 //! The expression makes two processes that share their channels; it is evaluated once per test and may await.
 
+pub mod log;
+
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;

@@ -37,6 +37,7 @@ mod feed;
 mod gap;
 mod hush;
 mod listener;
+mod log;
 mod memory;
 mod metric;
 mod payload;
@@ -59,10 +60,14 @@ pub use event::{
 pub use feed::{Backlog, Counts, Overflow};
 pub use gap::Gap;
 pub use listener::Listener;
-pub use memory::MemoryTransport;
+pub use log::{
+    Append, Appended, Consumer, Death, Entry, GroupState, Id, Log, Settle, Settled, Shelf, Start, Tend,
+    Tended, Verdict,
+};
+pub use memory::{MemoryLog, MemoryTransport};
 pub use mystocks_keys::{Json, Keyspace};
 #[cfg(feature = "redis")]
-pub use redis::PubSub;
+pub use redis::{PubSub, Streams};
 pub use subscription::{Delivery, Received, Subscription};
 pub use topic::Topic;
 pub use topics::Topics;

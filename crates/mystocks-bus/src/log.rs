@@ -1,6 +1,6 @@
 //! The seam between durable topics and whoever keeps their entries.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,7 +11,7 @@ use crate::error::Error;
 /// Keeps the entries of durable topics, and who is to handle them, for every process that shares it.
 ///
 /// Memory and Redis Streams implement it; `conformance` holds one function per promise. It knows bytes and ids; events, handlers and
-/// retries are the [`DurableTopic`](crate::DurableTopic)'s. docs/decisions/0014 says how it works and why.
+/// retries are the durable topic's. docs/decisions/0014 says how it works and why.
 #[async_trait]
 pub trait Log: Debug + Send + Sync + 'static {
     /// Appends entries to a topic, in their order; answers as many as asked.
@@ -27,14 +27,17 @@ pub trait Log: Debug + Send + Sync + 'static {
 
     /// Gives `consumer` at most `count` entries that nobody of its group was given, waiting for one for at most `wait`.
     ///
-    /// A group that is not there begins with the first entry. A consumer that is not there is made, with a lease.
+    /// A consumer that has not [joined](Tend::join), or was taken away, may be given entries that others are given soon after.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Transport`](crate::ErrorKind::Transport) when the group is not there.
     ///
     /// # Cancel safety
     /// Dropping the future may leave entries with the consumer that it does not know of; see [`Tend::recover`].
     async fn read(&self, consumer: &Consumer<'_>, count: usize, wait: Duration) -> Result<Vec<Entry>, Error>;
 
-    /// Settles entries that the consumer was given; answers how each stood.
-    async fn settle(&self, consumer: &Consumer<'_>, settlements: &[Settle<'_>]) -> Result<Vec<Settled>, Error>;
+    /// Settles entries that the consumer was given, all of them or, when it was taken away, none. What it has settled before stays as it is.
+    async fn settle(&self, consumer: &Consumer<'_>, settlements: &[Settle<'_>]) -> Result<Settled, Error>;
 
     /// Renews the lease of a consumer, takes away consumers whose leases have ended, and gives this one what is due.
     async fn tend(&self, consumer: &Consumer<'_>, tend: &Tend<'_>) -> Result<Tended, Error>;
@@ -132,18 +135,31 @@ pub enum Verdict<'a> {
     Dead(&'a str),
 }
 
-/// How an entry stood that was to be settled.
+/// How entries stood that were to be settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settled {
-    /// The consumer had it, and it is settled.
+    /// The consumer had them, and they are settled.
     Settled,
-    /// It was taken away from the consumer; nothing was done.
+    /// The consumer was taken away, and with it all it had; nothing was done.
     Lost,
+}
+
+/// Where a new group begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// With the first entry that there is.
+    First,
+    /// With the first after this one.
+    After(Id),
+    /// With what is appended from now on.
+    Now,
 }
 
 /// What to look after.
 #[derive(Debug, Clone, Copy)]
 pub struct Tend<'a> {
+    /// Makes the consumer, with a lease, when it is not there, and its group, which then begins here.
+    pub join: Option<Start>,
     /// How many entries that wait the consumer can take.
     pub room: usize,
     /// After how many deliveries an entry of a consumer that died is given up.
@@ -196,4 +212,10 @@ pub struct GroupState {
     pub dead: u64,
     /// Consumers whose lease stands.
     pub consumers: u64,
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.millis, self.sequence)
+    }
 }

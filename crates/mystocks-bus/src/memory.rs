@@ -1,5 +1,7 @@
 //! Messages within one process.
 
+mod log;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +13,8 @@ use futures::FutureExt;
 
 use crate::error::Error;
 use crate::transport::{Ear, Interest, Listening, Outgoing, Signal, Source, Transport};
+
+pub use log::MemoryLog;
 
 /// Carries messages in memory, for every task of this process that has a clone of it.
 ///

@@ -1,5 +1,7 @@
 //! Messages over Redis Pub/Sub.
 
+mod streams;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -8,6 +10,8 @@ use redis::{Cmd, cmd, pipe};
 
 use crate::error::{Error, ErrorKind};
 use crate::transport::{Ear, Interest, Listening, Outgoing, Signal, Source, Transport};
+
+pub use streams::Streams;
 
 /// Carries messages over Redis Pub/Sub, on the manager's connections: one for commands, one for all that is listened to.
 #[derive(Debug, Clone)]

@@ -1,7 +1,8 @@
 //! Every implementation of the seam keeps every promise of it.
 
 use mystocks_bus::conformance::Pair;
-use mystocks_bus::{MemoryTransport, transport_conformance};
+use mystocks_bus::conformance::log::LogUnderTest;
+use mystocks_bus::{MemoryLog, MemoryTransport, log_conformance, transport_conformance};
 
 mod memory {
     use super::*;
@@ -11,11 +12,12 @@ mod memory {
         Pair::new(transport.clone(), transport)
     }
     transport_conformance!(pair());
+    log_conformance!(LogUnderTest::new(MemoryLog::new()));
 }
 
 #[cfg(feature = "redis")]
 mod redis {
-    use mystocks_bus::PubSub;
+    use mystocks_bus::{Keyspace, PubSub, Streams};
     use mystocks_config::RedisSettings;
     use mystocks_redis_core::RedisManager;
     use mystocks_testkit::RedisServer;
@@ -32,4 +34,12 @@ mod redis {
         Pair::new(PubSub::new(here), PubSub::new(there)).keep(server)
     }
     transport_conformance!(pair().await);
+
+    async fn log() -> LogUnderTest {
+        let server = RedisServer::start().await;
+        let settings = RedisSettings::from_url(&server.url()).expect("the server's address");
+        let redis = RedisManager::start(&settings).await.expect("a manager");
+        LogUnderTest::new(Streams::new(redis, &Keyspace::default())).keep(server)
+    }
+    log_conformance!(log().await);
 }

@@ -97,7 +97,7 @@ impl Sidecar {
         Self::beside(prefix, "trusted")
     }
 
-    fn beside(key: &str, name: &str) -> Self {
+    pub(crate) fn beside(key: &str, name: &str) -> Self {
         Self(format!("{{{key}}}:{name}"))
     }
 

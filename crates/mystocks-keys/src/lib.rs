@@ -39,6 +39,7 @@ mod key;
 mod keyspace;
 mod prefixes;
 mod rule;
+mod stream;
 
 pub use channel::{Channel, ChannelName, ChannelPattern};
 pub use digest::digest8;
@@ -49,3 +50,4 @@ pub use key::{Key, Pattern, Sidecar};
 pub use keyspace::Keyspace;
 pub use prefixes::Prefixes;
 pub use rule::MAX_KEY_BYTES;
+pub use stream::{Stream, StreamGroup};

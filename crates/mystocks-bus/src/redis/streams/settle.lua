@@ -1,27 +1,25 @@
 -- After group.lua. ARGV from 3 on: id, verdict, its argument; for each entry. Verdicts: d done, a again (milliseconds), x dead (reason).
--- Answers for each entry 1 when the consumer had it, else 0.
-local answers = {}
--- As long as its lease stands, nobody has taken anything away from it.
-if not redis.call('ZSCORE', leases, me) then
-  for n = 3, #ARGV, 3 do answers[#answers + 1] = 0 end
-  return answers
-end
+-- Answers 1 when the consumer had them, else 0.
+-- As long as its lease stands, nobody has taken anything away from it: what it does not have any more it has settled before, and this
+-- is the same request again.
+if not redis.call('ZSCORE', leases, me) then return 0 end
+local done = {}
 for n = 3, #ARGV, 3 do
   local id, verdict, argument = ARGV[n], ARGV[n + 1], ARGV[n + 2]
-  local stood = 1
   if verdict == 'd' then
-    stood = redis.call('XACK', stream, group, id)
+    done[#done + 1] = id
   else
     local holder, deliveries = pending(id)
-    if holder ~= me then
-      stood = 0
-    elseif verdict == 'a' then
+    if holder == me and verdict == 'a' then
       give(id, NOBODY, deliveries)
       redis.call('ZADD', waiting, now() + argument, id)
-    else
+    elseif holder == me then
       bury(id, argument, deliveries)
     end
   end
-  answers[#answers + 1] = stood
+  if #done == 1000 or n + 3 > #ARGV and #done > 0 then
+    redis.call('XACK', stream, group, unpack(done))
+    done = {}
+  end
 end
-return answers
+return 1

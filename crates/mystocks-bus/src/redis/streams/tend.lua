@@ -1,5 +1,5 @@
--- After group.lua. ARGV from 3 on: milliseconds of the lease, room, the most deliveries, 1 to recover, 1 to leave; then the ids that the
--- consumer knows of. Answers {1 when it is alive, milliseconds until the next is due (-1 for none), how many were trimmed, entries: id, payload,
+-- After group.lua. ARGV from 3 on: milliseconds of the lease, room, the most deliveries, 1 to recover, 1 to leave, after which id a group that
+-- is new begins ('' when nothing is to be made); then the ids that the consumer knows of. Answers {1 when it is alive, milliseconds until the next is due (-1 for none), how many were trimmed, entries: id, payload,
 -- deliveries, …}.
 local lease, room, most = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local at, trimmed, given = now(), 0, {}
@@ -12,10 +12,15 @@ local function take_away(consumer)
     if #found == 0 then break end
     for _, entry in ipairs(found) do
       local id, deliveries = entry[1], entry[4]
-      if deliveries >= most and consumer ~= me then
+      if consumer == me then
+        -- It goes by itself: no handler has begun with what it still has.
+        give(id, NOBODY, deliveries - 1)
+      elseif deliveries >= most then
         bury(id, 'its consumer died', deliveries)
       else
         give(id, NOBODY, deliveries)
+      end
+      if deliveries < most or consumer == me then
         -- A claim of what was trimmed takes it out of the pending list instead.
         if pending(id) then redis.call('ZADD', waiting, at, id) else trimmed = trimmed + 1 end
       end
@@ -34,17 +39,27 @@ local function hand(id, deliveries)
   given[#given + 1], given[#given + 2], given[#given + 3] = id, bytes, deliveries
 end
 
+if ARGV[8] ~= '' then
+  if redis.call('EXISTS', stream) == 0 or redis.pcall('XPENDING', stream, group).err then
+    redis.call('XGROUP', 'CREATE', stream, group, ARGV[8], 'MKSTREAM')
+  end
+  if redis.call('XGROUP', 'CREATECONSUMER', stream, group, me) == 1 then redis.call('ZADD', leases, at + lease, me) end
+end
 local is_alive = redis.call('ZSCORE', leases, me) and 1 or 0
 if is_alive == 1 then redis.call('ZADD', leases, at + lease, me) end
-if redis.call('EXISTS', stream) == 0 then return {is_alive, -1, 0, given} end
-for _, consumer in ipairs(redis.call('ZRANGEBYSCORE', leases, '-inf', at)) do take_away(consumer) end
+if redis.call('EXISTS', stream) == 0 or redis.pcall('XPENDING', stream, group).err then return {0, -1, 0, given} end
+for _, of in ipairs(redis.call('XINFO', 'CONSUMERS', stream, group)) do
+  local lives = of[2] == NOBODY or tonumber(redis.call('ZSCORE', leases, of[2]) or at) > at
+  -- A read that a server was asked for by a consumer since taken away makes it anew, without a lease.
+  if not lives then take_away(of[2]) end
+end
 if is_alive == 1 and ARGV[7] == '1' then
   take_away(me)
   is_alive = 0
 end
 if is_alive == 1 and ARGV[6] == '1' then
   local known = {}
-  for n = 8, #ARGV do known[ARGV[n]] = true end
+  for n = 9, #ARGV do known[ARGV[n]] = true end
   for _, entry in ipairs(redis.call('XPENDING', stream, group, '-', '+', 10000, me)) do
     if not known[entry[1]] then hand(entry[1], entry[4]) end
   end

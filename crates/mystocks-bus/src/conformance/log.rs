@@ -1,0 +1,416 @@
+//! The promises of the seam [`Log`].
+
+use std::any::Any;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::log::{
+    Append, Appended, Consumer, Entry, Id, Log, Settle, Settled, Shelf, Start, Tend, Tended, Verdict,
+};
+
+/// Makes one `#[tokio::test]` per promise of [`Log`](crate::Log).
+///
+/// The expression makes a [`LogUnderTest`]; it is evaluated once per test and may await.
+#[macro_export]
+macro_rules! log_conformance {
+    ($log:expr) => {
+        $crate::log_conformance! { @tests $log;
+            a_group_shares_and_groups_do_not
+            a_group_begins_where_it_is_told
+            an_idempotency_key_counts_once
+            when_it_is_full_nothing_is_lost
+            reading_waits_for_the_first
+            what_is_settled_is_gone
+            what_is_to_come_again_comes_when_it_is_due
+            dead_letters_keep_everything
+            who_lives_keeps_what_it_has
+            what_a_dead_consumer_had_comes_once
+            who_was_taken_away_settles_nothing
+            what_is_read_without_a_lease_is_others
+            what_killed_too_often_is_dead
+            a_lost_answer_is_recovered
+            who_leaves_gives_back_at_once
+            it_is_walked_through
+        }
+    };
+    (@tests $log:expr; $($promise:ident)*) => {$(
+        #[::tokio::test]
+        async fn $promise() {
+            $crate::conformance::log::$promise(&$log).await;
+        }
+    )*};
+}
+
+/// A log, and what it needs to live.
+pub struct LogUnderTest {
+    log: Arc<dyn Log>,
+    _keep: Option<Box<dyn Any + Send>>,
+}
+
+impl LogUnderTest {
+    /// Takes a log.
+    pub fn new(log: impl Log) -> Self {
+        Self { log: Arc::new(log), _keep: None }
+    }
+
+    /// Keeps `value`, such as a server, as long as the log.
+    #[must_use]
+    pub fn keep(self, value: impl Any + Send) -> Self {
+        Self { _keep: Some(Box::new(value)), ..self }
+    }
+
+    async fn append(&self, payloads: impl IntoIterator<Item = u32>) -> Vec<Id> {
+        let payloads: Vec<String> = payloads.into_iter().map(|payload| payload.to_string()).collect();
+        let entries: Vec<_> =
+            payloads.iter().map(|payload| Append { payload: payload.as_bytes(), once: None }).collect();
+        let appended = self.log.append(TOPIC, ROOM, &entries).await.expect("it is appended");
+        let id = |appended| match appended {
+            Appended::Now(id) => id,
+            other => panic!("{other:?}"),
+        };
+        appended.into_iter().map(id).collect()
+    }
+
+    async fn tend(&self, consumer: &Consumer<'_>, tend: Tend<'_>) -> Tended {
+        self.log.tend(consumer, &tend).await.expect("it looks after it")
+    }
+
+    /// Makes a consumer of a group that begins with the first entry.
+    async fn join(&self, consumer: &Consumer<'_>) {
+        let tended = self.tend(consumer, Tend { join: Some(Start::First), ..TEND }).await;
+        assert!(tended.is_alive && tended.entries.is_empty(), "{tended:?}");
+    }
+
+    async fn read(&self, consumer: &Consumer<'_>, count: usize) -> Vec<Entry> {
+        self.log.read(consumer, count, Duration::ZERO).await.expect("it reads")
+    }
+
+    async fn settle(&self, consumer: &Consumer<'_>, ids: &[Id], verdict: Verdict<'_>) -> Settled {
+        let settlements: Vec<_> = ids.iter().map(|id| Settle { id: *id, verdict }).collect();
+        self.log.settle(consumer, &settlements).await.expect("it settles")
+    }
+
+    /// Returns lag, pending, waiting, dead and consumers.
+    async fn figures(&self) -> [u64; 5] {
+        let state = self.log.state(TOPIC, "g").await.expect("it looks");
+        [state.lag, state.pending, state.waiting, state.dead, state.consumers]
+    }
+}
+
+impl fmt::Debug for LogUnderTest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogUnderTest").field("log", &self.log).finish_non_exhaustive()
+    }
+}
+
+const TOPIC: &str = "orders";
+const ROOM: u64 = 1_000;
+const SHORT: Duration = Duration::from_millis(200);
+const LONG: Duration = Duration::from_secs(60);
+const TEND: Tend<'_> = Tend { join: None, room: 100, deliveries: 5, recover: None, leave: false };
+
+fn consumer(name: &str) -> Consumer<'_> {
+    Consumer { topic: TOPIC, group: "g", name, lease: LONG }
+}
+
+fn numbers(entries: &[Entry]) -> Vec<u32> {
+    let number = |entry: &Entry| std::str::from_utf8(&entry.payload).ok()?.parse().ok();
+    entries.iter().map(|entry| number(entry).expect("a number")).collect()
+}
+
+fn ids(entries: &[Entry]) -> Vec<Id> {
+    entries.iter().map(|entry| entry.id).collect()
+}
+
+/// Within a group each entry is given once, in order; every group is given all.
+pub async fn a_group_shares_and_groups_do_not(test: &LogUnderTest) {
+    let (one, two) = (consumer("one"), consumer("two"));
+    let other = Consumer { group: "h", ..consumer("three") };
+    for consumer in [&one, &two, &other] {
+        test.join(consumer).await;
+    }
+    let appended = test.append(0..10).await;
+    let (first, second) = (test.read(&one, 4).await, test.read(&two, 100).await);
+    assert_eq!((numbers(&first), numbers(&second)), ((0..4).collect(), (4..10).collect()));
+    assert_eq!([ids(&first), ids(&second)].concat(), appended);
+    assert!(appended.is_sorted() && first.iter().all(|entry| entry.deliveries == 1 && entry.death.is_none()));
+    assert_eq!(test.read(&one, 100).await, []);
+    assert_eq!(numbers(&test.read(&other, 100).await), (0..10).collect::<Vec<_>>());
+    assert_eq!(test.figures().await, [0, 10, 0, 0, 2]);
+}
+
+/// A new group begins with the first entry, after one, or with what comes; one that is there goes on.
+pub async fn a_group_begins_where_it_is_told(test: &LogUnderTest) {
+    let appended = test.append(0..4).await;
+    let starts = [(Start::First, 0..5), (Start::After(appended[1]), 2..5), (Start::Now, 4..5)];
+    let groups = ["g", "h", "i"].map(|group| Consumer { group, ..consumer("one") });
+    for (group, (start, _)) in groups.iter().zip(&starts) {
+        test.tend(group, Tend { join: Some(*start), ..TEND }).await;
+    }
+    test.append([4]).await;
+    for (group, (_, expected)) in groups.iter().zip(starts) {
+        test.tend(group, Tend { join: Some(Start::Now), ..TEND }).await;
+        assert_eq!(numbers(&test.read(group, 100).await), expected.collect::<Vec<_>>());
+    }
+}
+
+/// Under one idempotency key one entry stands, until its window has passed.
+pub async fn an_idempotency_key_counts_once(test: &LogUnderTest) {
+    let append = async |key: &str, payload: &str, window| {
+        let entry = Append { payload: payload.as_bytes(), once: Some((key, window)) };
+        test.log.append(TOPIC, ROOM, &[entry]).await.expect("it is appended")[0]
+    };
+    let Appended::Now(first) = append("a", "1", LONG).await else { panic!("it is new") };
+    assert_eq!(append("a", "2", LONG).await, Appended::Before(first));
+    assert!(matches!(append("b", "3", SHORT).await, Appended::Now(_)));
+    sleep(SHORT * 2).await;
+    assert!(matches!(append("b", "4", SHORT).await, Appended::Now(_)));
+    assert_eq!(append("a", "5", LONG).await, Appended::Before(first));
+    let all = test.log.range(Shelf::Topic(TOPIC), None, 10).await.expect("it reads");
+    assert_eq!(numbers(&all), [1, 3, 4]);
+}
+
+/// What a group has not acknowledged is not trimmed; what all have acknowledged makes room.
+pub async fn when_it_is_full_nothing_is_lost(test: &LogUnderTest) {
+    let (one, other) = (consumer("one"), Consumer { group: "h", ..consumer("one") });
+    test.join(&one).await;
+    test.join(&other).await;
+    let append = async |count: u32| {
+        let entries: Vec<_> = (0..count).map(|_| Append { payload: b"7", once: None }).collect();
+        let appended = test.log.append(TOPIC, 4, &entries).await.expect("it answers");
+        appended.iter().filter(|appended| matches!(appended, Appended::Now(_))).count()
+    };
+    assert_eq!(append(6).await, 4);
+    let given = test.read(&one, 100).await;
+    test.settle(&one, &ids(&given), Verdict::Done).await;
+    assert_eq!(append(1).await, 0, "the other group was given nothing");
+    let given = test.read(&other, 3).await;
+    test.settle(&other, &ids(&given)[1..], Verdict::Done).await;
+    assert_eq!(append(1).await, 0, "the first is pending");
+    test.settle(&other, &ids(&given)[..1], Verdict::Done).await;
+    assert_eq!(append(5).await, 3, "three of four are acknowledged by both");
+    assert_eq!((test.read(&one, 100).await.len(), test.read(&other, 100).await.len()), (3, 4));
+}
+
+/// A read returns when there is something, and empty when its time has passed.
+pub async fn reading_waits_for_the_first(test: &LogUnderTest) {
+    let one = consumer("one");
+    test.join(&one).await;
+    let begun = Instant::now();
+    assert_eq!(test.log.read(&one, 10, SHORT).await.expect("it reads"), []);
+    assert!(begun.elapsed() >= SHORT);
+    let later = async {
+        sleep(SHORT).await;
+        test.append([1, 2]).await;
+    };
+    let begun = Instant::now();
+    let (given, ()) = tokio::join!(test.log.read(&one, 10, LONG), later);
+    let mut given = given.expect("it reads");
+    assert!(begun.elapsed() < LONG / 2);
+    given.extend(test.read(&one, 10).await);
+    assert_eq!(numbers(&given), [1, 2]);
+}
+
+/// What is done is not pending any more; settling it again changes nothing.
+pub async fn what_is_settled_is_gone(test: &LogUnderTest) {
+    let one = consumer("one");
+    test.join(&one).await;
+    test.append(0..2_500).await;
+    let given = test.read(&one, 2_500).await;
+    for _ in 0..2 {
+        assert_eq!(test.settle(&one, &ids(&given), Verdict::Done).await, Settled::Settled);
+        assert_eq!(test.figures().await, [0, 0, 0, 0, 1]);
+    }
+    assert_eq!(test.settle(&one, &ids(&given), Verdict::Dead("late")).await, Settled::Settled);
+    assert_eq!(test.figures().await, [0, 0, 0, 0, 1]);
+}
+
+/// What is to come again comes to somebody when it is due, once, and the delivery is counted.
+pub async fn what_is_to_come_again_comes_when_it_is_due(test: &LogUnderTest) {
+    let (one, two) = (consumer("one"), consumer("two"));
+    test.join(&one).await;
+    test.join(&two).await;
+    test.append(0..3).await;
+    let given = ids(&test.read(&one, 3).await);
+    let begun = Instant::now();
+    test.settle(&one, &given[..2], Verdict::Again(SHORT)).await;
+    test.settle(&one, &given[2..], Verdict::Again(LONG)).await;
+    let mut again = Vec::new();
+    while again.len() < 2 {
+        let tended = test.tend(&two, TEND).await;
+        assert!(tended.entries.is_empty() || begun.elapsed() >= SHORT, "too soon");
+        let due = tended.due.expect("one waits");
+        assert!(
+            due <= LONG && (begun.elapsed() < SHORT / 2 || !again.is_empty() || due < LONG / 2),
+            "{due:?}"
+        );
+        again.extend(tended.entries);
+        sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!((numbers(&again), again[0].deliveries, again[1].deliveries), (vec![0, 1], 2, 2));
+    assert_eq!(test.tend(&one, TEND).await.entries, []);
+    assert_eq!(test.settle(&two, &ids(&again), Verdict::Done).await, Settled::Settled);
+    assert_eq!(test.figures().await, [0, 1, 1, 0, 2]);
+}
+
+/// A dead letter has the payload, the id, the reason, the deliveries and the time of its entry; it is not given again.
+pub async fn dead_letters_keep_everything(test: &LogUnderTest) {
+    let one = consumer("one");
+    test.join(&one).await;
+    let appended = test.append(0..3).await;
+    let given = ids(&test.read(&one, 3).await);
+    test.settle(&one, &given[..1], Verdict::Again(Duration::ZERO)).await;
+    assert_eq!(ids(&test.tend(&one, TEND).await.entries), given[..1]);
+    for _ in 0..2 {
+        test.settle(&one, &given[..2], Verdict::Dead("no such stock")).await;
+    }
+    let shelf = Shelf::Dead { topic: TOPIC, group: "g" };
+    let dead = test.log.range(shelf, None, 10).await.expect("it reads");
+    assert_eq!((numbers(&dead), dead[0].deliveries, dead[1].deliveries), (vec![0, 1], 2, 1));
+    for (entry, id) in dead.iter().zip(&appended) {
+        let death = entry.death.as_ref().expect("a dead letter");
+        assert_eq!((death.id, death.reason.as_str()), (*id, "no such stock"));
+        assert!((id.millis..id.millis + 60_000).contains(&death.at), "{death:?}");
+    }
+    assert_eq!(test.log.range(shelf, Some(dead[0].id), 10).await.expect("it reads"), dead[1..]);
+    assert_eq!(test.figures().await, [0, 1, 0, 2, 1]);
+}
+
+/// However long it takes: nobody is given what a consumer has whose lease is renewed.
+pub async fn who_lives_keeps_what_it_has(test: &LogUnderTest) {
+    let (slow, other) = (Consumer { lease: SHORT * 2, ..consumer("slow") }, consumer("other"));
+    test.join(&slow).await;
+    test.join(&other).await;
+    test.append(0..5).await;
+    let given = test.read(&slow, 5).await;
+    for _ in 0..30 {
+        sleep(SHORT / 4).await;
+        assert!(test.tend(&slow, TEND).await.is_alive);
+        assert_eq!(test.tend(&other, TEND).await.entries, []);
+    }
+    assert_eq!(test.settle(&slow, &ids(&given), Verdict::Done).await, Settled::Settled);
+}
+
+/// What a dead consumer had comes to the others, each entry to one of them; nothing is left of the consumer.
+pub async fn what_a_dead_consumer_had_comes_once(test: &LogUnderTest) {
+    let (dead, one, two) = (Consumer { lease: SHORT, ..consumer("dead") }, consumer("one"), consumer("two"));
+    for consumer in [&dead, &one, &two] {
+        test.join(consumer).await;
+    }
+    test.append(0..50).await;
+    assert_eq!(test.read(&dead, 50).await.len(), 50);
+    let mut found: Vec<Entry> = Vec::new();
+    let begun = Instant::now();
+    while found.len() < 50 && begun.elapsed() < LONG {
+        let tend = Tend { room: 7, ..TEND };
+        let (of_one, of_two) = tokio::join!(test.tend(&one, tend), test.tend(&two, tend));
+        assert!(of_one.entries.is_empty() || begun.elapsed() >= SHORT, "it lived still");
+        assert!(of_one.entries.len() <= 7 && of_two.entries.len() <= 7, "more than there is room for");
+        found.extend(of_one.entries.into_iter().chain(of_two.entries));
+        sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(found.iter().map(|entry| entry.id).collect::<BTreeSet<_>>().len(), 50);
+    assert!(found.len() == 50 && found.iter().all(|entry| entry.deliveries == 2));
+    assert_eq!(test.figures().await, [0, 50, 0, 0, 2]);
+}
+
+/// Who was taken away is told so, and settles nothing; its name can come back with nothing.
+pub async fn who_was_taken_away_settles_nothing(test: &LogUnderTest) {
+    let (stopped, other) = (Consumer { lease: SHORT, ..consumer("stopped") }, consumer("other"));
+    test.join(&stopped).await;
+    test.join(&other).await;
+    test.append(0..2).await;
+    let given = ids(&test.read(&stopped, 2).await);
+    sleep(SHORT * 2).await;
+    assert_eq!(test.tend(&other, TEND).await.entries.len(), 2);
+    for verdict in [Verdict::Done, Verdict::Again(Duration::ZERO), Verdict::Dead("late")] {
+        assert_eq!(test.settle(&stopped, &given, verdict).await, Settled::Lost);
+    }
+    assert!(!test.tend(&stopped, TEND).await.is_alive);
+    assert_eq!(test.figures().await, [0, 2, 0, 0, 1]);
+    assert_eq!(test.settle(&other, &given, Verdict::Done).await, Settled::Settled);
+}
+
+/// A read that somebody began who is taken for dead takes nothing away for good.
+pub async fn what_is_read_without_a_lease_is_others(test: &LogUnderTest) {
+    let (dead, other) = (Consumer { lease: SHORT, ..consumer("dead") }, consumer("other"));
+    test.join(&dead).await;
+    test.join(&other).await;
+    sleep(SHORT * 2).await;
+    test.tend(&other, TEND).await;
+    test.append(0..3).await;
+    assert_eq!(test.read(&dead, 3).await.len(), 3);
+    assert_eq!(numbers(&test.tend(&other, TEND).await.entries), [0, 1, 2]);
+    assert_eq!(test.figures().await, [0, 3, 0, 0, 1]);
+}
+
+/// What was delivered as often as is allowed when its consumer died is a dead letter.
+pub async fn what_killed_too_often_is_dead(test: &LogUnderTest) {
+    let watch = consumer("watch");
+    test.join(&watch).await;
+    test.append([7]).await;
+    let look = Tend { room: 0, deliveries: 3, ..TEND };
+    for (round, name) in ["a", "b", "c"].into_iter().enumerate() {
+        let victim = Consumer { lease: SHORT, ..consumer(name) };
+        test.tend(&victim, Tend { join: Some(Start::First), room: 0, ..look }).await;
+        let given = match round {
+            0 => test.read(&victim, 1).await,
+            _ => test.tend(&victim, Tend { room: 1, ..look }).await.entries,
+        };
+        assert_eq!(given.iter().map(|entry| entry.deliveries).collect::<Vec<_>>(), [round as u64 + 1]);
+        sleep(SHORT * 2).await;
+        test.tend(&watch, look).await;
+    }
+    let dead = test.log.range(Shelf::Dead { topic: TOPIC, group: "g" }, None, 10).await.expect("it reads");
+    assert_eq!((numbers(&dead), dead[0].deliveries), (vec![7], 3));
+    assert_eq!(test.figures().await, [0, 0, 0, 1, 1]);
+}
+
+/// Who did not hear what it was given asks for it; the delivery counts once.
+pub async fn a_lost_answer_is_recovered(test: &LogUnderTest) {
+    let (one, other) = (consumer("one"), consumer("other"));
+    test.join(&one).await;
+    test.join(&other).await;
+    test.append(0..6).await;
+    assert_eq!(test.read(&other, 1).await.len(), 1);
+    let known = ids(&test.read(&one, 2).await);
+    let lost = test.read(&one, 2).await;
+    let found = test.tend(&one, Tend { recover: Some(&known), ..TEND }).await.entries;
+    assert_eq!((&found, found[0].deliveries), (&lost, 1));
+    let all = [known, ids(&lost)].concat();
+    assert_eq!(test.tend(&one, Tend { recover: Some(&all), ..TEND }).await.entries, []);
+    assert_eq!(numbers(&test.read(&one, 10).await), [5]);
+}
+
+/// What somebody who leaves has not begun with comes to others at once, and was no delivery.
+pub async fn who_leaves_gives_back_at_once(test: &LogUnderTest) {
+    let (one, other) = (consumer("one"), consumer("other"));
+    test.join(&one).await;
+    test.join(&other).await;
+    test.append(0..3).await;
+    assert_eq!(test.read(&one, 3).await.len(), 3);
+    assert!(!test.tend(&one, Tend { leave: true, ..TEND }).await.is_alive);
+    let found = test.tend(&other, TEND).await.entries;
+    assert_eq!((numbers(&found), found[0].deliveries), (vec![0, 1, 2], 1));
+    assert_eq!(test.figures().await, [0, 3, 0, 0, 1]);
+}
+
+/// Entries can be read again by anybody, part by part.
+pub async fn it_is_walked_through(test: &LogUnderTest) {
+    assert_eq!(test.log.range(Shelf::Topic(TOPIC), None, 10).await.expect("it reads"), []);
+    assert_eq!(test.log.state(TOPIC, "g").await.expect("it looks"), crate::log::GroupState::default());
+    test.append(0..10).await;
+    let (mut after, mut walked) = (None, Vec::new());
+    loop {
+        let part = test.log.range(Shelf::Topic(TOPIC), after, 3).await.expect("it reads");
+        let Some(last) = part.last() else { break };
+        after = Some(last.id);
+        walked.extend(numbers(&part));
+    }
+    assert_eq!(walked, (0..10).collect::<Vec<_>>());
+    assert_eq!(test.figures().await, [10, 0, 0, 0, 0]);
+}

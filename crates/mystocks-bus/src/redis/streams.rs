@@ -1,0 +1,255 @@
+//! Durable topics in Redis Streams.
+
+mod reply;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use mystocks_keys::{InvalidKey, Keyspace, Stream, StreamGroup};
+use mystocks_redis_core::{Call, ErrorKind as Cause, RedisManager, Script};
+use redis::{Value, cmd};
+use tokio::time::timeout;
+
+use crate::error::{Error, ErrorKind};
+use crate::log::{
+    Append, Appended, Consumer, Entry, GroupState, Id, Log, Settle, Settled, Shelf, Start, Tend, Tended,
+    Verdict,
+};
+
+static APPEND: Script = Script::new(include_str!("streams/append.lua"));
+static SETTLE: Script =
+    Script::new(concat!(include_str!("streams/group.lua"), include_str!("streams/settle.lua")));
+static TEND: Script =
+    Script::new(concat!(include_str!("streams/group.lua"), include_str!("streams/tend.lua")));
+static STATE: Script =
+    Script::new(concat!(include_str!("streams/group.lua"), include_str!("streams/state.lua")));
+
+/// How much longer than it asked the server to wait a read waits for the answer.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Keeps durable topics in Redis Streams: what is short on the manager's shared connections, what waits on one of its own.
+#[derive(Debug, Clone)]
+pub struct Streams {
+    redis: RedisManager,
+    keyspace: Keyspace,
+}
+
+/// The keys of a group, in the order in which every script of groups takes them.
+struct Keys {
+    entries: String,
+    leases: String,
+    waiting: String,
+    dead: String,
+}
+
+impl Streams {
+    /// Makes a log on `redis` with the names of `keyspace`.
+    pub fn new(redis: RedisManager, keyspace: &Keyspace) -> Self {
+        Self { redis, keyspace: keyspace.clone() }
+    }
+
+    fn stream(&self, operation: &'static str, topic: &str) -> Result<Stream, Error> {
+        self.keyspace.stream(topic).map_err(|error| invalid(operation, topic, error))
+    }
+
+    fn keys(&self, operation: &'static str, topic: &str, group: &str) -> Result<Keys, Error> {
+        let stream = self.stream(operation, topic)?;
+        let group: StreamGroup = stream.group(group).map_err(|error| invalid(operation, topic, error))?;
+        Ok(Keys {
+            entries: stream.entries().as_str().to_owned(),
+            leases: group.leases().as_str().to_owned(),
+            waiting: group.waiting().as_str().to_owned(),
+            dead: group.dead().as_str().to_owned(),
+        })
+    }
+
+    /// Runs a script of the group of `consumer`.
+    async fn run(
+        &self,
+        operation: &'static str,
+        script: &Script,
+        consumer: &Consumer<'_>,
+        args: &[Vec<u8>],
+        call: Call,
+    ) -> Result<Value, Error> {
+        let keys = self.keys(operation, consumer.topic, consumer.group)?;
+        let mut all: Vec<&[u8]> = vec![consumer.group.as_bytes(), consumer.name.as_bytes()];
+        all.extend(args.iter().map(Vec::as_slice));
+        let reply = self.redis.script(script, &keys.all(), &all, call).await;
+        reply.map_err(|cause| failed(operation, consumer.topic, cause))
+    }
+}
+
+impl Keys {
+    fn all(&self) -> [&str; 4] {
+        [&self.entries, &self.leases, &self.waiting, &self.dead]
+    }
+}
+
+#[async_trait]
+impl Log for Streams {
+    async fn append(&self, topic: &str, room: u64, entries: &[Append<'_>]) -> Result<Vec<Appended>, Error> {
+        const OPERATION: &str = "append to";
+        if entries.is_empty() {
+            return Ok(Vec::new());
+        }
+        let stream = self.stream(OPERATION, topic)?;
+        let (log, count) = (stream.entries(), stream.count());
+        let mut keys = vec![log.as_str().to_owned(), count.as_str().to_owned()];
+        let mut args = vec![text(room)];
+        for entry in entries {
+            let key = match entry.once {
+                Some((key, _)) => {
+                    stream.once(key).map_err(|error| invalid(OPERATION, topic, error))?.as_str().to_owned()
+                }
+                None => count.as_str().to_owned(),
+            };
+            keys.push(key);
+            args.push(entry.payload.to_vec());
+            args.push(text(entry.once.map_or(0, |(_, window)| whole_millis(window))));
+        }
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
+        // What has a key may be appended twice without standing there twice.
+        let call =
+            if entries.iter().all(|entry| entry.once.is_some()) { Call::repeatable() } else { Call::once() };
+        let ids: Vec<String> = self
+            .redis
+            .script(&APPEND, &keys, &args, call)
+            .await
+            .map_err(|cause| failed(OPERATION, topic, cause))?;
+        let mut appended = Vec::with_capacity(entries.len());
+        for id in &ids {
+            appended.push(match id.strip_prefix('=') {
+                Some(before) => Appended::Before(reply::id(before).ok_or_else(|| garbled(OPERATION, topic))?),
+                None => Appended::Now(reply::id(id).ok_or_else(|| garbled(OPERATION, topic))?),
+            });
+        }
+        appended.resize(entries.len(), Appended::Full);
+        Ok(appended)
+    }
+
+    async fn read(&self, consumer: &Consumer<'_>, count: usize, wait: Duration) -> Result<Vec<Entry>, Error> {
+        const OPERATION: &str = "read from";
+        let topic = consumer.topic;
+        let keys = self.keys(OPERATION, topic, consumer.group)?;
+        let mut own = self.redis.dedicated().await.map_err(|cause| failed(OPERATION, topic, cause))?;
+        let mut command = cmd("XREADGROUP");
+        command.arg("GROUP").arg(consumer.group).arg(consumer.name).arg("COUNT").arg(count.max(1));
+        if !wait.is_zero() {
+            command.arg("BLOCK").arg(whole_millis(wait));
+        }
+        command.arg("STREAMS").arg(&keys.entries).arg(">");
+        let reading = timeout(wait.saturating_add(GRACE), command.query_async::<Value>(&mut own));
+        let reply = match reading.await {
+            Ok(Ok(reply)) => reply,
+            Ok(Err(cause)) => return Err(Error::new(kind(&cause), OPERATION, topic).with_source(cause)),
+            Err(_) => return Err(Error::new(ErrorKind::Unknown, OPERATION, topic)),
+        };
+        reply::given(reply).ok_or_else(|| garbled(OPERATION, topic))
+    }
+
+    async fn settle(&self, consumer: &Consumer<'_>, settlements: &[Settle<'_>]) -> Result<Settled, Error> {
+        const OPERATION: &str = "settle what came from";
+        let mut args = Vec::with_capacity(3 * settlements.len());
+        for settle in settlements {
+            let (verdict, argument) = match settle.verdict {
+                Verdict::Done => ("d", Vec::new()),
+                Verdict::Again(after) => ("a", text(whole_millis(after))),
+                Verdict::Dead(reason) => ("x", reason.as_bytes().to_vec()),
+            };
+            args.extend([settle.id.to_string().into_bytes(), verdict.as_bytes().to_vec(), argument]);
+        }
+        let stood = self.run(OPERATION, &SETTLE, consumer, &args, Call::repeatable()).await?;
+        match stood {
+            Value::Int(1) => Ok(Settled::Settled),
+            Value::Int(0) => Ok(Settled::Lost),
+            _ => Err(garbled(OPERATION, consumer.topic)),
+        }
+    }
+
+    async fn tend(&self, consumer: &Consumer<'_>, tend: &Tend<'_>) -> Result<Tended, Error> {
+        const OPERATION: &str = "look after";
+        let flag = |is: bool| vec![if is { b'1' } else { b'0' }];
+        let mut args = vec![
+            text(whole_millis(consumer.lease)),
+            text(tend.room),
+            text(tend.deliveries),
+            flag(tend.recover.is_some()),
+            flag(tend.leave),
+            tend.join.map(start).unwrap_or_default().into_bytes(),
+        ];
+        let known = tend.recover.unwrap_or_default();
+        args.extend(known.iter().map(|id| id.to_string().into_bytes()));
+        let reply = self.run(OPERATION, &TEND, consumer, &args, Call::once()).await?;
+        reply::tended(reply).ok_or_else(|| garbled(OPERATION, consumer.topic))
+    }
+
+    async fn range(&self, shelf: Shelf<'_>, after: Option<Id>, count: usize) -> Result<Vec<Entry>, Error> {
+        const OPERATION: &str = "read";
+        let (topic, key) = match shelf {
+            Shelf::Topic(topic) => (topic, self.stream(OPERATION, topic)?.entries().as_str().to_owned()),
+            Shelf::Dead { topic, group } => (topic, self.keys(OPERATION, topic, group)?.dead),
+        };
+        let from = after.map_or_else(|| "-".to_owned(), |after| format!("({after}"));
+        let mut command = cmd("XRANGE");
+        command.arg(key).arg(from).arg("+").arg("COUNT").arg(count);
+        let reply: Value = self
+            .redis
+            .query(&command, Call::repeatable())
+            .await
+            .map_err(|cause| failed(OPERATION, topic, cause))?;
+        reply::entries(reply).ok_or_else(|| garbled(OPERATION, topic))
+    }
+
+    async fn state(&self, topic: &str, group: &str) -> Result<GroupState, Error> {
+        const OPERATION: &str = "look at";
+        let nobody = Consumer { topic, group, name: "", lease: Duration::ZERO };
+        let reply = self.run(OPERATION, &STATE, &nobody, &[], Call::repeatable()).await?;
+        let [entries, lag, pending, waiting, dead, consumers]: [u64; 6] =
+            redis::from_redis_value(reply).map_err(|_| garbled(OPERATION, topic))?;
+        Ok(GroupState { entries, lag, pending, waiting, dead, consumers })
+    }
+}
+
+fn start(start: Start) -> String {
+    match start {
+        Start::First => "0".to_owned(),
+        Start::After(id) => id.to_string(),
+        Start::Now => "$".to_owned(),
+    }
+}
+
+fn text(number: impl ToString) -> Vec<u8> {
+    number.to_string().into_bytes()
+}
+
+/// Rounds up: what is asked for is never shorter.
+fn whole_millis(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+}
+
+fn invalid(operation: &'static str, topic: &str, error: InvalidKey) -> Error {
+    Error::new(ErrorKind::InvalidArgument, operation, topic).with_source(error)
+}
+
+fn garbled(operation: &'static str, topic: &str) -> Error {
+    Error::new(ErrorKind::Transport, operation, topic).with_detail("the answer has another shape")
+}
+
+fn failed(operation: &'static str, topic: &str, cause: mystocks_redis_core::Error) -> Error {
+    let kind = match cause.kind() {
+        Cause::Timeout => ErrorKind::Unknown,
+        Cause::Unavailable | Cause::Exhausted | Cause::Closed => ErrorKind::Unavailable,
+        _ => ErrorKind::Transport,
+    };
+    Error::new(kind, operation, topic).with_source(cause)
+}
+
+fn kind(cause: &redis::RedisError) -> ErrorKind {
+    if cause.is_connection_dropped() || cause.is_io_error() {
+        ErrorKind::Unavailable
+    } else {
+        ErrorKind::Transport
+    }
+}

@@ -1,0 +1,30 @@
+-- After group.lua. Answers entries, lag, pending, waiting, dead letters, consumers.
+local state = {redis.call('XLEN', stream), 0, 0, redis.call('ZCARD', waiting), redis.call('XLEN', dead), redis.call('ZCARD', leases)}
+local function number(entry)
+  return tonumber(entry[2][2])
+end
+local first, last = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1], redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
+state[2] = state[1]
+if redis.call('EXISTS', stream) == 0 then return state end
+for _, of in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
+  local name, delivered
+  for n = 1, #of, 2 do
+    if of[n] == 'name' then name = of[n + 1] end
+    if of[n] == 'last-delivered-id' then delivered = of[n + 1] end
+  end
+  if name == group then
+    state[3] = redis.call('XPENDING', stream, group)[1]
+    if first then
+      -- Numbers run on, so two of them tell how many lie between, unless some were deleted.
+      local next = redis.call('XRANGE', stream, '(' .. delivered, '+', 'COUNT', 1)[1]
+      if not next then
+        state[2] = 0
+      elseif number(last) - number(first) + 1 == state[1] then
+        state[2] = number(last) - number(next) + 1
+      else
+        state[2] = #redis.call('XRANGE', stream, '(' .. delivered, '+')
+      end
+    end
+  end
+end
+return state
