@@ -34,6 +34,8 @@ pub enum ErrorKind {
     Unknown,
     /// The transport answered with an error.
     Transport,
+    /// A durable topic has no room; nothing was published.
+    Full,
     /// The bus has been shut down.
     Closed,
 }
@@ -84,6 +86,7 @@ impl fmt::Display for Error {
             ErrorKind::Unavailable => "the transport is unavailable",
             ErrorKind::Unknown => "the outcome is not known",
             ErrorKind::Transport => "the transport refused",
+            ErrorKind::Full => "it is full",
             ErrorKind::Closed => "the bus is shut down",
         };
         write!(f, "{} \"{}\": {reason}", self.0.operation, self.0.subject.escape_debug())?;

@@ -30,6 +30,7 @@
 mod bus;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod durable;
 mod envelope;
 mod error;
 mod event;
@@ -48,8 +49,10 @@ mod subscription;
 mod topic;
 mod topics;
 mod transport;
+mod worker;
 
 pub use bus::Bus;
+pub use durable::{Delivered, DurableTopic};
 pub use envelope::Envelope;
 pub use error::{Error, ErrorKind};
 pub use event::{
@@ -72,3 +75,4 @@ pub use subscription::{Delivery, Received, Subscription};
 pub use topic::Topic;
 pub use topics::Topics;
 pub use transport::{Ear, Interest, Listening, Outgoing, Signal, Source, Transport};
+pub use worker::{Handled, Handling, Worker};

@@ -77,7 +77,7 @@ where
             Ok(()) => "done",
             Err(panic) => {
                 if let Some(times) = panics.say() {
-                    let reason = text(panic.as_ref());
+                    let reason = panic_text(panic.as_ref());
                     tracing::error!(r#type = E::TYPE, reason, times, "a handler of events panicked");
                 }
                 "panicked"
@@ -87,7 +87,8 @@ where
     }
 }
 
-fn text(panic: &(dyn Any + Send)) -> &str {
+/// Returns what a panic says.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
     panic
         .downcast_ref::<&str>()
         .copied()

@@ -27,9 +27,20 @@ pub(crate) fn encode<E: Event>(event: &E, envelope: impl FnOnce() -> Envelope) -
     Ok(Bytes::from(json.dumps()))
 }
 
+/// Writes `event` in `envelope`, whatever its form is elsewhere.
+pub(crate) fn encode_in<E: Event>(event: &E, envelope: &Envelope) -> Result<Bytes, JsonError> {
+    Ok(Bytes::from(envelope.around(event)?.dumps()))
+}
+
+/// Reads what [`encode_in`] wrote; what panics at it cannot be read either.
+pub(crate) fn decode_in<E: Event>(payload: &[u8]) -> Result<Decoded<E>, JsonError> {
+    let read = || enveloped(&Json::parse(payload)?);
+    unpanicked(read).unwrap_or_else(|| Err(panics()))
+}
+
 /// Reads a payload, one object; what panics at it cannot be read either.
 pub(crate) fn decode<E: Event>(payload: &[u8]) -> Result<Decoded<E>, JsonError> {
-    unpanicked(|| read(payload)).unwrap_or_else(|| Err(JsonError::custom("its type panics at it")))
+    unpanicked(|| read(payload)).unwrap_or_else(|| Err(panics()))
 }
 
 fn read<E: Event>(payload: &[u8]) -> Result<Decoded<E>, JsonError> {
@@ -44,15 +55,17 @@ fn read<E: Event>(payload: &[u8]) -> Result<Decoded<E>, JsonError> {
             Some(Json::Str(name)) if !types.contains(&name.as_str()) => Ok(Decoded::Other),
             _ => Ok(Decoded::Event(json.to_deserialize()?, None)),
         },
-        Form::Envelope => {
-            let envelope: Envelope = json.to_deserialize()?;
-            if envelope.kind != E::TYPE || envelope.version > E::VERSION {
-                return Ok(Decoded::Other);
-            }
-            let data = field(&json, "data").unwrap_or(&Json::Null);
-            Ok(Decoded::Event(data.to_deserialize()?, Some(envelope)))
-        }
+        Form::Envelope => enveloped(&json),
     }
+}
+
+fn enveloped<E: Event>(json: &Json) -> Result<Decoded<E>, JsonError> {
+    let envelope: Envelope = json.to_deserialize()?;
+    if envelope.kind != E::TYPE || envelope.version > E::VERSION {
+        return Ok(Decoded::Other);
+    }
+    let data = field(json, "data").unwrap_or(&Json::Null);
+    Ok(Decoded::Event(data.to_deserialize()?, Some(envelope)))
 }
 
 /// Returns what the event in a payload is about; `None` also when it is none of these events.
@@ -61,6 +74,10 @@ pub(crate) fn key_of<E: Event>(payload: &[u8]) -> Option<String> {
         Ok(Decoded::Event(event, _)) => unpanicked(|| event.key().map(Cow::into_owned)).flatten(),
         Ok(Decoded::Other) | Err(_) => None,
     }
+}
+
+fn panics() -> JsonError {
+    JsonError::custom("its type panics at it")
 }
 
 /// Calls what is not ours: where messages are taken in, a panic of one type would end it for all.

@@ -1,0 +1,194 @@
+//! Topics whose events wait for those who handle them.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::envelope::Envelope;
+use crate::error::{Error, ErrorKind};
+use crate::event::Event;
+use crate::log::{Append, Appended, Entry, GroupState, Id, Log, Shelf};
+use crate::payload;
+use crate::worker::{Handling, Worker};
+
+/// A topic that keeps its events until every group of consumers has handled them; cloning it is cheap.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use mystocks_bus::{DurableTopic, Event, Handling, MemoryLog, Topic};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Debug, Serialize, Deserialize)]
+/// # struct Order { number: u64 }
+/// # impl Event for Order {
+/// #     const TYPE: &'static str = "order.placed";
+/// #     fn topics(&self) -> Vec<Topic<Self>> { vec![Topic::new("orders")] }
+/// # }
+///
+/// // With Redis: DurableTopic::new(Streams::new(manager, &keyspace), "orders", "shop")
+/// let orders = DurableTopic::<Order>::new(MemoryLog::new(), "orders", "shop");
+/// orders.publish_once("order:17", &Order { number: 17 }).await?;
+/// orders.publish_once("order:17", &Order { number: 17 }).await?; // the answer to the first was lost, say
+///
+/// let (sender, mut handled) = tokio::sync::mpsc::unbounded_channel();
+/// let worker = orders.consume("risk", Handling::default(), move |order| {
+///     let sender = sender.clone();
+///     async move { sender.send(order.number).map_err(|_| "nobody is there") }
+/// });
+/// let worker = worker.await?;
+/// assert_eq!(handled.recv().await, Some(17));
+/// worker.shutdown().await;
+/// let state = orders.state("risk").await?;
+/// assert_eq!((state.entries, state.lag, state.pending), (1, 0, 0));
+/// # Ok(()) }
+/// ```
+pub struct DurableTopic<E> {
+    pub(crate) log: Arc<dyn Log>,
+    pub(crate) name: Arc<str>,
+    source: Arc<str>,
+    room: u64,
+    event: PhantomData<fn() -> E>,
+}
+
+/// How long an idempotency key is known.
+const WINDOW: Duration = Duration::from_secs(3600);
+const ROOM: u64 = 1_000_000;
+
+/// An event that a handler is given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivered<E> {
+    /// The event.
+    pub event: E,
+    /// What stood around it.
+    pub envelope: Envelope,
+    /// Its place in the topic.
+    pub id: Id,
+    /// How often it was given to a handler, this time included.
+    pub deliveries: u64,
+}
+
+impl<E: Event> DurableTopic<E> {
+    /// Makes the topic `name` on `log`, to which `source` publishes.
+    pub fn new(log: impl Log, name: &str, source: &str) -> Self {
+        Self { log: Arc::new(log), name: name.into(), source: source.into(), room: ROOM, event: PhantomData }
+    }
+
+    /// Sets how many events the topic has room for; 1,000,000 unless it is set. What every group has acknowledged makes room for more.
+    #[must_use]
+    pub fn room(self, entries: u64) -> Self {
+        Self { room: entries, ..self }
+    }
+
+    /// Appends `event`; returns its place.
+    ///
+    /// # Errors
+    /// - [`ErrorKind::Full`] when some group has not acknowledged enough; nothing was appended.
+    /// - [`ErrorKind::Encode`], [`ErrorKind::InvalidArgument`]: nothing was appended.
+    /// - [`ErrorKind::Unavailable`], [`ErrorKind::Unknown`]: it may have been appended. [`publish_once`](Self::publish_once) can be repeated.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves it open whether it was appended.
+    pub async fn publish(&self, event: &E) -> Result<Id, Error> {
+        self.append(event, None).await
+    }
+
+    /// Appends `event` unless one was appended under the same `key` within the last hour; returns the place of that one.
+    ///
+    /// # Errors
+    /// As [`publish`](Self::publish), but it is repeated by itself while that may help, and can be repeated by the caller.
+    pub async fn publish_once(&self, key: &str, event: &E) -> Result<Id, Error> {
+        self.append(event, Some((key, WINDOW))).await
+    }
+
+    async fn append(&self, event: &E, once: Option<(&str, Duration)>) -> Result<Id, Error> {
+        const OPERATION: &str = "append to";
+        let payload = payload::encode_in(event, &Envelope::new(event, &self.source, None))
+            .map_err(|error| Error::new(ErrorKind::Encode, OPERATION, &*self.name).with_source(error))?;
+        let entry = Append { payload: &payload, once };
+        match self.log.append(&self.name, self.room, &[entry]).await?.first() {
+            Some(Appended::Now(id) | Appended::Before(id)) => Ok(*id),
+            Some(Appended::Full) | None => Err(Error::new(ErrorKind::Full, OPERATION, &*self.name)
+                .with_detail(format!(
+                    "{} events wait for a group: let it catch up, or give it more room",
+                    self.room
+                ))),
+        }
+    }
+
+    /// Handles the events of the topic, with all other workers of `group`, each event by one of them.
+    ///
+    /// An event is acknowledged when `handler` has answered `Ok`. After an error or a panic it comes again, later each time; after the last allowed
+    /// delivery it is a dead letter. What cannot be read is a dead letter at once. A worker that dies has its events handled by others when its lease
+    /// has ended. So every event is handled at least once, and a handler must not mind to see one twice.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for a topic or a group that cannot be, [`ErrorKind::Unavailable`] and others when the log cannot be asked.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub async fn consume<F, R, X>(
+        &self,
+        group: &str,
+        handling: Handling,
+        handler: impl Fn(Delivered<E>) -> F + Send + Sync + 'static,
+    ) -> Result<Worker, Error>
+    where
+        F: Future<Output = Result<R, X>> + Send + 'static,
+        R: Send + 'static,
+        X: Into<Box<dyn StdError + Send + Sync>> + Send + 'static,
+    {
+        Worker::start(self, group, handling, handler).await
+    }
+
+    /// Returns how `group` stands.
+    ///
+    /// # Errors
+    /// As [`consume`](Self::consume).
+    pub async fn state(&self, group: &str) -> Result<GroupState, Error> {
+        self.log.state(&self.name, group).await
+    }
+
+    /// Returns at most `count` dead letters of `group` that come after `after`, as they stand there.
+    ///
+    /// # Errors
+    /// As [`consume`](Self::consume).
+    pub async fn dead_letters(
+        &self,
+        group: &str,
+        after: Option<Id>,
+        count: usize,
+    ) -> Result<Vec<Entry>, Error> {
+        self.log.range(Shelf::Dead { topic: &self.name, group }, after, count).await
+    }
+}
+
+impl<E> Clone for DurableTopic<E> {
+    fn clone(&self) -> Self {
+        Self {
+            log: Arc::clone(&self.log),
+            name: Arc::clone(&self.name),
+            source: Arc::clone(&self.source),
+            room: self.room,
+            event: PhantomData,
+        }
+    }
+}
+
+impl<E> fmt::Debug for DurableTopic<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DurableTopic")
+            .field("name", &self.name)
+            .field("log", &self.log)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<E> std::ops::Deref for Delivered<E> {
+    type Target = E;
+
+    fn deref(&self) -> &E {
+        &self.event
+    }
+}

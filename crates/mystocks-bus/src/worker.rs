@@ -1,0 +1,190 @@
+//! Who handles the events of a durable topic.
+
+mod desk;
+mod work;
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::durable::{Delivered, DurableTopic};
+use crate::error::Error;
+use crate::event::Event;
+use crate::log::{Consumer, Log, Start, Tend};
+use desk::Desk;
+
+pub use desk::Handled;
+
+/// How events are handled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Handling {
+    /// How many handlers run at once. Default: 16.
+    pub at_once: usize,
+    /// How many events wait in this process. Default: 256.
+    pub prefetch: usize,
+    /// How often an event is given to a handler at most. Default: 5.
+    pub deliveries: u64,
+    /// After how long it comes again the first time; then twice as long each time, less up to a half by chance. Default: 1 s.
+    pub again_after: Duration,
+    /// After how long it comes again at most. Default: 5 min.
+    pub again_at_most: Duration,
+    /// For how long the worker is taken for alive when nothing is heard of it. Default: 10 s.
+    pub lease: Duration,
+    /// Where the group begins when it is new. Default: with the first event that is there.
+    pub start: Start,
+}
+
+impl Default for Handling {
+    fn default() -> Self {
+        Self {
+            at_once: 16,
+            prefetch: 256,
+            deliveries: 5,
+            again_after: Duration::from_secs(1),
+            again_at_most: Duration::from_secs(300),
+            lease: Duration::from_secs(10),
+            start: Start::First,
+        }
+    }
+}
+
+/// How long a read waits for an event: so often a worker that has nothing to do asks.
+const WAIT: Duration = Duration::from_secs(5);
+/// How often is looked for events that are due, while some wait.
+const LOOK: Duration = Duration::from_millis(25);
+const BACKOFF: Duration = Duration::from_millis(200);
+
+/// A worker of a group; dropping it ends the work, and what it has not done comes to others when its lease has ended.
+#[must_use = "dropping it ends the work"]
+pub struct Worker {
+    desk: Arc<Desk>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Worker {
+    pub(crate) async fn start<E, F, R, X>(
+        topic: &DurableTopic<E>,
+        group: &str,
+        handling: Handling,
+        handler: impl Fn(Delivered<E>) -> F + Send + Sync + 'static,
+    ) -> Result<Self, Error>
+    where
+        E: Event,
+        F: Future<Output = Result<R, X>> + Send + 'static,
+        R: Send + 'static,
+        X: Into<Box<dyn StdError + Send + Sync>> + Send + 'static,
+    {
+        let desk = Arc::new(Desk::new(Arc::clone(&topic.name), group.into(), handling));
+        let log = Arc::clone(&topic.log);
+        tend(&*log, &desk, false).await?;
+        let worker = Self { desk, stop: CancellationToken::new(), tasks: TaskTracker::new() };
+        let (desk, stop) = (Arc::clone(&worker.desk), worker.stop.clone());
+        worker.tasks.spawn(run(log, desk, stop, handler));
+        worker.tasks.close();
+        Ok(worker)
+    }
+
+    /// Returns what became of the events so far.
+    pub fn handled(&self) -> Handled {
+        self.desk.handled()
+    }
+
+    /// Ends the work: takes no more events, waits for the handlers under way, acknowledges what they did, and gives back what was not begun.
+    pub async fn shutdown(self) {
+        self.stop.cancel();
+        self.tasks.wait().await;
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker").field("handled", &self.handled()).finish_non_exhaustive()
+    }
+}
+
+async fn run<E, F, R, X>(
+    log: Arc<dyn Log>,
+    desk: Arc<Desk>,
+    stop: CancellationToken,
+    handler: impl Fn(Delivered<E>) -> F + Send + Sync + 'static,
+) where
+    E: Event,
+    F: Future<Output = Result<R, X>> + Send + 'static,
+    R: Send + 'static,
+    X: Into<Box<dyn StdError + Send + Sync>> + Send + 'static,
+{
+    // The heart beats until the last handler has ended.
+    let heart = CancellationToken::new();
+    let beating = heart.run_until_cancelled(beat(&*log, &desk));
+    let working = async {
+        let reading = stop.run_until_cancelled(read(&*log, &desk));
+        tokio::join!(reading, work::work(&*log, &desk, &stop, handler));
+        heart.cancel();
+    };
+    tokio::join!(beating, working);
+    // What is not given back now is when the lease has ended.
+    if let Err(error) = tend(&*log, &desk, true).await {
+        tracing::debug!(%error, "a worker could not give back what it had not begun");
+    }
+}
+
+/// Fetches events as long as there is room for them.
+async fn read(log: &dyn Log, desk: &Desk) {
+    loop {
+        let (name, room) = desk.room().await;
+        match log.read(&desk.consumer(&name), room, WAIT).await {
+            Ok(entries) => desk.put(&name, entries),
+            Err(error) => {
+                tracing::debug!(%error, "events cannot be read");
+                desk.lost_an_answer();
+                sleep(BACKOFF).await;
+            }
+        }
+    }
+}
+
+/// Keeps the worker alive and takes what is due.
+async fn beat(log: &dyn Log, desk: &Desk) {
+    let mut due = None;
+    loop {
+        let pause = desk.beat_after(due, LOOK);
+        // Woken early when there is something to ask for.
+        _ = timeout(pause, desk.asked()).await;
+        match tend(log, desk, false).await {
+            Ok(next) => due = next,
+            Err(error) => {
+                tracing::debug!(%error, "a worker cannot be kept alive");
+                sleep(BACKOFF.min(desk.handling.lease / 10)).await;
+            }
+        }
+    }
+}
+
+/// Looks after the worker once; returns when the next event that waits is due.
+async fn tend(log: &dyn Log, desk: &Desk, leave: bool) -> Result<Option<Duration>, Error> {
+    let look = desk.look();
+    let consumer: Consumer<'_> = desk.consumer(&look.name);
+    let asked = Tend {
+        join: look.joins.then_some(desk.handling.start),
+        room: if leave { 0 } else { look.room },
+        deliveries: desk.handling.deliveries,
+        recover: look.known.as_deref(),
+        leave,
+    };
+    let tended = log.tend(&consumer, &asked).await?;
+    desk.take_in(&look, &tended, leave);
+    Ok(tended.due)
+}

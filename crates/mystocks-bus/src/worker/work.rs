@@ -1,0 +1,176 @@
+//! Handlers, and what becomes of the events they were given.
+
+use std::error::Error as StdError;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::BACKOFF;
+use super::desk::{Desk, Handled};
+use crate::durable::Delivered;
+use crate::event::Event;
+use crate::listener::panic_text;
+use crate::log::{Entry, Id, Log, Settle, Settled, Verdict};
+use crate::payload::{self, Decoded};
+
+/// So many settlements at most in one request.
+const BATCH: usize = 256;
+/// How often an acknowledgement is tried that cannot be sent, before the lease decides.
+const TRIES: u32 = 20;
+
+/// How the handling of an event ended.
+struct Ended {
+    /// The incarnation that had it.
+    name: Arc<str>,
+    id: Id,
+    outcome: Outcome,
+}
+
+enum Outcome {
+    Done,
+    Skipped,
+    Again(Duration),
+    Dead(String),
+}
+
+/// Begins handlers and settles what they did, until `stop` and the end of the last one.
+pub(super) async fn work<E, F, R, X>(
+    log: &dyn Log,
+    desk: &Arc<Desk>,
+    stop: &CancellationToken,
+    handler: impl Fn(Delivered<E>) -> F + Send + Sync + 'static,
+) where
+    E: Event,
+    F: Future<Output = Result<R, X>> + Send + 'static,
+    R: Send + 'static,
+    X: Into<Box<dyn StdError + Send + Sync>> + Send + 'static,
+{
+    let handler = Arc::new(handler);
+    let mut running: JoinSet<Ended> = JoinSet::new();
+    loop {
+        while !stop.is_cancelled()
+            && let Some((name, entry)) = desk.begin()
+        {
+            let (handler, handling) = (Arc::clone(&handler), desk.handling);
+            running.spawn(async move {
+                let (id, deliveries) = (entry.id, entry.deliveries);
+                let outcome = match handle(&*handler, entry).await {
+                    Err(reason) if deliveries < handling.deliveries => {
+                        tracing::debug!(%id, deliveries, reason, "an event is to come again");
+                        Outcome::Again(pause(&handling, deliveries))
+                    }
+                    Err(reason) => Outcome::Dead(reason),
+                    Ok(outcome) => outcome,
+                };
+                Ended { name, id, outcome }
+            });
+        }
+        if stop.is_cancelled() && running.is_empty() {
+            return;
+        }
+        let first = tokio::select! {
+            Some(ended) = running.join_next() => ended,
+            () = desk.changed.notified() => continue,
+            () = stop.cancelled(), if !stop.is_cancelled() => continue,
+        };
+        let mut ended = Vec::from_iter(first.ok());
+        desk.end();
+        while ended.len() < BATCH
+            && let Some(next) = running.try_join_next()
+        {
+            desk.end();
+            ended.extend(next.ok());
+        }
+        settle(log, desk, ended).await;
+    }
+}
+
+/// Calls the handler; an error or a panic is the reason.
+async fn handle<E, F, R, X>(
+    handler: &(impl Fn(Delivered<E>) -> F + Sync),
+    entry: Entry,
+) -> Result<Outcome, String>
+where
+    E: Event,
+    F: Future<Output = Result<R, X>> + Send,
+    X: Into<Box<dyn StdError + Send + Sync>>,
+{
+    let (event, envelope) = match payload::decode_in::<E>(&entry.payload) {
+        Ok(Decoded::Event(event, Some(envelope))) => (event, envelope),
+        Ok(Decoded::Event(_, None) | Decoded::Other) => return Ok(Outcome::Skipped),
+        Err(error) => return Ok(Outcome::Dead(format!("it cannot be read: {error}"))),
+    };
+    let delivered = Delivered { event, envelope, id: entry.id, deliveries: entry.deliveries };
+    let handling = AssertUnwindSafe(async { handler(delivered).await });
+    match handling.catch_unwind().await {
+        Ok(Ok(_)) => Ok(Outcome::Done),
+        Ok(Err(error)) => Err(error.into().to_string()),
+        Err(panic) => Err(format!("its handler panicked: {}", panic_text(panic.as_ref()))),
+    }
+}
+
+/// Settles what has ended, incarnation by incarnation.
+async fn settle(log: &dyn Log, desk: &Desk, mut ended: Vec<Ended>) {
+    while let Some(name) = ended.first().map(|first| Arc::clone(&first.name)) {
+        let (now, later): (Vec<_>, Vec<_>) = ended.into_iter().partition(|one| one.name == name);
+        ended = later;
+        settle_of(log, desk, &name, &now).await;
+    }
+}
+
+async fn settle_of(log: &dyn Log, desk: &Desk, name: &str, ended: &[Ended]) {
+    let settlements: Vec<Settle<'_>> = ended
+        .iter()
+        .map(|one| {
+            let verdict = match &one.outcome {
+                Outcome::Done | Outcome::Skipped => Verdict::Done,
+                Outcome::Again(after) => Verdict::Again(*after),
+                Outcome::Dead(reason) => Verdict::Dead(reason),
+            };
+            Settle { id: one.id, verdict }
+        })
+        .collect();
+    let mut tries = 0;
+    let settled = loop {
+        match log.settle(&desk.consumer(name), &settlements).await {
+            Ok(settled) => break settled,
+            Err(error) if tries < TRIES && error.is_retryable() => {
+                tries += 1;
+                sleep(BACKOFF).await;
+            }
+            Err(error) => {
+                tracing::warn!(%error, count = ended.len(), "what was handled cannot be acknowledged");
+                break Settled::Lost;
+            }
+        }
+    };
+    let ids = ended.iter().map(|one| one.id);
+    desk.settled(name, ids, |handled| {
+        for one in ended {
+            *counter(handled, settled, &one.outcome) += 1;
+        }
+    });
+}
+
+fn counter<'a>(handled: &'a mut Handled, settled: Settled, outcome: &Outcome) -> &'a mut u64 {
+    match (settled, outcome) {
+        (Settled::Lost, _) => &mut handled.lost,
+        (Settled::Settled, Outcome::Done) => &mut handled.done,
+        (Settled::Settled, Outcome::Skipped) => &mut handled.skipped,
+        (Settled::Settled, Outcome::Again(_)) => &mut handled.again,
+        (Settled::Settled, Outcome::Dead(_)) => &mut handled.dead,
+    }
+}
+
+/// Returns after how long an event comes again that was delivered so often.
+fn pause(handling: &super::Handling, deliveries: u64) -> Duration {
+    let doubled = 2_u32.saturating_pow(u32::try_from(deliveries.saturating_sub(1)).unwrap_or(u32::MAX));
+    let longest = handling.again_after.saturating_mul(doubled).min(handling.again_at_most);
+    longest.mul_f64(0.5 + fastrand::f64() / 2.0)
+}
