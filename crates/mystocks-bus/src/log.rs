@@ -33,7 +33,7 @@ pub trait Log: Debug + Send + Sync + 'static {
     /// [`ErrorKind::Transport`](crate::ErrorKind::Transport) when the group is not there.
     ///
     /// # Cancel safety
-    /// Dropping the future may leave entries with the consumer that it does not know of; see [`Tend::recover`].
+    /// Dropping the future may leave entries with the consumer that it does not know of; see [`Tend::keeps`].
     async fn read(&self, consumer: &Consumer<'_>, count: usize, wait: Duration) -> Result<Vec<Entry>, Error>;
 
     /// Settles entries that the consumer was given, all of them or, when it was taken away, none. What it has settled before stays as it is.
@@ -164,8 +164,8 @@ pub struct Tend<'a> {
     pub room: usize,
     /// After how many deliveries an entry of a consumer that died is given up.
     pub deliveries: u64,
-    /// What the consumer knows that it was given, when a read has failed: the entries that it does not know of are among those it is given.
-    pub recover: Option<&'a [Id]>,
+    /// Gives back all that the consumer was given but these, to wait for others at once: an answer was lost, and with it what it was given.
+    pub keeps: Option<&'a [Id]>,
     /// Whether the consumer goes: what it holds waits for others at once.
     pub leave: bool,
 }

@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::durable::{Delivered, DurableTopic};
 use crate::error::Error;
 use crate::event::Event;
-use crate::log::{Consumer, Log, Start, Tend};
+use crate::log::{Log, Start, Tend};
 use desk::Desk;
 
 pub use desk::Handled;
@@ -149,7 +149,7 @@ async fn read(log: &dyn Log, desk: &Desk) {
             Ok(entries) => desk.put(&name, entries),
             Err(error) => {
                 tracing::debug!(%error, "events cannot be read");
-                desk.lost_an_answer();
+                desk.lost_an_answer(&name);
                 sleep(BACKOFF).await;
             }
         }
@@ -173,18 +173,20 @@ async fn beat(log: &dyn Log, desk: &Desk) {
     }
 }
 
-/// Looks after the worker once; returns when the next event that waits is due.
-async fn tend(log: &dyn Log, desk: &Desk, leave: bool) -> Result<Option<Duration>, Error> {
-    let look = desk.look();
-    let consumer: Consumer<'_> = desk.consumer(&look.name);
-    let asked = Tend {
-        join: look.joins.then_some(desk.handling.start),
-        room: if leave { 0 } else { look.room },
-        deliveries: desk.handling.deliveries,
-        recover: look.known.as_deref(),
-        leave,
-    };
-    let tended = log.tend(&consumer, &asked).await?;
-    desk.take_in(&look, &tended, leave);
-    Ok(tended.due)
+/// Looks after the worker once, under each of its names; returns when the next event that waits is due.
+async fn tend(log: &dyn Log, desk: &Desk, leaves: bool) -> Result<Option<Duration>, Error> {
+    let mut due = None;
+    for look in desk.looks(leaves) {
+        let asked = Tend {
+            join: look.joins.then_some(desk.handling.start),
+            room: look.room,
+            deliveries: desk.handling.deliveries,
+            keeps: look.keeps.as_deref(),
+            leave: look.leaves,
+        };
+        let tended = log.tend(&desk.consumer(&look.name), &asked).await?;
+        due = tended.due;
+        desk.take_in(&look, tended);
+    }
+    Ok(due)
 }

@@ -32,7 +32,7 @@ macro_rules! log_conformance {
             who_was_taken_away_settles_nothing
             what_is_read_without_a_lease_is_others
             what_killed_too_often_is_dead
-            a_lost_answer_is_recovered
+            what_a_lost_answer_gave_is_given_back
             who_leaves_gives_back_at_once
             it_is_walked_through
         }
@@ -113,7 +113,7 @@ const SHORT: Duration = Duration::from_millis(200);
 /// The server counts whole milliseconds.
 const EARLIEST: Duration = Duration::from_millis(198);
 const LONG: Duration = Duration::from_secs(60);
-const TEND: Tend<'_> = Tend { join: None, room: 100, deliveries: 5, recover: None, leave: false };
+const TEND: Tend<'_> = Tend { join: None, room: 100, deliveries: 5, keeps: None, leave: false };
 
 fn consumer(name: &str) -> Consumer<'_> {
     Consumer { topic: TOPIC, group: "g", name, lease: LONG }
@@ -369,8 +369,8 @@ pub async fn what_killed_too_often_is_dead(test: &LogUnderTest) {
     assert_eq!(test.figures().await, [0, 0, 0, 1, 1]);
 }
 
-/// Who did not hear what it was given asks for it; the delivery counts once.
-pub async fn a_lost_answer_is_recovered(test: &LogUnderTest) {
+/// Who did not hear what it was given gives it back; that was no delivery.
+pub async fn what_a_lost_answer_gave_is_given_back(test: &LogUnderTest) {
     let (one, other) = (consumer("one"), consumer("other"));
     test.join(&one).await;
     test.join(&other).await;
@@ -378,11 +378,14 @@ pub async fn a_lost_answer_is_recovered(test: &LogUnderTest) {
     assert_eq!(test.read(&other, 1).await.len(), 1);
     let known = ids(&test.read(&one, 2).await);
     let lost = test.read(&one, 2).await;
-    let found = test.tend(&one, Tend { recover: Some(&known), ..TEND }).await.entries;
-    assert_eq!((&found, found[0].deliveries), (&lost, 1));
-    let all = [known, ids(&lost)].concat();
-    assert_eq!(test.tend(&one, Tend { recover: Some(&all), ..TEND }).await.entries, []);
+    let keeps = Tend { keeps: Some(&known), room: 0, ..TEND };
+    assert!(test.tend(&one, keeps).await.is_alive);
+    let found = test.tend(&other, TEND).await.entries;
+    assert_eq!((ids(&found), found[0].deliveries, found[1].deliveries), (ids(&lost), 1, 1));
+    assert_eq!(test.tend(&one, Tend { room: 100, ..keeps }).await.entries, []);
+    assert_eq!(test.settle(&one, &known, Verdict::Done).await, Settled::Settled);
     assert_eq!(numbers(&test.read(&one, 10).await), [5]);
+    assert_eq!(test.figures().await, [0, 4, 0, 0, 2]);
 }
 
 /// What somebody who leaves has not begun with comes to others at once, and was no delivery.

@@ -119,6 +119,14 @@ impl Group {
         self.pending.iter().filter(move |(_, pending)| holds(pending)).map(|(id, _)| *id)
     }
 
+    /// Has an entry wait with which no handler has begun.
+    fn give_back(&mut self, id: &Id, now: Instant) {
+        if let Some(pending) = self.pending.get_mut(id) {
+            pending.deliveries = pending.deliveries.saturating_sub(1);
+            pending.holder = Holder::Waits { due: now };
+        }
+    }
+
     /// Takes a consumer away: what it has waits, or is dead when it was delivered too often.
     fn take_away(&mut self, consumer: &str, entries: &BTreeMap<Id, Bytes>, most: u64, now: (Instant, u64)) {
         self.leases.remove(consumer);
@@ -272,19 +280,16 @@ impl Log for MemoryLog {
             }
         }
         if is_alive && tend.leave {
-            // No handler has begun with what it still has.
-            for id in group.held_by(consumer.name).collect::<Vec<_>>() {
-                if let Some(pending) = group.pending.get_mut(&id) {
-                    pending.deliveries = pending.deliveries.saturating_sub(1);
-                }
-            }
-            group.take_away(consumer.name, entries, u64::MAX, now);
+            let gives_back: Vec<Id> = group.held_by(consumer.name).collect();
+            gives_back.iter().for_each(|id| group.give_back(id, now.0));
+            group.leases.remove(consumer.name);
             is_alive = false;
         }
-        let mut given = Vec::new();
-        if is_alive && let Some(known) = tend.recover {
-            given.extend(group.held_by(consumer.name).filter(|id| !known.contains(id)));
+        if is_alive && let Some(keeps) = tend.keeps {
+            let gives_back: Vec<Id> = group.held_by(consumer.name).filter(|id| !keeps.contains(id)).collect();
+            gives_back.iter().for_each(|id| group.give_back(id, now.0));
         }
+        let mut given = Vec::new();
         if is_alive {
             let mut due: Vec<(Instant, Id)> = group.pending.iter().filter_map(due).collect();
             due.sort_unstable();

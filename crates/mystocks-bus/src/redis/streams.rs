@@ -175,12 +175,12 @@ impl Log for Streams {
             text(whole_millis(consumer.lease)),
             text(tend.room),
             text(tend.deliveries),
-            flag(tend.recover.is_some()),
+            flag(tend.keeps.is_some()),
             flag(tend.leave),
             tend.join.map(start).unwrap_or_default().into_bytes(),
         ];
-        let known = tend.recover.unwrap_or_default();
-        args.extend(known.iter().map(|id| id.to_string().into_bytes()));
+        let keeps = tend.keeps.unwrap_or_default();
+        args.extend(keeps.iter().map(|id| id.to_string().into_bytes()));
         let reply = self.run(OPERATION, &TEND, consumer, &args, Call::once()).await?;
         reply::tended(reply).ok_or_else(|| garbled(OPERATION, consumer.topic))
     }

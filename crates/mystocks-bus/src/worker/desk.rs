@@ -31,43 +31,47 @@ pub(super) struct Desk {
     group: Arc<str>,
     pub(super) handling: Handling,
     state: Mutex<State>,
-    /// Something can be begun, or there is room.
+    /// Something can be begun.
     pub(super) changed: Notify,
     roomy: Notify,
     asked: Notify,
 }
 
 struct State {
-    /// This incarnation's.
-    name: Arc<str>,
-    has_joined: bool,
-    /// What was given, is not begun.
-    waiting: VecDeque<Entry>,
-    /// What was given and is not settled.
-    held: BTreeSet<Id>,
+    /// Under which events are read.
+    current: Incarnation,
+    /// Whose reading has failed: each goes when what it knows of is settled.
+    former: Vec<Incarnation>,
+    /// What was given and is not begun, and to whom.
+    waiting: VecDeque<(Arc<str>, Entry)>,
     running: usize,
-    /// A read has failed: there may be more that was given.
-    is_unsure: bool,
     handled: Handled,
 }
 
-/// What to ask for.
+struct Incarnation {
+    name: Arc<str>,
+    has_joined: bool,
+    /// What it was given and is not settled.
+    held: BTreeSet<Id>,
+}
+
+/// What to ask for in the name of one incarnation.
 pub(super) struct Look {
     pub(super) name: Arc<str>,
     pub(super) joins: bool,
     pub(super) room: usize,
-    pub(super) known: Option<Vec<Id>>,
+    /// What a former one knows of.
+    pub(super) keeps: Option<Vec<Id>>,
+    pub(super) leaves: bool,
 }
 
 impl Desk {
     pub(super) fn new(topic: Arc<str>, group: Arc<str>, handling: Handling) -> Self {
         let state = State {
-            name: incarnation(),
-            has_joined: false,
+            current: Incarnation::new(),
+            former: Vec::new(),
             waiting: VecDeque::new(),
-            held: BTreeSet::new(),
             running: 0,
-            is_unsure: false,
             handled: Handled::default(),
         };
         let (changed, roomy, asked) = (Notify::new(), Notify::new(), Notify::new());
@@ -90,8 +94,8 @@ impl Desk {
                 let state = self.state();
                 let room = self.handling.prefetch.max(1).saturating_sub(state.waiting.len());
                 // Fetching half a buffer at a time costs half as many requests as fetching one by one.
-                if state.has_joined && !state.is_unsure && room > self.handling.prefetch / 2 {
-                    return (Arc::clone(&state.name), room);
+                if state.current.has_joined && room > self.handling.prefetch / 2 {
+                    return (Arc::clone(&state.current.name), room);
                 }
             }
             roomy.await;
@@ -99,19 +103,24 @@ impl Desk {
     }
 
     /// Takes in what was read; of an incarnation that is gone it is somebody else's.
-    pub(super) fn put(&self, name: &str, entries: Vec<Entry>) {
+    pub(super) fn put(&self, name: &Arc<str>, entries: Vec<Entry>) {
         let mut state = self.state();
-        if *state.name == *name {
-            state.held.extend(entries.iter().map(|entry| entry.id));
-            state.waiting.extend(entries);
+        if state.current.name == *name {
+            state.current.held.extend(entries.iter().map(|entry| entry.id));
+            state.waiting.extend(entries.into_iter().map(|entry| (Arc::clone(name), entry)));
             drop(state);
             self.changed.notify_one();
         }
     }
 
-    /// Takes in that there may be events that were given and did not come.
-    pub(super) fn lost_an_answer(&self) {
-        self.state().is_unsure = true;
+    /// Takes in that a read under `name` has failed: there may be events that were given, and will be.
+    pub(super) fn lost_an_answer(&self, name: &Arc<str>) {
+        let mut state = self.state();
+        if state.current.name == *name {
+            let former = std::mem::replace(&mut state.current, Incarnation::new());
+            state.former.push(former);
+        }
+        drop(state);
         self.asked.notify_one();
     }
 
@@ -129,58 +138,64 @@ impl Desk {
         due.map_or(beat, |due| pause(due).min(beat))
     }
 
-    pub(super) fn look(&self) -> Look {
+    /// Returns what to ask for: first in the names of the former incarnations, which give back what the current one may take.
+    pub(super) fn looks(&self, leaves: bool) -> Vec<Look> {
         let state = self.state();
-        let known = state.is_unsure.then(|| state.held.iter().copied().collect());
+        let former = state.former.iter().map(|former| Look {
+            name: Arc::clone(&former.name),
+            joins: false,
+            room: 0,
+            keeps: Some(former.held.iter().copied().collect()),
+            leaves: leaves || former.held.is_empty(),
+        });
         // What comes again is counted as a delivery when it is taken: no more of it than is begun next.
-        let again = state.waiting.iter().take_while(|entry| entry.deliveries > 1).count();
-        let room = self.handling.at_once.max(1).saturating_sub(again);
-        Look { name: Arc::clone(&state.name), joins: !state.has_joined || state.is_unsure, room, known }
+        let again = state.waiting.iter().take_while(|(_, entry)| entry.deliveries > 1).count();
+        let current = Look {
+            name: Arc::clone(&state.current.name),
+            joins: !state.current.has_joined && !leaves,
+            room: if leaves { 0 } else { self.handling.at_once.max(1).saturating_sub(again) },
+            keeps: None,
+            leaves,
+        };
+        former.chain([current]).collect()
     }
 
-    /// Takes in what looking after the worker brought.
-    pub(super) fn take_in(&self, look: &Look, tended: &Tended, leaves: bool) {
-        let mut state = self.state();
-        if leaves || state.name != look.name {
-            return;
+    /// Takes in what looking after an incarnation brought.
+    pub(super) fn take_in(&self, look: &Look, tended: Tended) {
+        let mut guard = self.state();
+        let state = &mut *guard;
+        let is_current = state.current.name == look.name;
+        if tended.is_alive && is_current {
+            state.current.has_joined = true;
+            state.current.held.extend(tended.entries.iter().map(|entry| entry.id));
+            for entry in tended.entries.into_iter().rev() {
+                state.waiting.push_front((Arc::clone(&look.name), entry));
+            }
+        } else if !tended.is_alive {
+            // It left, or was taken for dead, and all it had is somebody else's.
+            state.waiting.retain(|(name, _)| *name != look.name);
+            state.former.retain(|former| former.name != look.name);
+            if is_current && !look.leaves {
+                state.current = Incarnation::new();
+                self.asked.notify_one();
+            }
         }
-        if tended.is_alive {
-            state.has_joined = true;
-            if look.known.is_some() {
-                state.is_unsure = false;
-            }
-            for entry in &tended.entries {
-                state.held.insert(entry.id);
-            }
-            for entry in tended.entries.iter().rev() {
-                state.waiting.push_front(entry.clone());
-            }
-        } else {
-            // It was taken for dead, and all it had is somebody else's.
-            state.name = incarnation();
-            state.has_joined = false;
-            state.is_unsure = false;
-            state.waiting.clear();
-            state.held.clear();
-            self.asked.notify_one();
-        }
-        drop(state);
+        drop(guard);
         self.changed.notify_one();
         self.roomy.notify_one();
     }
 
-    /// Takes what a handler can begin with, and the incarnation it belongs to.
+    /// Takes what a handler can begin with, and the incarnation it was given to.
     pub(super) fn begin(&self) -> Option<(Arc<str>, Entry)> {
         let mut state = self.state();
         if state.running >= self.handling.at_once.max(1) {
             return None;
         }
-        let entry = state.waiting.pop_front()?;
+        let next = state.waiting.pop_front()?;
         state.running += 1;
-        let name = Arc::clone(&state.name);
         drop(state);
         self.roomy.notify_one();
-        Some((name, entry))
+        Some(next)
     }
 
     /// Takes in that a handler has ended.
@@ -188,18 +203,18 @@ impl Desk {
         self.state().running -= 1;
     }
 
-    /// Takes in that these of incarnation `name` are settled.
+    /// Takes in that these, which incarnation `name` had, are settled.
     pub(super) fn settled(
         &self,
         name: &str,
         ids: impl Iterator<Item = Id>,
         count: impl FnOnce(&mut Handled),
     ) {
-        let mut state = self.state();
-        if *state.name == *name {
-            for id in ids {
-                state.held.remove(&id);
-            }
+        let mut guard = self.state();
+        let state = &mut *guard;
+        let mut all = state.former.iter_mut().chain([&mut state.current]);
+        if let Some(incarnation) = all.find(|one| *one.name == *name) {
+            ids.for_each(|id| _ = incarnation.held.remove(&id));
         }
         count(&mut state.handled);
     }
@@ -209,7 +224,10 @@ impl Desk {
     }
 }
 
-/// A name that no other consumer ever had.
-fn incarnation() -> Arc<str> {
-    Uuid::new_v4().simple().to_string().into()
+impl Incarnation {
+    /// Makes one with a name that no other consumer ever had.
+    fn new() -> Self {
+        let name = Uuid::new_v4().simple().to_string().into();
+        Self { name, has_joined: false, held: BTreeSet::new() }
+    }
 }

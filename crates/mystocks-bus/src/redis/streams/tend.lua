@@ -1,5 +1,5 @@
--- After group.lua. ARGV from 3 on: milliseconds of the lease, room, the most deliveries, 1 to recover, 1 to leave, after which id a group that
--- is new begins ('' when nothing is to be made); then the ids that the consumer knows of. Answers {1 when it is alive, milliseconds until the next is due (-1 for none), how many were trimmed, entries: id, payload,
+-- After group.lua. ARGV from 3 on: milliseconds of the lease, room, the most deliveries, 1 to give back, 1 to leave, after which id a group that
+-- is new begins ('' when nothing is to be made); then the ids that it does not give back. Answers {1 when it is alive, milliseconds until the next is due (-1 for none), how many were trimmed, entries: id, payload,
 -- deliveries, …}.
 local lease, room, most = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local at, trimmed, given = now(), 0, {}
@@ -58,10 +58,15 @@ if is_alive == 1 and ARGV[7] == '1' then
   is_alive = 0
 end
 if is_alive == 1 and ARGV[6] == '1' then
-  local known = {}
-  for n = 9, #ARGV do known[ARGV[n]] = true end
+  local keeps = {}
+  for n = 9, #ARGV do keeps[ARGV[n]] = true end
   for _, entry in ipairs(redis.call('XPENDING', stream, group, '-', '+', 10000, me)) do
-    if not known[entry[1]] then hand(entry[1], entry[4]) end
+    local id = entry[1]
+    if not keeps[id] then
+      -- No handler has begun with it.
+      give(id, NOBODY, entry[4] - 1)
+      if pending(id) then redis.call('ZADD', waiting, at, id) else trimmed = trimmed + 1 end
+    end
   end
 end
 if is_alive == 1 and room > 0 then
