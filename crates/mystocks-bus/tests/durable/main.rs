@@ -271,7 +271,7 @@ async fn what_is_full_says_so(log: impl Log + Clone) {
 async fn broken_connections_lose_nothing() {
     let server = RedisServer::start().await;
     let proxy = FaultProxy::start(server.address()).await;
-    let direct = orders(streams(&server.url()).await);
+    let direct = orders(streams(&format!("redis://{}/0", server.address())).await);
     let (through, calls) = (orders(streams(&proxy.url(0)).await), Calls::default());
     let noted = calls.clone();
     let handler = move |order: mystocks_bus::Delivered<Order>| {
