@@ -1,6 +1,11 @@
 //! Cross-crate stories live in `tests/`: faults, many processes, interop. The Rust examples of README.md are compiled and run here.
 
+pub mod child;
+
+use std::future::Future;
 use std::str::FromStr;
+
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 /// The examples of README.md as doc tests.
 #[cfg(doctest)]
@@ -27,4 +32,9 @@ pub fn is_long() -> bool {
 /// When the one that is given is no number.
 pub fn seed() -> u64 {
     number("MYSTOCKS_SEED").unwrap_or_else(|| fastrand::u64(..1 << 32))
+}
+
+/// Runs `task` beside the test, until it is dropped.
+pub fn spawn<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> AbortOnDropHandle<T> {
+    AbortOnDropHandle::new(TaskTracker::new().spawn(task))
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests may panic")]
 #![expect(clippy::print_stdout, reason = "faults print their seed")]
 
+mod chaos;
 mod gaps;
 mod ledger;
 

@@ -31,7 +31,7 @@ fn tasks() -> Resource {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_holder_leaks_no_permit() {
-    match order() {
+    match order::<Order>() {
         Some(order) => work(order).await,
         None => watch().await,
     }
@@ -106,7 +106,7 @@ async fn watch() {
         let name = format!("p{started}");
         let order =
             Order { url: server.url(), resource: String::new(), name, seed: seed.wrapping_add(started) };
-        Child::start(TEST, &order)
+        Child::start(TEST, &order.name, &order)
     };
     let mut children: Vec<Child> = (0..processes).map(|_| start()).collect();
     eventually("all are taken", Duration::from_secs(60), async || {

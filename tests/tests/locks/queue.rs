@@ -14,7 +14,7 @@ const SOON: Duration = Duration::from_secs(3);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_dead_hold_nobody_up() {
-    match order() {
+    match order::<Order>() {
         Some(order) => wait(order).await,
         None => {
             serve("queue::the_dead_hold_nobody_up", Duration::ZERO, async |child| child.kill().await).await;
@@ -24,7 +24,7 @@ async fn the_dead_hold_nobody_up() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_stands_still_holds_nobody_up_for_long() {
-    match order() {
+    match order::<Order>() {
         Some(order) => wait(order).await,
         None => {
             // Who stopped just now holds it as who took it just now does; who has for longer than a place is kept has none.
@@ -48,7 +48,7 @@ async fn serve(test: &str, rest: Duration, end: impl AsyncFn(&mut Child)) {
     let mut children = Vec::new();
     for n in 0..WAITING {
         let order = Order { url: server.url(), resource: String::new(), name: format!("p{n}"), seed: 0 };
-        children.push(Child::start(test, &order));
+        children.push(Child::start(test, &order.name, &order));
         eventually("it waits", Duration::from_secs(30), async || {
             locker.info("report").await.unwrap().unwrap().waiters == n as u64 + 1
         })

@@ -16,7 +16,7 @@ const TTL: Duration = Duration::from_secs(1);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stale_writes_are_refused() {
-    match order() {
+    match order::<Order>() {
         Some(order) => contend(order).await,
         None => judge().await,
     }
@@ -34,7 +34,7 @@ async fn judge() {
         started += 1;
         let (url, resource) = (server.url(), resource.url());
         let order = Order { url, resource, name: format!("p{started}"), seed: seed.wrapping_add(started) };
-        Child::start(TEST, &order)
+        Child::start(TEST, &order.name, &order)
     };
     let mut children: Vec<Child> = (0..PROCESSES).map(|_| start()).collect();
     let watch = locker(&server.url()).await;

@@ -28,7 +28,7 @@ struct Look {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_was_stopped_past_the_end_knows_it_at_once() {
-    match order() {
+    match order::<Order>() {
         Some(order) => look(order).await,
         None => stop().await,
     }
@@ -45,7 +45,7 @@ async fn stop() {
             name: format!("p{n}"),
             seed: seed.wrapping_add(n),
         };
-        (Child::start(TEST, &order), fastrand::Rng::with_seed(seed.wrapping_add(n)))
+        (Child::start(TEST, &order.name, &order), fastrand::Rng::with_seed(seed.wrapping_add(n)))
     });
     let each = trials / PROCESSES;
     let looks = join_all(children.map(async |(child, random)| stop_one(child, random, each).await)).await;

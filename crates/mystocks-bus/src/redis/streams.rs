@@ -2,6 +2,7 @@
 
 mod reply;
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -220,7 +221,7 @@ fn start(start: Start) -> String {
     }
 }
 
-fn text(number: impl ToString) -> Vec<u8> {
+fn text(number: impl Display + Copy) -> Vec<u8> {
     number.to_string().into_bytes()
 }
 

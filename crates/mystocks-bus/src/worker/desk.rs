@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::Handling;
@@ -51,6 +52,8 @@ struct State {
 struct Incarnation {
     name: Arc<str>,
     has_joined: bool,
+    /// Nobody takes anything away from it before.
+    until: Instant,
     /// What it was given and is not settled.
     held: BTreeSet<Id>,
 }
@@ -63,6 +66,7 @@ pub(super) struct Look {
     /// What a former one knows of.
     pub(super) keeps: Option<Vec<Id>>,
     pub(super) leaves: bool,
+    asked: Instant,
 }
 
 impl Desk {
@@ -140,13 +144,14 @@ impl Desk {
 
     /// Returns what to ask for: first in the names of the former incarnations, which give back what the current one may take.
     pub(super) fn looks(&self, leaves: bool) -> Vec<Look> {
-        let state = self.state();
+        let (state, asked) = (self.state(), Instant::now());
         let former = state.former.iter().map(|former| Look {
             name: Arc::clone(&former.name),
             joins: false,
             room: 0,
             keeps: Some(former.held.iter().copied().collect()),
             leaves: leaves || former.held.is_empty(),
+            asked,
         });
         // What comes again is counted as a delivery when it is taken: no more of it than is begun next.
         let again = state.waiting.iter().take_while(|(_, entry)| entry.deliveries > 1).count();
@@ -156,6 +161,7 @@ impl Desk {
             room: if leaves { 0 } else { self.handling.at_once.max(1).saturating_sub(again) },
             keeps: None,
             leaves,
+            asked,
         };
         former.chain([current]).collect()
     }
@@ -165,6 +171,11 @@ impl Desk {
         let mut guard = self.state();
         let state = &mut *guard;
         let is_current = state.current.name == look.name;
+        if tended.is_alive
+            && let Some(incarnation) = state.incarnation(&look.name)
+        {
+            incarnation.until = look.asked + self.handling.lease;
+        }
         if tended.is_alive && is_current {
             state.current.has_joined = true;
             state.current.held.extend(tended.entries.iter().map(|entry| entry.id));
@@ -191,6 +202,12 @@ impl Desk {
         if state.running >= self.handling.at_once.max(1) {
             return None;
         }
+        let name = Arc::clone(&state.waiting.front()?.0);
+        // This process may have stood still for so long that somebody else has it.
+        if state.incarnation(&name).is_none_or(|incarnation| incarnation.until <= Instant::now()) {
+            self.asked.notify_one();
+            return None;
+        }
         let next = state.waiting.pop_front()?;
         state.running += 1;
         drop(state);
@@ -212,8 +229,7 @@ impl Desk {
     ) {
         let mut guard = self.state();
         let state = &mut *guard;
-        let mut all = state.former.iter_mut().chain([&mut state.current]);
-        if let Some(incarnation) = all.find(|one| *one.name == *name) {
+        if let Some(incarnation) = state.incarnation(name) {
             ids.for_each(|id| _ = incarnation.held.remove(&id));
         }
         count(&mut state.handled);
@@ -224,10 +240,16 @@ impl Desk {
     }
 }
 
+impl State {
+    fn incarnation(&mut self, name: &str) -> Option<&mut Incarnation> {
+        self.former.iter_mut().chain([&mut self.current]).find(|one| *one.name == *name)
+    }
+}
+
 impl Incarnation {
     /// Makes one with a name that no other consumer ever had.
     fn new() -> Self {
         let name = Uuid::new_v4().simple().to_string().into();
-        Self { name, has_joined: false, held: BTreeSet::new() }
+        Self { name, has_joined: false, until: Instant::now(), held: BTreeSet::new() }
     }
 }
