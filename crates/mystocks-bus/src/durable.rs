@@ -11,6 +11,7 @@ use crate::envelope::Envelope;
 use crate::error::{Error, ErrorKind};
 use crate::event::Event;
 use crate::log::{Append, Appended, Entry, GroupState, Id, Log, Shelf};
+use crate::metric;
 use crate::payload;
 use crate::worker::{Handling, Worker};
 
@@ -107,7 +108,14 @@ impl<E: Event> DurableTopic<E> {
         let payload = payload::encode_in(event, &Envelope::new(event, &self.source, None))
             .map_err(|error| Error::new(ErrorKind::Encode, OPERATION, &*self.name).with_source(error))?;
         let entry = Append { payload: &payload, once };
-        match self.log.append(&self.name, self.room, &[entry]).await?.first() {
+        let appended = self.log.append(&self.name, self.room, &[entry]).await;
+        let outcome = match appended.as_deref() {
+            Ok([Appended::Now(_) | Appended::Before(_)]) => "appended",
+            Ok(_) => "full",
+            Err(_) => "failed",
+        };
+        metric::appended(E::TYPE, outcome);
+        match appended?.first() {
             Some(Appended::Now(id) | Appended::Before(id)) => Ok(*id),
             Some(Appended::Full) | None => Err(Error::new(ErrorKind::Full, OPERATION, &*self.name)
                 .with_detail(format!(

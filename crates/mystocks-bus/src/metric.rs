@@ -21,6 +21,19 @@ pub(crate) const DROPPED: &str = "mystocks_bus_dropped_total";
 /// How long handlers took, in seconds; labels `type` and `outcome`: `done` or `panicked`.
 pub(crate) const HANDLER_SECONDS: &str = "mystocks_bus_handler_seconds";
 
+/// Events that were to be appended to durable topics; labels `type` and `outcome`: `appended`, `full` or `failed`.
+pub(crate) const APPENDED: &str = "mystocks_bus_appended_total";
+/// Events of durable topics that a worker has settled; labels `type` and `outcome`: `done`, `again`, `dead`, `skipped` or `lost`.
+pub(crate) const SETTLED: &str = "mystocks_bus_settled_total";
+
+pub(crate) fn appended(kind: &'static str, outcome: &'static str) {
+    counter!(APPENDED, "type" => kind, "outcome" => outcome).increment(1);
+}
+
+pub(crate) fn settled(kind: &'static str, outcome: &'static str) {
+    counter!(SETTLED, "type" => kind, "outcome" => outcome).increment(1);
+}
+
 pub(crate) fn published(kind: &'static str, outcome: &'static str, took: Duration) {
     counter!(PUBLISHED, "type" => kind, "outcome" => outcome).increment(1);
     histogram!(PUBLISH_SECONDS, "type" => kind).record(took.as_secs_f64());

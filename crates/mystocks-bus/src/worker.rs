@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::durable::{Delivered, DurableTopic};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::event::Event;
 use crate::log::{Log, Start, Tend};
 use desk::Desk;
@@ -34,7 +34,7 @@ pub struct Handling {
     pub again_after: Duration,
     /// After how long it comes again at most. Default: 5 min.
     pub again_at_most: Duration,
-    /// For how long the worker is taken for alive when nothing is heard of it. Default: 10 s.
+    /// For how long the worker is taken for alive when nothing is heard of it, at least 100 ms. Default: 10 s.
     pub lease: Duration,
     /// Where the group begins when it is new. Default: with the first event that is there.
     pub start: Start,
@@ -58,6 +58,8 @@ impl Default for Handling {
 const WAIT: Duration = Duration::from_secs(5);
 /// How often is looked for events that are due, while some wait.
 const LOOK: Duration = Duration::from_millis(25);
+/// A third of it has to be enough for a beat, also on a busy machine.
+const SHORTEST: Duration = Duration::from_millis(100);
 const BACKOFF: Duration = Duration::from_millis(200);
 
 /// A worker of a group; dropping it ends the work, and what it has not done comes to others when its lease has ended.
@@ -81,6 +83,13 @@ impl Worker {
         R: Send + 'static,
         X: Into<Box<dyn StdError + Send + Sync>> + Send + 'static,
     {
+        if handling.lease < SHORTEST {
+            return Err(Error::new(ErrorKind::InvalidArgument, "handle events of", &*topic.name)
+                .with_detail(format!(
+                    "a lease of {:?} cannot be kept: give it at least 100 ms",
+                    handling.lease
+                )));
+        }
         let desk = Arc::new(Desk::new(Arc::clone(&topic.name), group.into(), handling));
         let log = Arc::clone(&topic.log);
         tend(&*log, &desk, false).await?;

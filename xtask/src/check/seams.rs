@@ -6,8 +6,8 @@ use super::Offence;
 use super::ground::{File, Ground};
 use super::items::items;
 
-const SEAMS: [&str; 7] =
-    ["Store", "Leases", "Backplane", "Transport", "LockBackend", "SessionStore", "BarSource"];
+const SEAMS: [&str; 8] =
+    ["Store", "Leases", "Backplane", "Transport", "Log", "LockBackend", "SessionStore", "BarSource"];
 const MOST_METHODS: usize = 6;
 const MOST_KINDS: usize = 8;
 

@@ -73,7 +73,11 @@ pub(super) const SOAKS: [Soak; 6] = [
         package: "mystocks-tests",
         test: "bus",
         feature: None,
-        tests: &["gaps::what_a_lost_connection_costs_is_told", "gaps::what_a_restarted_server_costs_is_told"],
+        tests: &[
+            "chaos::killed_stopped_and_cut_off_they_handle_everything",
+            "gaps::what_a_lost_connection_costs_is_told",
+            "gaps::what_a_restarted_server_costs_is_told",
+        ],
         length: (MINUTES, 10),
         redis: true,
     },

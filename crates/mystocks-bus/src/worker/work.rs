@@ -17,6 +17,7 @@ use crate::durable::Delivered;
 use crate::event::Event;
 use crate::listener::panic_text;
 use crate::log::{Entry, Id, Log, Settle, Settled, Verdict};
+use crate::metric;
 use crate::payload::{self, Decoded};
 
 /// So many settlements at most in one request.
@@ -87,7 +88,7 @@ pub(super) async fn work<E, F, R, X>(
             desk.end();
             ended.extend(next.ok());
         }
-        settle(log, desk, ended).await;
+        settle(log, desk, E::TYPE, ended).await;
     }
 }
 
@@ -116,15 +117,15 @@ where
 }
 
 /// Settles what has ended, incarnation by incarnation.
-async fn settle(log: &dyn Log, desk: &Desk, mut ended: Vec<Ended>) {
+async fn settle(log: &dyn Log, desk: &Desk, kind: &'static str, mut ended: Vec<Ended>) {
     while let Some(name) = ended.first().map(|first| Arc::clone(&first.name)) {
         let (now, later): (Vec<_>, Vec<_>) = ended.into_iter().partition(|one| one.name == name);
         ended = later;
-        settle_of(log, desk, &name, &now).await;
+        settle_of(log, desk, kind, &name, &now).await;
     }
 }
 
-async fn settle_of(log: &dyn Log, desk: &Desk, name: &str, ended: &[Ended]) {
+async fn settle_of(log: &dyn Log, desk: &Desk, kind: &'static str, name: &str, ended: &[Ended]) {
     let settlements: Vec<Settle<'_>> = ended
         .iter()
         .map(|one| {
@@ -153,18 +154,20 @@ async fn settle_of(log: &dyn Log, desk: &Desk, name: &str, ended: &[Ended]) {
     let ids = ended.iter().map(|one| one.id);
     desk.settled(name, ids, |handled| {
         for one in ended {
-            *counter(handled, settled, &one.outcome) += 1;
+            let (count, outcome) = counter(handled, settled, &one.outcome);
+            *count += 1;
+            metric::settled(kind, outcome);
         }
     });
 }
 
-fn counter<'a>(handled: &'a mut Handled, settled: Settled, outcome: &Outcome) -> &'a mut u64 {
+fn counter<'a>(handled: &'a mut Handled, settled: Settled, outcome: &Outcome) -> (&'a mut u64, &'static str) {
     match (settled, outcome) {
-        (Settled::Lost, _) => &mut handled.lost,
-        (Settled::Settled, Outcome::Done) => &mut handled.done,
-        (Settled::Settled, Outcome::Skipped) => &mut handled.skipped,
-        (Settled::Settled, Outcome::Again(_)) => &mut handled.again,
-        (Settled::Settled, Outcome::Dead(_)) => &mut handled.dead,
+        (Settled::Lost, _) => (&mut handled.lost, "lost"),
+        (Settled::Settled, Outcome::Done) => (&mut handled.done, "done"),
+        (Settled::Settled, Outcome::Skipped) => (&mut handled.skipped, "skipped"),
+        (Settled::Settled, Outcome::Again(_)) => (&mut handled.again, "again"),
+        (Settled::Settled, Outcome::Dead(_)) => (&mut handled.dead, "dead"),
     }
 }
 

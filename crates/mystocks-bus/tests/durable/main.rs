@@ -297,3 +297,42 @@ async fn broken_connections_lose_nothing() {
     assert_eq!((handled.again, handled.dead, handled.skipped), (0, 0, 0), "{handled:?}");
     worker.shutdown().await;
 }
+
+/// What is being handled when its connection breaks is acknowledged under the name that it was given to.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broken_connection_duplicates_nothing() {
+    let server = RedisServer::start().await;
+    let proxy = FaultProxy::start(server.address()).await;
+    let direct = orders(streams(&format!("redis://{}/0", server.address())).await);
+    let (through, calls) = (orders(streams(&proxy.url(0)).await), Calls::default());
+    let noted = calls.clone();
+    let handler = move |order: mystocks_bus::Delivered<Order>| {
+        noted.note(order.number, order.deliveries);
+        async move {
+            sleep(Duration::from_millis(2_000)).await;
+            Ok::<_, &str>(())
+        }
+    };
+    let handling = Handling { lease: Duration::from_millis(800), at_once: 4, ..quick() };
+    let worker = through.consume("risk", handling, handler).await.unwrap();
+    for number in 0..8 {
+        direct.publish(&Order { number }).await.unwrap();
+    }
+    eventually("it has begun", LONG, async || calls.len() == 4).await;
+    proxy.cut();
+    settled(&direct).await;
+    for number in 0..8 {
+        assert_eq!(calls.of(number), [1], "{number}");
+    }
+    assert_eq!(worker.handled().lost, 0);
+    worker.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_lease_that_cannot_be_kept_is_refused() {
+    let handling = Handling { lease: Duration::from_millis(99), ..Handling::default() };
+    let handler = |_: mystocks_bus::Delivered<Order>| std::future::ready(Ok::<_, &str>(()));
+    let error = orders(MemoryLog::new()).consume("risk", handling, handler).await.unwrap_err();
+    assert_eq!(error.kind(), mystocks_bus::ErrorKind::InvalidArgument);
+    assert!(error.to_string().contains("orders") && error.to_string().contains("100 ms"), "{error}");
+}
