@@ -64,12 +64,9 @@ impl<E> Topic<E> {
     /// Returns what an error calls it.
     pub(crate) fn text(&self) -> String {
         match &self.name {
-            // The default keyspace refuses none of them.
-            Name::Platform(name) => Keyspace::default()
-                .channel(*name)
-                .map_or_else(|_| format!("{name:?}"), |channel| channel.name().to_owned()),
-            Name::Task(id) => format!("events:task:{id}"),
-            Name::MarketOf(code) => format!("events:market:{code}"),
+            Name::Platform(name) => name.to_string(),
+            Name::Task(id) => ChannelName::Task(id).to_string(),
+            Name::MarketOf(code) => ChannelName::MarketOf(code).to_string(),
             Name::Own(name) => name.clone(),
         }
     }

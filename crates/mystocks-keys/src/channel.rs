@@ -54,32 +54,12 @@ impl Keyspace {
     /// Returns `{bus}{name}` for a channel of the platform.
     pub fn channel(&self, name: ChannelName<'_>) -> Result<Channel, InvalidKey> {
         match name {
-            ChannelName::IndicatorCalculated => self.channel_named("indicator:calculated"),
-            ChannelName::PriceUpdate => self.channel_named("price:update"),
-            ChannelName::TaskUpdated => self.channel_named("task:updated"),
-            ChannelName::ConfigReloaded => self.channel_named("config:reloaded"),
-            ChannelName::Tasks => self.channel_named("events:tasks"),
-            ChannelName::Task(id) => {
-                rule::segment("task id", id)?;
-                self.channel_named(&format!("events:task:{id}"))
-            }
-            ChannelName::Indicators => self.channel_named("events:indicators"),
-            ChannelName::Market => self.channel_named("events:market"),
-            ChannelName::MarketOf(code) => {
-                rule::segment("stock code", code)?;
-                self.channel_named(&format!("events:market:{code}"))
-            }
-            ChannelName::System => self.channel_named("events:system"),
-            ChannelName::CacheInvalidated => self.channel_named("cache:invalidated"),
-            ChannelName::CacheFreed(node) => {
-                rule::segment("node", node)?;
-                self.channel_named(&format!("cache:freed:{node}"))
-            }
-            ChannelName::LockFreed(node) => {
-                rule::segment("node", node)?;
-                self.channel_named(&format!("lock:freed:{node}"))
-            }
+            ChannelName::Task(id) => rule::segment("task id", id)?,
+            ChannelName::MarketOf(code) => rule::segment("stock code", code)?,
+            ChannelName::CacheFreed(node) | ChannelName::LockFreed(node) => rule::segment("node", node)?,
+            _ => {}
         }
+        self.channel_named(&name.to_string())
     }
 
     /// Returns `{bus}{name}` for a name that comes from outside, such as a web socket's subscription.
@@ -133,6 +113,27 @@ impl ChannelPattern {
     /// Returns whether the server would deliver what is published on `channel`, given as Redis knows it.
     pub fn matches(&self, channel: &str) -> bool {
         glob_matches(self.0.as_bytes(), channel.as_bytes())
+    }
+}
+
+/// Writes the name without the prefix, also one that breaks a rule.
+impl fmt::Display for ChannelName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::IndicatorCalculated => f.write_str("indicator:calculated"),
+            Self::PriceUpdate => f.write_str("price:update"),
+            Self::TaskUpdated => f.write_str("task:updated"),
+            Self::ConfigReloaded => f.write_str("config:reloaded"),
+            Self::Tasks => f.write_str("events:tasks"),
+            Self::Task(id) => write!(f, "events:task:{id}"),
+            Self::Indicators => f.write_str("events:indicators"),
+            Self::Market => f.write_str("events:market"),
+            Self::MarketOf(code) => write!(f, "events:market:{code}"),
+            Self::System => f.write_str("events:system"),
+            Self::CacheInvalidated => f.write_str("cache:invalidated"),
+            Self::CacheFreed(node) => write!(f, "cache:freed:{node}"),
+            Self::LockFreed(node) => write!(f, "lock:freed:{node}"),
+        }
     }
 }
 
