@@ -24,6 +24,8 @@ struct Sides {
     raw: Raw,
     fred: Fred,
     bus: Bus,
+    /// Its subscriptions end with it.
+    _there: Bus,
     _listener: Listener,
     calls: [Mutex<mpsc::UnboundedReceiver<Instant>>; 3],
 }
@@ -49,6 +51,7 @@ impl Sides {
             fred: Fred::start(redis, payload, fred_calls).await?,
             bus: here,
             _listener: there.on(topics, handler).await?,
+            _there: there,
             calls: [raw_called, our_called, fred_called].map(Mutex::new),
         })
     }
