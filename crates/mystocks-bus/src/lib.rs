@@ -28,6 +28,7 @@
 //! docs/bus.md says what is promised and what is not.
 
 mod bus;
+mod config_watch;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod envelope;
@@ -49,6 +50,7 @@ mod topics;
 mod transport;
 
 pub use bus::Bus;
+pub use config_watch::{ConfigReloads, ConfigWatch};
 pub use envelope::Envelope;
 pub use error::{Error, ErrorKind};
 pub use event::{
