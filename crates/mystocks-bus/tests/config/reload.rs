@@ -62,6 +62,7 @@ async fn tells_what_differs(bus: Bus, python: Bus) {
     files.write(&FIRST.replace("10m", "15m"));
     assert_eq!(python.publish_config_reloaded("indicators").await.unwrap(), 1);
     has(&watch, 1, 1, 0).await;
+    assert!(cache.has_changed().unwrap());
     assert_eq!(cache.borrow_and_update().ttl, Duration::from_secs(900));
     assert!(!redis.has_changed().unwrap() && !lock.has_changed().unwrap());
     assert!(!session.has_changed().unwrap() && !channels.has_changed().unwrap());
@@ -73,6 +74,7 @@ async fn tells_what_differs(bus: Bus, python: Bus) {
     files.write("REDIS_CACHE_TTL=15m\nREDIS_PASSWORD=other\nREDIS_LOCK_DEFAULT_TIMEOUT=7s\n");
     python.publish_config_reloaded("all").await.unwrap();
     has(&watch, 2, 2, 0).await;
+    assert!(redis.has_changed().unwrap() && lock.has_changed().unwrap());
     assert_eq!(redis.borrow_and_update().password.as_ref().unwrap().expose(), "other");
     assert_eq!(lock.borrow_and_update().default_timeout, Duration::from_secs(7));
     assert!(!cache.has_changed().unwrap() && !session.has_changed().unwrap());
