@@ -28,6 +28,7 @@
 //! docs/bus.md says what is promised and what is not.
 
 mod bus;
+mod config_watch;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod durable;
@@ -52,6 +53,7 @@ mod transport;
 mod worker;
 
 pub use bus::Bus;
+pub use config_watch::{ConfigReloads, ConfigWatch};
 pub use durable::{Delivered, DurableTopic};
 pub use envelope::Envelope;
 pub use error::{Error, ErrorKind};

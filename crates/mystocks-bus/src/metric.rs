@@ -20,6 +20,12 @@ pub(crate) const GAPS: &str = "mystocks_bus_gaps_total";
 pub(crate) const DROPPED: &str = "mystocks_bus_dropped_total";
 /// How long handlers took, in seconds; labels `type` and `outcome`: `done` or `panicked`.
 pub(crate) const HANDLER_SECONDS: &str = "mystocks_bus_handler_seconds";
+/// How often settings were read anew; label `outcome`: `changed`, `unchanged` or `failed`.
+pub(crate) const CONFIG_RELOADS: &str = "mystocks_bus_config_reloads_total";
+
+pub(crate) fn config_reload(outcome: &'static str) {
+    counter!(CONFIG_RELOADS, "outcome" => outcome).increment(1);
+}
 
 /// Events that were to be appended to durable topics; labels `type` and `outcome`: `appended`, `full` or `failed`.
 pub(crate) const APPENDED: &str = "mystocks_bus_appended_total";

@@ -66,6 +66,7 @@ where
     pub(crate) async fn keep(&self, lead: Lead<K, V>, lease: Option<Lease>, made: Made<V>) {
         let inner = &self.inner;
         let landed = Landed::Found(made.found());
+        let on_written = made.wishes.on_written.clone().filter(|_| made.value.is_some());
         let Some(ready) = inner.ready(&self.named, lease.as_ref(), made) else {
             lead.land(landed);
             return inner.give_back(lease).await;
@@ -74,6 +75,9 @@ where
         let written =
             inner.closed.run_until_cancelled(self.write(&lead, lease, stored.stamp, encoded, times));
         let kept = written.await.unwrap_or(Kept::HereOnly);
+        if let (Kept::Everywhere, Some(on_written)) = (kept, on_written) {
+            on_written.call();
+        }
         if kept != Kept::Overtaken {
             let slot = self.slot(&stored, self.since, kept);
             lead.land_filling(landed, |strayed| inner.insert(&self.key, slot, strayed));

@@ -41,6 +41,26 @@ pub(crate) struct Wishes {
     pub(crate) ttl: Option<Duration>,
     pub(crate) no_store: bool,
     pub(crate) notes: Notes,
+    pub(crate) on_written: Option<OnWritten>,
+}
+
+/// Whom a loader wants called when its value is where others find it.
+#[derive(Clone)]
+pub(crate) struct OnWritten(Arc<dyn Fn() + Send + Sync>);
+
+impl OnWritten {
+    /// Calls it; what it breaks is its own.
+    pub(crate) fn call(&self) {
+        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (self.0)())).is_err() {
+            tracing::warn!("what a loader wanted called after its value was written panicked");
+        }
+    }
+}
+
+impl fmt::Debug for OnWritten {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnWritten")
+    }
 }
 
 impl<V> LoadCtx<V> {
@@ -83,6 +103,14 @@ impl<V> LoadCtx<V> {
     pub fn set_etag(&self, etag: impl Into<String>) {
         let etag = etag.into();
         self.say(|wishes| wishes.notes.etag = Some(etag));
+    }
+
+    /// Has `call` called once the value stands in L2, before the callers that wait get it; without an L2, when it was made.
+    ///
+    /// It is not called for a value that is not there for others: L2 was away or did not answer in time, an invalidation or somebody
+    /// else's value came between, it is not to be stored or cannot be, or the cache was shut down. It holds up who waits: it should only take note.
+    pub fn on_written(&self, call: impl Fn() + Send + Sync + 'static) {
+        self.say(|wishes| wishes.on_written = Some(OnWritten(Arc::new(call))));
     }
 
     pub(crate) fn wishes(&self) -> Wishes {

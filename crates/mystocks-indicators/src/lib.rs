@@ -36,6 +36,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod announcer;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod csv;
@@ -45,6 +46,7 @@ mod fault;
 mod held;
 mod key;
 mod memory;
+mod metric;
 mod range;
 mod read;
 mod request;
@@ -55,6 +57,7 @@ mod source;
 mod symbol;
 mod version;
 
+pub use announcer::Announcements;
 pub use csv::{CsvBars, CsvLimits};
 pub use error::{Error, ErrorKind};
 pub use memory::MemoryBars;

@@ -2,9 +2,11 @@
 
 use std::sync::{Arc, OnceLock};
 
-use mystocks_cache::{Cache, Outcome};
+use mystocks_cache::{Cache, LoadCtx, Outcome};
 use mystocks_ta::Bars;
+use tokio::time::Instant;
 
+use crate::announcer::{Announcer, Computation};
 use crate::error::{Error, ErrorKind};
 use crate::fault::Fault;
 use crate::held::{Held, HeldBars};
@@ -25,6 +27,7 @@ pub(crate) struct Tiers {
     pub(crate) source: Arc<dyn BarSource>,
     pub(crate) cache: Cache<SeriesKey, IndicatorSeries>,
     pub(crate) held: HeldBars,
+    pub(crate) announcer: Option<Announcer>,
 }
 
 /// One indicator wanted of a symbol, and what is known of it already.
@@ -60,6 +63,21 @@ impl Tiers {
         wanted.iter().map(|_| Err(error.clone())).collect()
     }
 
+    /// The same for a batch, whose end is told.
+    pub(crate) async fn read_batch(
+        self: &Arc<Self>,
+        symbol: &Symbol,
+        version: SeriesVersion,
+        wanted: Vec<Wanted>,
+    ) -> Vec<Result<IndicatorResult, Error>> {
+        let Some(announcer) = &self.announcer else { return self.read(symbol, version, wanted).await };
+        let indicators = wanted.iter().map(|one| one.call.indicator.abbreviation.to_owned()).collect();
+        let began = Instant::now();
+        let results = self.read(symbol, version, wanted).await;
+        announcer.batch(symbol, indicators, &results, began.elapsed());
+        results
+    }
+
     /// Reads what is `wanted` under `version`, or returns the version that the bars have instead.
     async fn read_version(
         self: &Arc<Self>,
@@ -92,13 +110,41 @@ impl Tiers {
     ) -> Result<Outcome<IndicatorSeries>, Fault> {
         let load = {
             let (tiers, key, held) = (Arc::clone(self), key.clone(), Arc::clone(held));
-            move |_| async move {
-                let held = held.get_or_init(|| tiers.held.of(&key.symbol, &key.version));
-                let loaded = held.bars(&*tiers.source).await?;
-                compute(&key, &loaded.bars).map_err(Fault::Failed)
+            move |context: LoadCtx<IndicatorSeries>| async move {
+                let computation =
+                    tiers.announcer.as_ref().map(|announcer| Computation::begin(announcer, &key));
+                let made = async {
+                    let held = held.get_or_init(|| tiers.held.of(&key.symbol, &key.version));
+                    let loaded = held.bars(&*tiers.source).await?;
+                    compute(&key, &loaded.bars).map_err(Fault::Failed)
+                };
+                announce(computation, made.await, &context)
             }
         };
         Ok(self.cache.get_or_compute(key, load).detail().await?)
+    }
+}
+
+/// Has it told what came of a computation: of a series when it was written, of a failure now.
+fn announce(
+    computation: Option<Computation>,
+    made: Result<IndicatorSeries, Fault>,
+    context: &LoadCtx<IndicatorSeries>,
+) -> Result<IndicatorSeries, Fault> {
+    let Some(computation) = computation else { return made };
+    match made {
+        Ok(series) => {
+            let written = Arc::default();
+            context.on_written(computation.succeed(Arc::clone(&written)));
+            Ok(series.watched(written))
+        }
+        Err(fault) => {
+            match &fault {
+                Fault::Failed(error) => computation.fail(error.to_string()),
+                Fault::Changed(_) => computation.void(),
+            }
+            Err(fault)
+        }
     }
 }
 

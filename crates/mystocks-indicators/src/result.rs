@@ -33,6 +33,10 @@ impl IndicatorResult {
         Self { wanted: range.within(value.days()), key, series: value, tier, age }
     }
 
+    pub(crate) fn is_written(&self) -> bool {
+        self.series.is_written()
+    }
+
     /// Returns whose values these are.
     pub fn symbol(&self) -> &Symbol {
         &self.key.symbol

@@ -1,11 +1,13 @@
 //! The values of one indicator over a whole history: what the cache holds.
 
 use std::sync::OnceLock;
+use std::sync::atomic::Ordering;
 
 use jiff::civil::Date;
 use mystocks_cache::packed;
 use serde::{Deserialize, Serialize};
 
+use crate::announcer::Written;
 use crate::day;
 
 /// The values of one indicator over a whole history.
@@ -20,6 +22,9 @@ pub(crate) struct IndicatorSeries {
     /// Made of `days` when they are first asked for: the dates cost more than all else in reading a series.
     #[serde(skip)]
     dates: OnceLock<Vec<Date>>,
+    /// Of a series that was computed here and is to be told of.
+    #[serde(skip)]
+    written: Option<Written>,
 }
 
 /// One line of an indicator.
@@ -42,6 +47,16 @@ impl IndicatorSeries {
     /// Joins ascending `dates` and `outputs` of the same length.
     pub(crate) fn new(dates: &[Date], outputs: Vec<Output>) -> Result<Self, &'static str> {
         Self::try_from(Stored { days: dates.iter().map(|date| day::number(*date)).collect(), outputs })
+    }
+
+    /// Has `written` say whether others find it.
+    pub(crate) fn watched(self, written: Written) -> Self {
+        Self { written: Some(written), ..self }
+    }
+
+    /// Returns whether others find it too, so far as that was watched.
+    pub(crate) fn is_written(&self) -> bool {
+        self.written.as_ref().is_none_or(|written| written.load(Ordering::Acquire))
     }
 
     pub(crate) fn days(&self) -> &[i32] {
@@ -71,7 +86,7 @@ impl TryFrom<Stored> for IndicatorSeries {
         if outputs.iter().any(|output| output.values.len() != days.len()) {
             return Err("an output has not one value per day");
         }
-        Ok(Self { days, outputs, dates: OnceLock::new() })
+        Ok(Self { days, outputs, dates: OnceLock::new(), written: None })
     }
 }
 

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures::{StreamExt, stream};
+use mystocks_bus::Bus;
 use mystocks_cache::{Cache, CacheHub, CacheStats, Keyspace, Policy, Store};
 use mystocks_ta::{Given, registry};
 
+use crate::announcer::{Announcements, Announcer};
 use crate::error::{Error, ErrorKind};
 use crate::held::HeldBars;
 use crate::key::{Call, SeriesKey};
@@ -51,6 +53,7 @@ pub struct IndicatorServiceBuilder {
     policy: Policy,
     store: Option<Arc<dyn Store>>,
     hub: Option<CacheHub>,
+    bus: Option<Bus>,
 }
 
 impl IndicatorService {
@@ -62,6 +65,7 @@ impl IndicatorService {
             policy: Policy::default(),
             store: None,
             hub: None,
+            bus: None,
         }
     }
 
@@ -152,7 +156,7 @@ impl IndicatorService {
             let tiers = Arc::clone(&self.tiers);
             async move {
                 let (places, wanted): (Vec<usize>, Vec<Wanted>) = wanted.into_iter().unzip();
-                let results = tiers.read(&symbol, version, wanted).await;
+                let results = tiers.read_batch(&symbol, version, wanted).await;
                 places.into_iter().zip(results).collect::<Vec<_>>()
             }
         });
@@ -182,11 +186,19 @@ impl IndicatorService {
         self.tiers.cache.stats()
     }
 
-    /// Ends the loads under way and waits until every task is gone.
+    /// Returns what became of the events for the bus; all zeros without one.
+    pub fn announcements(&self) -> Announcements {
+        self.tiers.announcer.as_ref().map(Announcer::counts).unwrap_or_default()
+    }
+
+    /// Ends the loads under way, publishes for 2 s at most what waits for the bus, and waits until every task is gone.
     ///
     /// Afterwards what is cached is still answered; what is not is [`ErrorKind::Cache`].
     pub async fn shutdown(&self) {
         self.tiers.cache.shutdown().await;
+        if let Some(announcer) = &self.tiers.announcer {
+            announcer.shutdown().await;
+        }
     }
 }
 
@@ -217,6 +229,22 @@ impl IndicatorServiceBuilder {
         Self { store: Some(Arc::new(store)), ..self }
     }
 
+    /// Has `bus` told of every computation, in the background: nobody waits for it, and its failures are counted
+    /// ([`IndicatorService::announcements`]) and harm nothing.
+    ///
+    /// - `indicator:calculated` and `indicator.calculation.completed`, once the series stands in the shared store (without one, once it was
+    ///   computed). Whoever reads the store upon the event finds it. A series that could not be written is not told of.
+    /// - `indicator:calculated` without `success`, and `indicator.calculation.failed`, when bars cannot be loaded or computed with.
+    /// - `stock.indicators.completed` after them, for each stock of [`IndicatorService::get_many`] of which anything was computed or failed,
+    ///   if all that succeeded is where others find it.
+    ///
+    /// What is answered from a cache is not told of. At most 1,024 computations wait to be told of; of more nothing is said. Shut the service down
+    /// before the bus. Default: none.
+    #[must_use]
+    pub fn bus(self, bus: &Bus) -> Self {
+        Self { bus: Some(bus.clone()), ..self }
+    }
+
     /// Makes the service.
     ///
     /// # Errors
@@ -235,7 +263,12 @@ impl IndicatorServiceBuilder {
             Error::new(ErrorKind::InvalidArgument, "build the service", NAME).with_source(error)
         })?;
         Ok(IndicatorService {
-            tiers: Arc::new(Tiers { source: self.source, cache, held: HeldBars::new(HELD_SERIES) }),
+            tiers: Arc::new(Tiers {
+                source: self.source,
+                cache,
+                held: HeldBars::new(HELD_SERIES),
+                announcer: self.bus.map(Announcer::new),
+            }),
         })
     }
 }

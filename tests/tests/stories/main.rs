@@ -1,6 +1,7 @@
 //! What the crates promise together: real Redis, real files, many operating-system processes.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod announced;
 mod bars;
 mod binary;
 mod connection;

@@ -21,3 +21,4 @@ mod stampede;
 mod story;
 mod suspect;
 mod tiers;
+mod written;
