@@ -35,6 +35,7 @@ mod error;
 mod event;
 mod feed;
 mod gap;
+mod hub;
 mod hush;
 mod listener;
 mod memory;
@@ -58,6 +59,7 @@ pub use event::{
 };
 pub use feed::{Backlog, Counts, Overflow};
 pub use gap::Gap;
+pub use hub::{Client, Frame, Hub, Limits};
 pub use listener::Listener;
 pub use memory::MemoryTransport;
 pub use mystocks_keys::{Json, Keyspace};
