@@ -15,6 +15,7 @@ use crate::envelope::Envelope;
 use crate::error::{Error, ErrorKind};
 use crate::event::Event;
 use crate::feed::Feed;
+use crate::hub;
 use crate::listener::{self, Listener};
 use crate::memory::MemoryTransport;
 use crate::metric;
@@ -25,7 +26,7 @@ use crate::topics::Topics;
 use crate::transport::{Ear, Outgoing, Transport};
 
 /// How long [`Bus::subscribe`] waits for the transport before it leaves the rest to the background.
-const PATIENCE: Duration = Duration::from_millis(1500);
+pub(crate) const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// Publishes events and hands them to those who subscribed; cloning it is cheap.
 ///
@@ -49,6 +50,7 @@ struct Shared {
 #[derive(Default)]
 struct Feeds {
     open: Vec<Weak<Feed>>,
+    hubs: Vec<Weak<hub::Shared>>,
     is_closed: bool,
 }
 
@@ -56,6 +58,7 @@ impl Drop for Shared {
     fn drop(&mut self) {
         let feeds = self.feeds.get_mut().unwrap_or_else(PoisonError::into_inner);
         feeds.open.iter().filter_map(Weak::upgrade).for_each(|feed| feed.close());
+        feeds.hubs.iter().filter_map(Weak::upgrade).for_each(|hub| hub.close());
     }
 }
 
@@ -248,11 +251,12 @@ impl Bus {
     ///
     /// A handler that awaits it waits for itself. Dropping the future leaves the bus shut down, and the handlers to themselves.
     pub async fn shutdown(&self) {
-        let open = {
+        let (open, hubs) = {
             let mut feeds = self.feeds();
             feeds.is_closed = true;
-            std::mem::take(&mut feeds.open)
+            (std::mem::take(&mut feeds.open), std::mem::take(&mut feeds.hubs))
         };
+        hubs.iter().filter_map(Weak::upgrade).for_each(|hub| hub.close());
         open.iter().filter_map(Weak::upgrade).for_each(|feed| feed.close());
         self.shared.tasks.close();
         self.shared.tasks.wait().await;
@@ -270,6 +274,20 @@ impl Bus {
         }
         feeds.open.push(Arc::downgrade(feed));
         Ok(())
+    }
+
+    /// Makes what a hub consists of, and remembers it for the shutdown.
+    pub(crate) fn make_hub(&self) -> Arc<hub::Shared> {
+        let hub = hub::Shared::new(Arc::clone(&self.shared.transport), self.shared.keyspace.clone());
+        let hub = Arc::new(hub);
+        let mut feeds = self.feeds();
+        if feeds.is_closed {
+            hub.close();
+        } else {
+            feeds.hubs.retain(|hub| hub.strong_count() > 0);
+            feeds.hubs.push(Arc::downgrade(&hub));
+        }
+        hub
     }
 
     fn is_closed(&self) -> bool {

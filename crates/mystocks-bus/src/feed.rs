@@ -1,6 +1,6 @@
 //! What waits for one subscriber.
 
-mod queue;
+pub(crate) mod queue;
 
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -84,7 +84,7 @@ pub(crate) struct Message {
     pub(crate) payload: Bytes,
     /// When it came.
     pub(crate) at: Instant,
-    key: Option<String>,
+    pub(crate) key: Option<Arc<str>>,
 }
 
 /// What is next.
@@ -192,7 +192,7 @@ impl Ear for Feed {
             Signal::Up => self.turn(|queue| queue.up(Instant::now())),
             Signal::Down { since } => self.turn(|queue| queue.down(since)),
             Signal::Message { channel, payload } => {
-                let key = self.key_of.and_then(|key_of| key_of(&payload));
+                let key = self.key_of.and_then(|key_of| key_of(&payload)).map(Arc::from);
                 let ended = {
                     let mut queue = self.queue();
                     queue.push(Message { channel, payload, at: Instant::now(), key });

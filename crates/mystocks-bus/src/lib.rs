@@ -37,6 +37,7 @@ mod error;
 mod event;
 mod feed;
 mod gap;
+mod hub;
 mod hush;
 mod listener;
 mod log;
@@ -64,6 +65,7 @@ pub use event::{
 };
 pub use feed::{Backlog, Counts, Overflow};
 pub use gap::Gap;
+pub use hub::{Client, Frame, Hub, Limits};
 pub use listener::Listener;
 pub use log::{
     Append, Appended, Consumer, Death, Entry, GroupState, Id, Log, Settle, Settled, Shelf, Start, Tend,

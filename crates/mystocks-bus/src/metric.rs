@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use metrics::{counter, histogram};
+use metrics::{Counter, Gauge, counter, gauge, histogram};
 
 use crate::gap::Gap;
 
@@ -38,6 +38,40 @@ pub(crate) fn appended(kind: &'static str, outcome: &'static str) {
 
 pub(crate) fn settled(kind: &'static str, outcome: &'static str) {
     counter!(SETTLED, "type" => kind, "outcome" => outcome).increment(1);
+}
+
+/// Clients of hubs.
+pub(crate) const HUB_CLIENTS: &str = "mystocks_bus_hub_clients";
+/// Messages for clients of hubs; label `outcome`: `delivered`, `dropped` or `conflated`.
+pub(crate) const HUB_MESSAGES: &str = "mystocks_bus_hub_messages_total";
+/// Gaps that clients of hubs were told of; label `reason`: `disconnected` or `overflow`.
+pub(crate) const HUB_GAPS: &str = "mystocks_bus_hub_gaps_total";
+
+/// The metrics of a hub, found once: it counts each message for each client.
+pub(crate) struct HubMeters {
+    pub(crate) clients: Gauge,
+    pub(crate) delivered: Counter,
+    pub(crate) dropped: Counter,
+    pub(crate) conflated: Counter,
+    disconnected: Counter,
+    overflow: Counter,
+}
+
+impl HubMeters {
+    pub(crate) fn new() -> Self {
+        Self {
+            clients: gauge!(HUB_CLIENTS),
+            delivered: counter!(HUB_MESSAGES, "outcome" => "delivered"),
+            dropped: counter!(HUB_MESSAGES, "outcome" => "dropped"),
+            conflated: counter!(HUB_MESSAGES, "outcome" => "conflated"),
+            disconnected: counter!(HUB_GAPS, "reason" => "disconnected"),
+            overflow: counter!(HUB_GAPS, "reason" => "overflow"),
+        }
+    }
+
+    pub(crate) fn gap(&self, gap: &Gap) {
+        if gap.disconnected { &self.disconnected } else { &self.overflow }.increment(1);
+    }
 }
 
 pub(crate) fn published(kind: &'static str, outcome: &'static str, took: Duration) {

@@ -1,6 +1,7 @@
 //! The queue itself: messages in order, and gaps where some are missing.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
@@ -8,19 +9,19 @@ use super::{Backlog, Counts, Message, Next, Overflow};
 use crate::gap::Gap;
 
 #[derive(Debug)]
-pub(super) struct Queue {
+pub(crate) struct Queue {
     backlog: Backlog,
     waiting: VecDeque<Next>,
     /// The number of what stands first; numbers grow towards the back.
     first: u64,
     /// Where the message of each key waits.
-    latest: HashMap<String, u64>,
+    latest: HashMap<Arc<str>, u64>,
     messages: usize,
     bytes: usize,
     /// How many messages have been taken of which it is not known yet what they are.
     reading: u64,
     stand: Stand,
-    pub(super) counts: Counts,
+    pub(crate) counts: Counts,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +36,7 @@ enum Stand {
 }
 
 impl Queue {
-    pub(super) fn new(backlog: Backlog) -> Self {
+    pub(crate) fn new(backlog: Backlog) -> Self {
         Self {
             backlog: Backlog { messages: backlog.messages.max(1), ..backlog },
             waiting: VecDeque::new(),
@@ -49,7 +50,7 @@ impl Queue {
         }
     }
 
-    pub(super) fn pop(&mut self) -> Option<Next> {
+    pub(crate) fn pop(&mut self) -> Option<Next> {
         let next = self.take_first()?;
         match next {
             Next::Message(_) => self.reading += 1,
@@ -64,12 +65,12 @@ impl Queue {
     }
 
     /// Takes in what a message that was taken turned out to be.
-    pub(super) fn count(&mut self, change: impl FnOnce(&mut Counts)) {
+    pub(crate) fn count(&mut self, change: impl FnOnce(&mut Counts)) {
         self.reading = self.reading.saturating_sub(1);
         change(&mut self.counts);
     }
 
-    pub(super) fn push(&mut self, message: Message) {
+    pub(crate) fn push(&mut self, message: Message) {
         match self.stand {
             Stand::Up(_) => {}
             Stand::Full => {
@@ -101,14 +102,14 @@ impl Queue {
             }
         }
         if let Some(key) = &message.key {
-            self.latest.insert(key.clone(), self.first + self.waiting.len() as u64);
+            self.latest.insert(Arc::clone(key), self.first + self.waiting.len() as u64);
         }
         self.messages += 1;
         self.bytes += message.payload.len();
         self.waiting.push_back(Next::Message(message));
     }
 
-    pub(super) fn up(&mut self, now: Instant) {
+    pub(crate) fn up(&mut self, now: Instant) {
         match self.stand {
             Stand::Coming(Some(since)) | Stand::Down(since) => self.tell(Gap::disconnected(since, now)),
             Stand::Coming(None) => {}
@@ -117,40 +118,47 @@ impl Queue {
         self.stand = Stand::Up(now);
     }
 
-    pub(super) fn down(&mut self, since: Instant) {
+    pub(crate) fn down(&mut self, since: Instant) {
         if let Stand::Up(up) = self.stand {
             self.stand = Stand::Down(since.max(up));
         }
     }
 
-    pub(super) fn owe(&mut self, since: Instant) {
+    /// Tells of what may be missing here though messages come.
+    pub(crate) fn miss(&mut self, since: Instant, until: Instant) {
+        if self.is_up() {
+            self.tell(Gap::disconnected(since, until));
+        }
+    }
+
+    pub(crate) fn owe(&mut self, since: Instant) {
         if let Stand::Coming(_) = self.stand {
             self.stand = Stand::Coming(Some(since));
         }
     }
 
-    pub(super) fn close(&mut self, now: Instant) {
+    pub(crate) fn close(&mut self, now: Instant) {
         if let Stand::Coming(Some(since)) | Stand::Down(since) = self.stand {
             self.tell(Gap::disconnected(since, now));
         }
         self.stand = Stand::Ended;
     }
 
-    pub(super) fn is_up(&self) -> bool {
+    pub(crate) fn is_up(&self) -> bool {
         matches!(self.stand, Stand::Up(_))
     }
 
     /// Returns whether nothing comes any more beside what waits.
-    pub(super) fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         matches!(self.stand, Stand::Full | Stand::Ended)
     }
 
     /// Returns whether one more has room; when it has ended nobody needs any.
-    pub(super) fn has_room(&self) -> bool {
+    pub(crate) fn has_room(&self) -> bool {
         self.has_ended() || self.fits(1)
     }
 
-    pub(super) fn counts(&self) -> Counts {
+    pub(crate) fn counts(&self) -> Counts {
         Counts { waiting: self.messages as u64 + self.reading, ..self.counts }
     }
 

@@ -39,13 +39,13 @@ impl Puppet {
         Bus::new(self.clone(), &BusSettings::default(), &keyspace(), "test")
     }
 
-    fn say(&self, signal: &Signal) {
+    pub(crate) fn say(&self, signal: &Signal) {
         for ear in self.ears.lock().unwrap().iter() {
             ear.hear(signal.clone());
         }
     }
 
-    fn send(&self, number: u64) {
+    pub(crate) fn send(&self, number: u64) {
         let payload = Bytes::from(json(&tick(number)));
         self.say(&Signal::Message { channel: Arc::from("mystocks:ticks"), payload });
     }

@@ -92,6 +92,10 @@ impl World {
         Self { here, there, kind: Kind::Redis { watch: manager().await, _server: server } }
     }
 
+    pub(crate) fn is_memory(&self) -> bool {
+        matches!(self.kind, Kind::Memory)
+    }
+
     /// Drops one of the processes.
     pub(crate) fn without_here(self) -> Self {
         Self { here: self.there.clone(), ..self }
@@ -117,11 +121,16 @@ impl World {
 
     /// Waits until nobody listens to a pattern any more, where there is somebody to ask.
     pub(crate) async fn no_patterns(&self) {
+        self.patterns(0).await;
+    }
+
+    /// Waits until so many patterns are listened to, where there is somebody to ask.
+    pub(crate) async fn patterns(&self, expected: u64) {
         if let Kind::Redis { watch, .. } = &self.kind {
-            eventually("nobody listens to a pattern", LONG, async || {
+            eventually(&format!("{expected} patterns are listened to"), LONG, async || {
                 let mut command = redis::cmd("PUBSUB");
                 command.arg("NUMPAT");
-                watch.query::<u64>(&command, Call::once()).await.unwrap() == 0
+                watch.query::<u64>(&command, Call::once()).await.unwrap() == expected
             })
             .await;
         }

@@ -41,7 +41,7 @@ impl Bench {
             channel: Arc::from(number.to_string()),
             payload: Bytes::from(vec![b'x'; len]),
             at: self.at(number),
-            key: key.map(str::to_owned),
+            key: key.map(Arc::from),
         });
     }
 
