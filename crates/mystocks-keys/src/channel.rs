@@ -116,23 +116,63 @@ impl ChannelPattern {
     }
 }
 
+impl<'a> ChannelName<'a> {
+    /// Returns the channel of the platform that has this name, without prefix; `None` when there is none.
+    ///
+    /// ```
+    /// use mystocks_keys::ChannelName;
+    ///
+    /// assert_eq!(ChannelName::named("events:market:600519.SH"), Some(ChannelName::MarketOf("600519.SH")));
+    /// assert_eq!(ChannelName::named("events:market:"), None);
+    /// ```
+    pub fn named(name: &'a str) -> Option<Self> {
+        const FIXED: [ChannelName<'static>; 9] = [
+            ChannelName::IndicatorCalculated,
+            ChannelName::PriceUpdate,
+            ChannelName::TaskUpdated,
+            ChannelName::ConfigReloaded,
+            ChannelName::Tasks,
+            ChannelName::Indicators,
+            ChannelName::Market,
+            ChannelName::System,
+            ChannelName::CacheInvalidated,
+        ];
+        if let Some(fixed) = FIXED.into_iter().find(|fixed| fixed.family() == name) {
+            return Some(fixed);
+        }
+        let (family, part) = name.rsplit_once(':').filter(|(_, part)| !part.is_empty())?;
+        let of_part = [Self::Task(part), Self::MarketOf(part), Self::CacheFreed(part), Self::LockFreed(part)];
+        of_part.into_iter().find(|channel| channel.family() == family)
+    }
+
+    /// Returns the name, without the part that tells one of a family.
+    fn family(self) -> &'static str {
+        match self {
+            Self::IndicatorCalculated => "indicator:calculated",
+            Self::PriceUpdate => "price:update",
+            Self::TaskUpdated => "task:updated",
+            Self::ConfigReloaded => "config:reloaded",
+            Self::Tasks => "events:tasks",
+            Self::Task(_) => "events:task",
+            Self::Indicators => "events:indicators",
+            Self::Market | Self::MarketOf(_) => "events:market",
+            Self::System => "events:system",
+            Self::CacheInvalidated => "cache:invalidated",
+            Self::CacheFreed(_) => "cache:freed",
+            Self::LockFreed(_) => "lock:freed",
+        }
+    }
+}
+
 /// Writes the name without the prefix, also one that breaks a rule.
 impl fmt::Display for ChannelName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.family())?;
         match self {
-            Self::IndicatorCalculated => f.write_str("indicator:calculated"),
-            Self::PriceUpdate => f.write_str("price:update"),
-            Self::TaskUpdated => f.write_str("task:updated"),
-            Self::ConfigReloaded => f.write_str("config:reloaded"),
-            Self::Tasks => f.write_str("events:tasks"),
-            Self::Task(id) => write!(f, "events:task:{id}"),
-            Self::Indicators => f.write_str("events:indicators"),
-            Self::Market => f.write_str("events:market"),
-            Self::MarketOf(code) => write!(f, "events:market:{code}"),
-            Self::System => f.write_str("events:system"),
-            Self::CacheInvalidated => f.write_str("cache:invalidated"),
-            Self::CacheFreed(node) => write!(f, "cache:freed:{node}"),
-            Self::LockFreed(node) => write!(f, "lock:freed:{node}"),
+            Self::Task(part) | Self::MarketOf(part) | Self::CacheFreed(part) | Self::LockFreed(part) => {
+                write!(f, ":{part}")
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -146,5 +186,37 @@ impl AsRef<str> for Channel {
 impl fmt::Display for Channel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ChannelName;
+
+    #[test]
+    fn a_name_is_read_as_it_is_written() {
+        let names = [
+            "indicator:calculated",
+            "price:update",
+            "task:updated",
+            "config:reloaded",
+            "events:tasks",
+            "events:task:17",
+            "events:indicators",
+            "events:market",
+            "events:market:600519.SH",
+            "events:system",
+            "cache:invalidated",
+            "cache:freed:n",
+            "lock:freed:n",
+        ];
+        for name in names {
+            assert_eq!(ChannelName::named(name).map(|channel| channel.to_string()).as_deref(), Some(name));
+        }
+        for other in
+            ["", "events", "events:task", "events:task:", "events:tasks:17", "events:market:a:b", "price"]
+        {
+            assert_eq!(ChannelName::named(other), None, "{other}");
+        }
     }
 }

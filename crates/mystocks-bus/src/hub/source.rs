@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use mystocks_keys::{Channel, ChannelPattern};
+use mystocks_keys::{Channel, ChannelName, ChannelPattern};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -220,11 +220,9 @@ impl Ear for Source {
 
 /// Returns what a message is about, together with its topic: what stands on one never replaces what stands on another.
 fn key_of(topic: &str, payload: &[u8]) -> Option<Arc<str>> {
-    let key = match topic {
-        "price:update" => payload::key_of::<PriceUpdate>(payload),
-        _ if topic == "events:market" || topic.starts_with("events:market:") => {
-            payload::key_of::<MarketEvent>(payload)
-        }
+    let key = match ChannelName::named(topic)? {
+        ChannelName::PriceUpdate => payload::key_of::<PriceUpdate>(payload),
+        ChannelName::Market | ChannelName::MarketOf(_) => payload::key_of::<MarketEvent>(payload),
         _ => None,
     };
     key.map(|key| Arc::from(format!("{topic}\0{key}")))
