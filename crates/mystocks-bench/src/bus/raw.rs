@@ -59,7 +59,9 @@ pub(super) struct Fred {
 
 impl Fred {
     pub(super) async fn start(redis: &str, payload: Arc<[u8]>, calls: Calls) -> Result<Self> {
-        let builder = Builder::from_config(Config::from_url(redis)?);
+        let mut builder = Builder::from_config(Config::from_url(redis)?);
+        // Whoever lags behind its channel of 32 messages hears nothing any more.
+        builder.with_performance_config(|config| config.broadcast_channel_capacity = 1 << 16);
         let (publisher, subscriber) = (builder.build()?, builder.build_subscriber_client()?);
         publisher.init().await?;
         subscriber.init().await?;
