@@ -41,6 +41,7 @@ pub use client::{Client, Frame};
 /// match client.next().await.ok_or("the hub goes on")? {
 ///     Frame::Message { topic, payload } => assert_eq!((&*topic, payload.first()), ("price:update", Some(&b'{'))),
 ///     Frame::Gap(gap) => println!("for {:?} something is missing", gap.duration()),
+///     _ => {}
 /// }
 /// # Ok(()) }
 /// ```
