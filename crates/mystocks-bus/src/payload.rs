@@ -32,9 +32,16 @@ pub(crate) fn encode_in<E: Event>(event: &E, envelope: &Envelope) -> Result<Byte
     Ok(Bytes::from(envelope.around(event)?.dumps()))
 }
 
-/// Reads what [`encode_in`] wrote; what panics at it cannot be read either.
+/// Reads what [`encode_in`] wrote; what panics at it cannot be read either, nor can a version to come: passed over, it would be lost.
 pub(crate) fn decode_in<E: Event>(payload: &[u8]) -> Result<Decoded<E>, JsonError> {
-    let read = || enveloped(&Json::parse(payload)?);
+    let read = || {
+        let json = Json::parse(payload)?;
+        let Envelope { kind, version, .. } = json.to_deserialize()?;
+        if kind == E::TYPE && version > E::VERSION {
+            return Err(JsonError::custom(format!("its version {version} is to come")));
+        }
+        enveloped(&json)
+    };
     unpanicked(read).unwrap_or_else(|| Err(panics()))
 }
 

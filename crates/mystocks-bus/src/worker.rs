@@ -195,6 +195,9 @@ async fn tend(log: &dyn Log, desk: &Desk, leaves: bool) -> Result<Option<Duratio
         };
         let tended = log.tend(&desk.consumer(&look.name), &asked).await?;
         due = tended.due;
+        if tended.trimmed > 0 {
+            tracing::warn!(count = tended.trimmed, "events were deleted before they were handled");
+        }
         desk.take_in(&look, tended);
     }
     Ok(due)

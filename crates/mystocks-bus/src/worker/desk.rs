@@ -117,7 +117,7 @@ impl Desk {
         }
     }
 
-    /// Takes in that a read under `name` has failed: there may be events that were given, and will be.
+    /// Takes in that a request under `name` has failed: there may be events that were given, and will be.
     pub(super) fn lost_an_answer(&self, name: &Arc<str>) {
         let mut state = self.state();
         if state.current.name == *name {

@@ -108,10 +108,12 @@ where
         Err(error) => return Ok(Outcome::Dead(format!("it cannot be read: {error}"))),
     };
     let delivered = Delivered { event, envelope, id: entry.id, deliveries: entry.deliveries };
-    let handling = AssertUnwindSafe(async { handler(delivered).await });
+    // Its error's text is its own, too.
+    let handling =
+        AssertUnwindSafe(async { handler(delivered).await.map_err(|error| error.into().to_string()) });
     match handling.catch_unwind().await {
         Ok(Ok(_)) => Ok(Outcome::Done),
-        Ok(Err(error)) => Err(error.into().to_string()),
+        Ok(Err(reason)) => Err(reason),
         Err(panic) => Err(format!("its handler panicked: {}", panic_text(panic.as_ref()))),
     }
 }
@@ -125,7 +127,7 @@ async fn settle(log: &dyn Log, desk: &Desk, kind: &'static str, mut ended: Vec<E
     }
 }
 
-async fn settle_of(log: &dyn Log, desk: &Desk, kind: &'static str, name: &str, ended: &[Ended]) {
+async fn settle_of(log: &dyn Log, desk: &Desk, kind: &'static str, name: &Arc<str>, ended: &[Ended]) {
     let settlements: Vec<Settle<'_>> = ended
         .iter()
         .map(|one| {
@@ -151,6 +153,10 @@ async fn settle_of(log: &dyn Log, desk: &Desk, kind: &'static str, name: &str, e
             }
         }
     };
+    if settled == Settled::Lost {
+        // What the server still holds for it is given back: nobody here knows of it any more.
+        desk.lost_an_answer(name);
+    }
     let ids = ended.iter().map(|one| one.id);
     desk.settled(name, ids, |handled| {
         for one in ended {
