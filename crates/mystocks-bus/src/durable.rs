@@ -1,5 +1,8 @@
 //! Topics whose events wait for those who handle them.
 
+mod follow;
+mod replay;
+
 use std::error::Error as StdError;
 use std::fmt;
 use std::future::Future;
@@ -10,10 +13,13 @@ use std::time::Duration;
 use crate::envelope::Envelope;
 use crate::error::{Error, ErrorKind};
 use crate::event::Event;
-use crate::log::{Append, Appended, Entry, GroupState, Id, Log, Shelf};
+use crate::log::{Append, Appended, Entry, GroupState, Id, Log, Once, Part, Room, Shelf};
 use crate::metric;
 use crate::payload;
 use crate::worker::{Handling, Worker};
+
+pub use follow::{Followed, Follower};
+pub use replay::Replayed;
 
 /// A topic that keeps its events until every group of consumers has handled them; cloning it is cheap.
 ///
@@ -49,13 +55,14 @@ pub struct DurableTopic<E> {
     pub(crate) log: Arc<dyn Log>,
     pub(crate) name: Arc<str>,
     source: Arc<str>,
-    room: u64,
+    room: Room,
     event: PhantomData<fn() -> E>,
 }
 
+const APPEND: &str = "append to";
 /// How long an idempotency key is known.
 const WINDOW: Duration = Duration::from_secs(3600);
-const ROOM: u64 = 1_000_000;
+const ROOM: Room = Room::Safe(1_000_000);
 
 /// An event that a handler is given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,10 +83,18 @@ impl<E: Event> DurableTopic<E> {
         Self { log: Arc::new(log), name: name.into(), source: source.into(), room: ROOM, event: PhantomData }
     }
 
-    /// Sets how many events the topic has room for; 1,000,000 unless it is set. What every group has acknowledged makes room for more.
+    /// Sets how many events the topic has room for; 1,000,000 unless it is set. What every group has acknowledged makes room for more, and
+    /// when that is not enough, publishing fails: nothing is lost.
     #[must_use]
     pub fn room(self, entries: u64) -> Self {
-        Self { room: entries, ..self }
+        Self { room: Room::Safe(entries), ..self }
+    }
+
+    /// Has the topic keep the latest `entries` only, for events of which the old ones are worth nothing: publishing never fails for want of room, and a group that
+    /// does not follow loses what is older. How much that was is in [`GroupState::trimmed`].
+    #[must_use]
+    pub fn keep_latest(self, entries: u64) -> Self {
+        Self { room: Room::Latest(entries), ..self }
     }
 
     /// Appends `event`; returns its place.
@@ -92,7 +107,8 @@ impl<E: Event> DurableTopic<E> {
     /// # Cancel safety
     /// Dropping the future leaves it open whether it was appended.
     pub async fn publish(&self, event: &E) -> Result<Id, Error> {
-        self.append(event, None).await
+        let ids = self.append(std::slice::from_ref(event), None).await?;
+        ids.first().copied().ok_or_else(|| self.full(1))
     }
 
     /// Appends `event` unless one was appended under the same `key` within the last hour; returns the place of that one.
@@ -100,29 +116,44 @@ impl<E: Event> DurableTopic<E> {
     /// # Errors
     /// As [`publish`](Self::publish), but it is repeated by itself while that may help, and can be repeated by the caller.
     pub async fn publish_once(&self, key: &str, event: &E) -> Result<Id, Error> {
-        self.append(event, Some((key, WINDOW))).await
+        let ids = self.append(std::slice::from_ref(event), Some(Once::Key(key, WINDOW))).await?;
+        ids.first().copied().ok_or_else(|| self.full(1))
     }
 
-    async fn append(&self, event: &E, once: Option<(&str, Duration)>) -> Result<Id, Error> {
-        const OPERATION: &str = "append to";
-        let payload = payload::encode_in(event, &Envelope::new(event, &self.source, None))
-            .map_err(|error| Error::new(ErrorKind::Encode, OPERATION, &*self.name).with_source(error))?;
-        let entry = Append { payload: &payload, once };
-        let appended = self.log.append(&self.name, self.room, &[entry]).await;
-        let outcome = match appended.as_deref() {
-            Ok([Appended::Now(_) | Appended::Before(_)]) => "appended",
-            Ok(_) => "full",
+    /// Appends `events` in their order, all of them or none, in one request; returns their places.
+    ///
+    /// # Errors
+    /// As [`publish`](Self::publish).
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves it open whether they were appended.
+    pub async fn publish_all(&self, events: &[E]) -> Result<Vec<Id>, Error> {
+        self.append(events, None).await
+    }
+
+    async fn append(&self, events: &[E], once: Option<Once<'_>>) -> Result<Vec<Id>, Error> {
+        let payloads = events.iter().map(|event| {
+            payload::encode_in(event, &Envelope::new(event, &self.source))
+                .map_err(|error| Error::new(ErrorKind::Encode, APPEND, &*self.name).with_source(error))
+        });
+        let payloads = payloads.collect::<Result<Vec<_>, _>>()?;
+        let entries: Vec<_> = payloads.iter().map(|payload| Append { payload, once }).collect();
+        let appended = self.log.append(&self.name, self.room, &entries).await;
+        let ids = appended.map(|appended| appended.iter().map(Appended::id).collect::<Option<Vec<_>>>());
+        let outcome = match &ids {
+            Ok(Some(_)) => "appended",
+            Ok(None) => "full",
             Err(_) => "failed",
         };
-        metric::appended(E::TYPE, outcome);
-        match appended?.first() {
-            Some(Appended::Now(id) | Appended::Before(id)) => Ok(*id),
-            Some(Appended::Full) | None => Err(Error::new(ErrorKind::Full, OPERATION, &*self.name)
-                .with_detail(format!(
-                    "{} events wait for a group: let it catch up, or give it more room",
-                    self.room
-                ))),
-        }
+        metric::appended(E::TYPE, outcome, events.len());
+        ids?.ok_or_else(|| self.full(events.len()))
+    }
+
+    fn full(&self, count: usize) -> Error {
+        let (Room::Safe(room) | Room::Latest(room)) = self.room;
+        Error::new(ErrorKind::Full, APPEND, &*self.name).with_detail(format!(
+            "{count} more have no room beside {room} events, which wait for a group: let it catch up, or give it more room"
+        ))
     }
 
     /// Handles the events of the topic, with all other workers of `group`, each event by one of them.
@@ -168,7 +199,8 @@ impl<E: Event> DurableTopic<E> {
         after: Option<Id>,
         count: usize,
     ) -> Result<Vec<Entry>, Error> {
-        self.log.range(Shelf::Dead { topic: &self.name, group }, after, count).await
+        let part = Part::After { id: after, count, wait: Duration::ZERO };
+        self.log.range(Shelf::Dead { topic: &self.name, group }, part).await
     }
 }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::event::Event;
+use crate::trace::TraceContext;
 
 /// What is known of an event beside itself; the names are those of CloudEvents 1.0.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,14 +31,14 @@ pub struct Envelope {
     /// [`Event::VERSION`]; a CloudEvents extension.
     #[serde(rename = "schemaversion", default = "first")]
     pub version: u32,
-    /// The W3C trace context of the publisher; a CloudEvents extension.
+    /// The W3C trace context of the publisher ([`TraceContext`]); a CloudEvents extension.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
 }
 
 impl Envelope {
-    /// Makes the envelope of an event that `source` publishes now.
-    pub(crate) fn new<E: Event>(event: &E, source: &str, traceparent: Option<String>) -> Self {
+    /// Makes the envelope of an event that `source` publishes now, in the scope that this runs in.
+    pub(crate) fn new<E: Event>(event: &E, source: &str) -> Self {
         Self {
             id: new_id(),
             source: source.to_owned(),
@@ -45,7 +46,7 @@ impl Envelope {
             time: Timestamp::try_from(SystemTime::now()).unwrap_or_default().to_string(),
             subject: event.key().map(std::borrow::Cow::into_owned),
             version: E::VERSION,
-            traceparent,
+            traceparent: TraceContext::current().map(|context| context.to_string()),
         }
     }
 

@@ -17,6 +17,7 @@ use crate::durable::{Delivered, DurableTopic};
 use crate::error::{Error, ErrorKind};
 use crate::event::Event;
 use crate::log::{Log, Start, Tend};
+use crate::metric;
 use desk::Desk;
 
 pub use desk::Handled;
@@ -54,6 +55,24 @@ impl Default for Handling {
     }
 }
 
+impl Handling {
+    /// Says what it asks for that cannot be.
+    fn check(&self) -> Result<(), String> {
+        if self.lease < SHORTEST {
+            return Err(format!("a lease of {:?} cannot be kept: give it at least 100 ms", self.lease));
+        }
+        let counts = [
+            ("at_once", self.at_once as u64),
+            ("prefetch", self.prefetch as u64),
+            ("deliveries", self.deliveries),
+        ];
+        match counts.iter().find(|(_, count)| *count == 0) {
+            Some((name, _)) => Err(format!("with `{name}` 0 nothing would be handled: give it at least 1")),
+            None => Ok(()),
+        }
+    }
+}
+
 /// How long a read waits for an event: so often a worker that has nothing to do asks.
 const WAIT: Duration = Duration::from_secs(5);
 /// How often is looked for events that are due, while some wait.
@@ -83,16 +102,12 @@ impl Worker {
         R: Send + 'static,
         X: Into<Box<dyn StdError + Send + Sync>> + Send + 'static,
     {
-        if handling.lease < SHORTEST {
-            return Err(Error::new(ErrorKind::InvalidArgument, "handle events of", &*topic.name)
-                .with_detail(format!(
-                    "a lease of {:?} cannot be kept: give it at least 100 ms",
-                    handling.lease
-                )));
-        }
+        handling.check().map_err(|detail| {
+            Error::new(ErrorKind::InvalidArgument, "handle events of", &*topic.name).with_detail(detail)
+        })?;
         let desk = Arc::new(Desk::new(Arc::clone(&topic.name), group.into(), handling));
         let log = Arc::clone(&topic.log);
-        tend(&*log, &desk, false).await?;
+        tend(&*log, &desk, E::TYPE, false).await?;
         let worker = Self { desk, stop: CancellationToken::new(), tasks: TaskTracker::new() };
         let (desk, stop) = (Arc::clone(&worker.desk), worker.stop.clone());
         worker.tasks.spawn(run(log, desk, stop, handler));
@@ -137,7 +152,7 @@ async fn run<E, F, R, X>(
 {
     // The heart beats until the last handler has ended.
     let heart = CancellationToken::new();
-    let beating = heart.run_until_cancelled(beat(&*log, &desk));
+    let beating = heart.run_until_cancelled(beat(&*log, &desk, E::TYPE));
     let working = async {
         let reading = stop.run_until_cancelled(read(&*log, &desk));
         tokio::join!(reading, work::work(&*log, &desk, &stop, handler));
@@ -145,7 +160,7 @@ async fn run<E, F, R, X>(
     };
     tokio::join!(beating, working);
     // What is not given back now is when the lease has ended.
-    if let Err(error) = tend(&*log, &desk, true).await {
+    if let Err(error) = tend(&*log, &desk, E::TYPE, true).await {
         tracing::debug!(%error, "a worker could not give back what it had not begun");
     }
 }
@@ -166,13 +181,13 @@ async fn read(log: &dyn Log, desk: &Desk) {
 }
 
 /// Keeps the worker alive and takes what is due.
-async fn beat(log: &dyn Log, desk: &Desk) {
+async fn beat(log: &dyn Log, desk: &Desk, kind: &'static str) {
     let mut due = None;
     loop {
         let pause = desk.beat_after(due, LOOK);
         // Woken early when there is something to ask for.
         _ = timeout(pause, desk.asked()).await;
-        match tend(log, desk, false).await {
+        match tend(log, desk, kind, false).await {
             Ok(next) => due = next,
             Err(error) => {
                 tracing::debug!(%error, "a worker cannot be kept alive");
@@ -183,7 +198,12 @@ async fn beat(log: &dyn Log, desk: &Desk) {
 }
 
 /// Looks after the worker once, under each of its names; returns when the next event that waits is due.
-async fn tend(log: &dyn Log, desk: &Desk, leaves: bool) -> Result<Option<Duration>, Error> {
+async fn tend(
+    log: &dyn Log,
+    desk: &Desk,
+    kind: &'static str,
+    leaves: bool,
+) -> Result<Option<Duration>, Error> {
     let mut due = None;
     for look in desk.looks(leaves) {
         let asked = Tend {
@@ -197,6 +217,7 @@ async fn tend(log: &dyn Log, desk: &Desk, leaves: bool) -> Result<Option<Duratio
         due = tended.due;
         if tended.trimmed > 0 {
             tracing::warn!(count = tended.trimmed, "events were deleted before they were handled");
+            metric::trimmed(kind, tended.trimmed);
         }
         desk.take_in(&look, tended);
     }

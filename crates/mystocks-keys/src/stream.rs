@@ -42,6 +42,11 @@ impl Stream {
         Sidecar::beside(&self.name, "count")
     }
 
+    /// Returns `{S}:lost`, how many entries were trimmed before each group was given them.
+    pub fn lost(&self) -> Sidecar {
+        Sidecar::beside(&self.name, "lost")
+    }
+
     /// Returns `{S}:once:{key}`, which entry was appended under the idempotency key `key`, which may have several segments.
     pub fn once(&self, key: &str) -> Result<Sidecar, InvalidKey> {
         const PART: &str = "idempotency key";
@@ -90,6 +95,7 @@ mod tests {
         let keys = [
             (stream.entries(), "entries"),
             (stream.count(), "count"),
+            (stream.lost(), "lost"),
             (stream.once("order:17")?, "once:order:17"),
             (group.leases(), "leases:risk"),
             (group.waiting(), "waiting:risk"),

@@ -1,5 +1,7 @@
 //! Durable topics within one process.
 
+mod append;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,8 +14,8 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::error::{Error, ErrorKind};
 use crate::log::{
-    Append, Appended, Consumer, Death, Entry, GroupState, Id, Log, Settle, Settled, Shelf, Start, Tend,
-    Tended, Verdict,
+    Append, Appended, Consumer, Death, Entry, GroupState, Id, Log, Part, Room, Settle, Settled, Shelf, Start,
+    Tend, Tended, Verdict,
 };
 
 /// Keeps durable topics in memory, for every task of this process that has a clone of it.
@@ -32,10 +34,18 @@ struct Topics {
 
 #[derive(Default)]
 struct Topic {
-    entries: BTreeMap<Id, Bytes>,
+    entries: BTreeMap<Id, Stored>,
     last: Option<Id>,
+    /// How many were ever appended.
+    count: u64,
     once: HashMap<String, (Id, Instant)>,
     groups: HashMap<String, Group>,
+}
+
+struct Stored {
+    number: u64,
+    payload: Bytes,
+    only: Option<String>,
 }
 
 #[derive(Default)]
@@ -45,6 +55,10 @@ struct Group {
     pending: BTreeMap<Id, Pending>,
     leases: HashMap<String, Instant>,
     dead: Vec<Entry>,
+    /// The sequence of the next dead letter.
+    next: u64,
+    /// Were trimmed before anybody was given them.
+    trimmed: u64,
 }
 
 struct Pending {
@@ -70,6 +84,25 @@ impl MemoryLog {
         self.topics.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Reads the entries of a shelf.
+    fn on<T>(
+        &self,
+        shelf: Shelf<'_>,
+        read: impl FnOnce(&mut dyn DoubleEndedIterator<Item = Entry>) -> T,
+    ) -> T {
+        let inner = self.inner();
+        match shelf {
+            Shelf::Topic(topic) => {
+                let entries = inner.get(topic).into_iter().flat_map(|topic| &topic.entries);
+                read(&mut entries.map(|(id, stored)| stored.entry(*id, 0)))
+            }
+            Shelf::Dead { topic, group } => {
+                let group = inner.get(topic).and_then(|topic| topic.groups.get(group));
+                read(&mut group.into_iter().flat_map(|group| group.dead.iter().cloned()))
+            }
+        }
+    }
+
     /// Returns the time in milliseconds since the epoch.
     fn millis(&self) -> u64 {
         let (started, epoch) = self.topics.started;
@@ -83,34 +116,20 @@ impl Default for MemoryLog {
     }
 }
 
-impl Topic {
-    fn next_id(&self, millis: u64) -> Id {
-        match self.last {
-            Some(last) if last.millis >= millis => Id { millis: last.millis, sequence: last.sequence + 1 },
-            _ => Id { millis, sequence: 0 },
-        }
-    }
-
-    /// Trims what every group has acknowledged; without groups nobody has.
-    fn trim(&mut self) {
-        let keeps = self.groups.values().map(|group| match (group.pending.keys().next(), group.delivered) {
-            (Some(first), _) => Some(*first),
-            (None, Some(delivered)) => Some(Id { sequence: delivered.sequence + 1, ..delivered }),
-            (None, None) => None,
-        });
-        // `None` is least: a group that was given nothing keeps everything.
-        if let Some(Some(keep)) = keeps.min() {
-            self.entries = self.entries.split_off(&keep);
-        }
+impl Stored {
+    fn entry(&self, id: Id, deliveries: u64) -> Entry {
+        let (payload, only) = (self.payload.clone(), self.only.clone());
+        Entry { id, number: self.number, payload, only, deliveries, death: None }
     }
 }
 
 impl Group {
     fn bury(&mut self, id: Id, payload: Bytes, deliveries: u64, reason: &str, at: u64) {
         self.pending.remove(&id);
-        let sequence = self.dead.last().map_or(0, |last| last.id.sequence + 1);
-        let death = Death { id, reason: reason.to_owned(), at };
-        self.dead.push(Entry { id: Id { millis: at, sequence }, payload, deliveries, death: Some(death) });
+        let death = Some(Death { id, reason: reason.to_owned(), at });
+        let id = Id { millis: at, sequence: self.next };
+        self.next += 1;
+        self.dead.push(Entry { id, number: 0, payload, only: None, deliveries, death });
     }
 
     fn held_by<'a>(&'a self, consumer: &'a str) -> impl Iterator<Item = Id> + 'a {
@@ -128,14 +147,14 @@ impl Group {
     }
 
     /// Takes a consumer away: what it has waits, or is dead when it was delivered too often.
-    fn take_away(&mut self, consumer: &str, entries: &BTreeMap<Id, Bytes>, most: u64, now: (Instant, u64)) {
+    fn take_away(&mut self, consumer: &str, entries: &BTreeMap<Id, Stored>, most: u64, now: (Instant, u64)) {
         self.leases.remove(consumer);
         for id in self.held_by(consumer).collect::<Vec<_>>() {
             let Some(pending) = self.pending.get_mut(&id) else { continue };
             let deliveries = pending.deliveries;
             match entries.get(&id) {
-                Some(payload) if deliveries >= most => {
-                    self.bury(id, payload.clone(), deliveries, "its consumer died", now.1);
+                Some(stored) if deliveries >= most => {
+                    self.bury(id, stored.payload.clone(), deliveries, "its consumer died", now.1);
                 }
                 _ => pending.holder = Holder::Waits { due: now.0 },
             }
@@ -145,33 +164,9 @@ impl Group {
 
 #[async_trait]
 impl Log for MemoryLog {
-    async fn append(&self, topic: &str, room: u64, entries: &[Append<'_>]) -> Result<Vec<Appended>, Error> {
+    async fn append(&self, topic: &str, room: Room, entries: &[Append<'_>]) -> Result<Vec<Appended>, Error> {
         let (now, millis) = (Instant::now(), self.millis());
-        let mut inner = self.inner();
-        let topic = inner.entry(topic.to_owned()).or_default();
-        topic.once.retain(|_, (_, until)| *until > now);
-        let mut appended = Vec::with_capacity(entries.len());
-        for entry in entries {
-            if let Some((id, _)) = entry.once.and_then(|(key, _)| topic.once.get(key)) {
-                appended.push(Appended::Before(*id));
-                continue;
-            }
-            if topic.entries.len() as u64 >= room {
-                topic.trim();
-                if topic.entries.len() as u64 >= room {
-                    break;
-                }
-            }
-            let id = topic.next_id(millis);
-            topic.last = Some(id);
-            topic.entries.insert(id, Bytes::copy_from_slice(entry.payload));
-            if let Some((key, window)) = entry.once {
-                topic.once.insert(key.to_owned(), (id, now + window));
-            }
-            appended.push(Appended::Now(id));
-        }
-        appended.resize(entries.len(), Appended::Full);
-        drop(inner);
+        let appended = self.inner().entry(topic.to_owned()).or_default().append(room, entries, now, millis);
         self.topics.appended.notify_waiters();
         Ok(appended)
     }
@@ -196,12 +191,7 @@ impl Log for MemoryLog {
                     .iter()
                     .filter(|(id, _)| after(id))
                     .take(count.max(1))
-                    .map(|(id, payload)| Entry {
-                        id: *id,
-                        payload: payload.clone(),
-                        deliveries: 1,
-                        death: None,
-                    })
+                    .map(|(id, stored)| stored.entry(*id, 1))
                     .collect();
                 for entry in &given {
                     let holder = Holder::Consumer(consumer.name.to_owned());
@@ -236,8 +226,12 @@ impl Log for MemoryLog {
                 Verdict::Again(after) => pending.holder = Holder::Waits { due: now + *after },
                 Verdict::Dead(reason) => {
                     let deliveries = pending.deliveries;
-                    let payload = topic.entries.get(id).cloned().unwrap_or_default();
-                    group.bury(*id, payload, deliveries, reason, millis);
+                    match topic.entries.get(id) {
+                        Some(stored) => {
+                            group.bury(*id, stored.payload.clone(), deliveries, reason, millis);
+                        }
+                        None => _ = group.pending.remove(id),
+                    }
                 }
             }
         }
@@ -289,53 +283,44 @@ impl Log for MemoryLog {
             let gives_back: Vec<Id> = group.held_by(consumer.name).filter(|id| !keeps.contains(id)).collect();
             gives_back.iter().for_each(|id| group.give_back(id, now.0));
         }
-        let mut given = Vec::new();
+        let (mut given, mut trimmed) = (Vec::new(), 0);
         if is_alive {
             let mut due: Vec<(Instant, Id)> = group.pending.iter().filter_map(due).collect();
             due.sort_unstable();
             for (_, id) in due.into_iter().filter(|(at, _)| *at <= now.0).take(tend.room) {
-                if let Some(pending) = group.pending.get_mut(&id) {
-                    pending.holder = Holder::Consumer(consumer.name.to_owned());
-                    pending.deliveries += 1;
-                    given.push(id);
+                match (group.pending.get_mut(&id), entries.get(&id)) {
+                    (Some(pending), Some(stored)) => {
+                        pending.holder = Holder::Consumer(consumer.name.to_owned());
+                        pending.deliveries += 1;
+                        given.push(stored.entry(id, pending.deliveries));
+                    }
+                    _ => {
+                        group.pending.remove(&id);
+                        trimmed += 1;
+                    }
                 }
             }
         }
-        let entry = |id: Id| {
-            let (payload, pending) = (entries.get(&id)?.clone(), group.pending.get(&id)?);
-            Some(Entry { id, payload, deliveries: pending.deliveries, death: None })
-        };
         let next = group.pending.iter().filter_map(due).min();
-        Ok(Tended {
-            is_alive,
-            entries: given.into_iter().filter_map(entry).collect(),
-            trimmed: 0,
-            due: next.map(|(at, _)| at.saturating_duration_since(now.0)),
-        })
+        let due = next.map(|(at, _)| at.saturating_duration_since(now.0));
+        Ok(Tended { is_alive, entries: given, trimmed, due })
     }
 
-    async fn range(&self, shelf: Shelf<'_>, after: Option<Id>, count: usize) -> Result<Vec<Entry>, Error> {
-        let inner = self.inner();
-        let comes = |id: Id| after.is_none_or(|after| id > after);
-        Ok(match shelf {
-            Shelf::Topic(topic) => {
-                let entries = inner.get(topic).into_iter().flat_map(|topic| &topic.entries);
-                let entries = entries.filter(|(id, _)| comes(**id)).take(count);
-                entries
-                    .map(|(id, payload)| Entry {
-                        id: *id,
-                        payload: payload.clone(),
-                        deliveries: 0,
-                        death: None,
-                    })
-                    .collect()
+    async fn range(&self, shelf: Shelf<'_>, part: Part) -> Result<Vec<Entry>, Error> {
+        let Part::After { id: after, count, wait } = part else {
+            return Ok(self.on(shelf, |entries| entries.next_back().into_iter().collect()));
+        };
+        let until = Instant::now() + if matches!(shelf, Shelf::Topic(_)) { wait } else { Duration::ZERO };
+        loop {
+            let appended = self.topics.appended.notified();
+            tokio::pin!(appended);
+            appended.as_mut().enable();
+            let comes = |entry: &Entry| after.is_none_or(|after| entry.id > after);
+            let found: Vec<Entry> = self.on(shelf, |entries| entries.filter(comes).take(count).collect());
+            if !found.is_empty() || timeout_at(until, appended).await.is_err() {
+                return Ok(found);
             }
-            Shelf::Dead { topic, group } => {
-                let group = inner.get(topic).and_then(|topic| topic.groups.get(group));
-                let dead = group.into_iter().flat_map(|group| &group.dead);
-                dead.filter(|entry| comes(entry.id)).take(count).cloned().collect()
-            }
-        })
+        }
     }
 
     async fn state(&self, topic: &str, group: &str) -> Result<GroupState, Error> {
@@ -353,6 +338,7 @@ impl Log for MemoryLog {
             waiting: group.pending.iter().filter_map(due).count() as u64,
             dead: group.dead.len() as u64,
             consumers: group.leases.len() as u64,
+            trimmed: group.trimmed,
         })
     }
 }

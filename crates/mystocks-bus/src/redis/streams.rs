@@ -8,13 +8,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use mystocks_keys::{InvalidKey, Keyspace, Stream, StreamGroup};
 use mystocks_redis_core::{Call, ErrorKind as Cause, RedisManager, Script};
-use redis::{Value, cmd};
+use redis::{Cmd, Value, cmd};
 use tokio::time::timeout;
 
 use crate::error::{Error, ErrorKind};
 use crate::log::{
-    Append, Appended, Consumer, Entry, GroupState, Id, Log, Settle, Settled, Shelf, Start, Tend, Tended,
-    Verdict,
+    Append, Appended, Consumer, Entry, GroupState, Log, Once, Part, Room, Settle, Settled, Shelf, Start,
+    Tend, Tended, Verdict,
 };
 
 static APPEND: Script = Script::new(include_str!("streams/append.lua"));
@@ -41,6 +41,7 @@ struct Keys {
     leases: String,
     waiting: String,
     dead: String,
+    lost: String,
 }
 
 impl Streams {
@@ -61,7 +62,29 @@ impl Streams {
             leases: group.leases().as_str().to_owned(),
             waiting: group.waiting().as_str().to_owned(),
             dead: group.dead().as_str().to_owned(),
+            lost: stream.lost().as_str().to_owned(),
         })
+    }
+
+    /// Asks on a shared connection what changes nothing.
+    async fn ask(&self, operation: &'static str, topic: &str, command: &Cmd) -> Result<Value, Error> {
+        let asking = self.redis.query(command, Call::repeatable());
+        asking.await.map_err(|cause| failed(operation, topic, cause))
+    }
+
+    /// Asks what waits for an answer, for so long, on a connection of its own.
+    async fn wait(
+        &self,
+        operation: &'static str,
+        topic: &str,
+        command: &Cmd,
+        wait: Duration,
+    ) -> Result<Value, Error> {
+        let mut own = self.redis.dedicated().await.map_err(|cause| failed(operation, topic, cause))?;
+        match timeout(wait.saturating_add(GRACE), command.query_async(&mut own)).await {
+            Ok(reply) => reply.map_err(|cause| Error::new(kind(&cause), operation, topic).with_source(cause)),
+            Err(_) => Err(Error::new(ErrorKind::Unknown, operation, topic)),
+        }
     }
 
     /// Runs a script of the group of `consumer`.
@@ -82,50 +105,53 @@ impl Streams {
 }
 
 impl Keys {
-    fn all(&self) -> [&str; 4] {
-        [&self.entries, &self.leases, &self.waiting, &self.dead]
+    fn all(&self) -> [&str; 5] {
+        [&self.entries, &self.leases, &self.waiting, &self.dead, &self.lost]
     }
 }
 
 #[async_trait]
 impl Log for Streams {
-    async fn append(&self, topic: &str, room: u64, entries: &[Append<'_>]) -> Result<Vec<Appended>, Error> {
+    async fn append(&self, topic: &str, room: Room, entries: &[Append<'_>]) -> Result<Vec<Appended>, Error> {
         const OPERATION: &str = "append to";
         if entries.is_empty() {
             return Ok(Vec::new());
         }
         let stream = self.stream(OPERATION, topic)?;
-        let (log, count) = (stream.entries(), stream.count());
-        let mut keys = vec![log.as_str().to_owned(), count.as_str().to_owned()];
-        let mut args = vec![text(room)];
+        let mut keys: Vec<String> =
+            [stream.entries(), stream.count(), stream.lost()].iter().map(|key| key.as_str().into()).collect();
+        let (most, is_lossy) = match room {
+            Room::Safe(most) => (most, false),
+            Room::Latest(most) => (most, true),
+        };
+        let mut args = vec![text(most), flag(is_lossy)];
         for entry in entries {
-            let key = match entry.once {
-                Some((key, _)) => {
-                    stream.once(key).map_err(|error| invalid(OPERATION, topic, error))?.as_str().to_owned()
-                }
-                None => count.as_str().to_owned(),
-            };
-            keys.push(key);
             args.push(entry.payload.to_vec());
-            args.push(text(entry.once.map_or(0, |(_, window)| whole_millis(window))));
+            match entry.once {
+                None => args.push(b"p".to_vec()),
+                Some(Once::Key(key, window)) => {
+                    let key = stream.once(key).map_err(|error| invalid(OPERATION, topic, error))?;
+                    keys.push(key.as_str().to_owned());
+                    args.extend([b"o".to_vec(), text(whole_millis(window))]);
+                }
+                Some(Once::Letter { group, id }) => {
+                    keys.push(self.keys(OPERATION, topic, group)?.dead);
+                    args.extend([b"r".to_vec(), id.to_string().into_bytes(), group.as_bytes().to_vec()]);
+                }
+            }
         }
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
-        // What has a key may be appended twice without standing there twice.
+        // What is there once may be appended twice without standing there twice.
         let call =
             if entries.iter().all(|entry| entry.once.is_some()) { Call::repeatable() } else { Call::once() };
-        let ids: Vec<String> = self
+        let answers: Vec<String> = self
             .redis
             .script(&APPEND, &keys, &args, call)
             .await
             .map_err(|cause| failed(OPERATION, topic, cause))?;
-        let mut appended = Vec::with_capacity(entries.len());
-        for id in &ids {
-            appended.push(match id.strip_prefix('=') {
-                Some(before) => Appended::Before(reply::id(before).ok_or_else(|| garbled(OPERATION, topic))?),
-                None => Appended::Now(reply::id(id).ok_or_else(|| garbled(OPERATION, topic))?),
-            });
-        }
+        let appended = answers.iter().map(|answer| reply::appended(answer));
+        let mut appended = appended.collect::<Option<Vec<_>>>().ok_or_else(|| garbled(OPERATION, topic))?;
         appended.resize(entries.len(), Appended::Full);
         Ok(appended)
     }
@@ -134,20 +160,14 @@ impl Log for Streams {
         const OPERATION: &str = "read from";
         let topic = consumer.topic;
         let keys = self.keys(OPERATION, topic, consumer.group)?;
-        let mut own = self.redis.dedicated().await.map_err(|cause| failed(OPERATION, topic, cause))?;
         let mut command = cmd("XREADGROUP");
         command.arg("GROUP").arg(consumer.group).arg(consumer.name).arg("COUNT").arg(count.max(1));
         if !wait.is_zero() {
             command.arg("BLOCK").arg(whole_millis(wait));
         }
         command.arg("STREAMS").arg(&keys.entries).arg(">");
-        let reading = timeout(wait.saturating_add(GRACE), command.query_async::<Value>(&mut own));
-        let reply = match reading.await {
-            Ok(Ok(reply)) => reply,
-            Ok(Err(cause)) => return Err(Error::new(kind(&cause), OPERATION, topic).with_source(cause)),
-            Err(_) => return Err(Error::new(ErrorKind::Unknown, OPERATION, topic)),
-        };
-        reply::given(reply).ok_or_else(|| garbled(OPERATION, topic))
+        let reply = self.wait(OPERATION, topic, &command, wait).await?;
+        reply::read(reply, 1).ok_or_else(|| garbled(OPERATION, topic))
     }
 
     async fn settle(&self, consumer: &Consumer<'_>, settlements: &[Settle<'_>]) -> Result<Settled, Error> {
@@ -171,7 +191,6 @@ impl Log for Streams {
 
     async fn tend(&self, consumer: &Consumer<'_>, tend: &Tend<'_>) -> Result<Tended, Error> {
         const OPERATION: &str = "look after";
-        let flag = |is: bool| vec![if is { b'1' } else { b'0' }];
         let mut args = vec![
             text(whole_millis(consumer.lease)),
             text(tend.room),
@@ -186,30 +205,41 @@ impl Log for Streams {
         reply::tended(reply).ok_or_else(|| garbled(OPERATION, consumer.topic))
     }
 
-    async fn range(&self, shelf: Shelf<'_>, after: Option<Id>, count: usize) -> Result<Vec<Entry>, Error> {
+    async fn range(&self, shelf: Shelf<'_>, part: Part) -> Result<Vec<Entry>, Error> {
         const OPERATION: &str = "read";
         let (topic, key) = match shelf {
             Shelf::Topic(topic) => (topic, self.stream(OPERATION, topic)?.entries().as_str().to_owned()),
             Shelf::Dead { topic, group } => (topic, self.keys(OPERATION, topic, group)?.dead),
         };
-        let from = after.map_or_else(|| "-".to_owned(), |after| format!("({after}"));
-        let mut command = cmd("XRANGE");
-        command.arg(key).arg(from).arg("+").arg("COUNT").arg(count);
-        let reply: Value = self
-            .redis
-            .query(&command, Call::repeatable())
-            .await
-            .map_err(|cause| failed(OPERATION, topic, cause))?;
-        reply::entries(reply).ok_or_else(|| garbled(OPERATION, topic))
+        let entries = match part {
+            Part::After { id, count, wait } if !wait.is_zero() && matches!(shelf, Shelf::Topic(_)) => {
+                let mut command = cmd("XREAD");
+                command.arg("COUNT").arg(count.max(1)).arg("BLOCK").arg(whole_millis(wait));
+                command.arg("STREAMS").arg(key).arg(id.map_or_else(|| "0".to_owned(), |id| id.to_string()));
+                reply::read(self.wait(OPERATION, topic, &command, wait).await?, 0)
+            }
+            Part::After { id, count, .. } => {
+                let from = id.map_or_else(|| "-".to_owned(), |id| format!("({id}"));
+                let mut command = cmd("XRANGE");
+                command.arg(key).arg(from).arg("+").arg("COUNT").arg(count);
+                reply::entries(self.ask(OPERATION, topic, &command).await?)
+            }
+            Part::Last => {
+                let mut command = cmd("XREVRANGE");
+                command.arg(key).arg("+").arg("-").arg("COUNT").arg(1);
+                reply::entries(self.ask(OPERATION, topic, &command).await?)
+            }
+        };
+        entries.ok_or_else(|| garbled(OPERATION, topic))
     }
 
     async fn state(&self, topic: &str, group: &str) -> Result<GroupState, Error> {
         const OPERATION: &str = "look at";
         let nobody = Consumer { topic, group, name: "", lease: Duration::ZERO };
         let reply = self.run(OPERATION, &STATE, &nobody, &[], Call::repeatable()).await?;
-        let [entries, lag, pending, waiting, dead, consumers]: [u64; 6] =
+        let [entries, lag, pending, waiting, dead, consumers, trimmed]: [u64; 7] =
             redis::from_redis_value(reply).map_err(|_| garbled(OPERATION, topic))?;
-        Ok(GroupState { entries, lag, pending, waiting, dead, consumers })
+        Ok(GroupState { entries, lag, pending, waiting, dead, consumers, trimmed })
     }
 }
 
@@ -219,6 +249,10 @@ fn start(start: Start) -> String {
         Start::After(id) => id.to_string(),
         Start::Now => "$".to_owned(),
     }
+}
+
+fn flag(is: bool) -> Vec<u8> {
+    vec![if is { b'1' } else { b'0' }]
 }
 
 fn text(number: impl Display + Copy) -> Vec<u8> {

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use redis::{FromRedisValue, Value, from_redis_value};
+use redis::{Value, from_redis_value};
 
-use crate::log::{Death, Entry, Id, Tended};
+use crate::log::{Appended, Death, Entry, Id, Tended};
 
 /// An entry as the server writes it: its id, and fields and values in turns.
 type Raw = (String, Vec<Vec<u8>>);
@@ -15,28 +15,38 @@ pub(super) fn id(text: &str) -> Option<Id> {
     Some(Id { millis: millis.parse().ok()?, sequence: sequence.parse().ok()? })
 }
 
-/// Reads what `XRANGE` answers.
+/// Reads what appending answers of one entry.
+pub(super) fn appended(answer: &str) -> Option<Appended> {
+    match answer.strip_prefix('=') {
+        Some(before) => Some(Appended::Before(id(before)?)),
+        None if answer == "-" => Some(Appended::Gone),
+        None => Some(Appended::Now(id(answer)?)),
+    }
+}
+
+/// Reads what `XRANGE` and `XREVRANGE` answer.
 pub(super) fn entries(reply: Value) -> Option<Vec<Entry>> {
     let raw: Vec<Raw> = from_redis_value(reply).ok()?;
     raw.into_iter().map(|raw| entry(raw, 0)).collect()
 }
 
-/// Reads what `XREADGROUP` answers of one stream; nothing when there was none.
-pub(super) fn given(reply: Value) -> Option<Vec<Entry>> {
+/// Reads what `XREADGROUP` and `XREAD` answer of one stream; nothing when there was none.
+pub(super) fn read(reply: Value, deliveries: u64) -> Option<Vec<Entry>> {
     let streams: Option<Vec<(String, Vec<Raw>)>> = from_redis_value(reply).ok()?;
     let raw = streams.unwrap_or_default().into_iter().flat_map(|(_, entries)| entries);
-    raw.map(|raw| entry(raw, 1)).collect()
+    raw.map(|raw| entry(raw, deliveries)).collect()
 }
 
+/// An entry as the scripts give it: id, number, payload, group or nothing, and how often it was delivered.
+type Given = (String, u64, Vec<u8>, String, u64);
+
 pub(super) fn tended(reply: Value) -> Option<Tended> {
-    let (is_alive, due, trimmed, given): (u8, i64, u64, Vec<Value>) = from_redis_value(reply).ok()?;
-    let mut entries = Vec::with_capacity(given.len() / 3);
-    let mut given = given.into_iter();
-    while let Some(first) = given.next() {
-        let id = id(&read::<String>(first)?)?;
-        let payload = Bytes::from(read::<Vec<u8>>(given.next()?)?);
-        entries.push(Entry { id, payload, deliveries: read(given.next()?)?, death: None });
-    }
+    let (is_alive, due, trimmed, given): (u8, i64, u64, Vec<Given>) = from_redis_value(reply).ok()?;
+    let entry = |(text, number, payload, only, deliveries): Given| {
+        let only = (!only.is_empty()).then_some(only);
+        Some(Entry { id: id(&text)?, number, payload: payload.into(), only, deliveries, death: None })
+    };
+    let entries = given.into_iter().map(entry).collect::<Option<_>>()?;
     let due = u64::try_from(due).ok().map(Duration::from_millis);
     Some(Tended { is_alive: is_alive == 1, entries, trimmed, due })
 }
@@ -49,17 +59,17 @@ fn entry((text, fields): Raw, deliveries: u64) -> Option<Entry> {
         })
     };
     let utf8 = |name| field(name).map(|value| String::from_utf8_lossy(value).into_owned());
+    let number = |name, otherwise| utf8(name).map_or(Some(otherwise), |text| text.parse().ok());
     let death = match field("r") {
-        Some(_) => Some(Death { id: id(&utf8("i")?)?, reason: utf8("r")?, at: utf8("t")?.parse().ok()? }),
+        Some(_) => Some(Death { id: id(&utf8("i")?)?, reason: utf8("r")?, at: number("t", 0)? }),
         None => None,
     };
-    let deliveries = match field("d") {
-        Some(_) => utf8("d")?.parse().ok()?,
-        None => deliveries,
-    };
-    Some(Entry { id: id(&text)?, payload: Bytes::copy_from_slice(field("p")?), deliveries, death })
-}
-
-fn read<T: FromRedisValue>(value: Value) -> Option<T> {
-    from_redis_value(value).ok()
+    Some(Entry {
+        id: id(&text)?,
+        number: number("n", 0)?,
+        payload: Bytes::copy_from_slice(field("p")?),
+        only: utf8("g"),
+        deliveries: number("d", deliveries)?,
+        death,
+    })
 }

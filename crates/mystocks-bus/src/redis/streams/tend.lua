@@ -1,6 +1,6 @@
 -- After group.lua. ARGV from 3 on: milliseconds of the lease, room, the most deliveries, 1 to give back, 1 to leave, after which id a group that
--- is new begins ('' when nothing is to be made); then the ids that it does not give back. Answers {1 when it is alive, milliseconds until the next is due (-1 for none), how many were trimmed, entries: id, payload,
--- deliveries, …}.
+-- is new begins ('' when nothing is to be made); then the ids that it does not give back. Answers {1 when it is alive, milliseconds until the next is due (-1 for none), how many were trimmed, entries: {id,
+-- number, payload, group or '', deliveries}}.
 local lease, room, most = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local at, trimmed, given = now(), 0, {}
 
@@ -30,13 +30,13 @@ local function take_away(consumer)
 end
 
 local function hand(id, deliveries)
-  local bytes = payload(id)
+  local bytes, number, only = fields(id)
   if not bytes then
     trimmed = trimmed + redis.call('XACK', stream, group, id)
     return
   end
   give(id, me, deliveries)
-  given[#given + 1], given[#given + 2], given[#given + 3] = id, bytes, deliveries
+  given[#given + 1] = {id, number, bytes, only, deliveries}
 end
 
 if ARGV[8] ~= '' then
