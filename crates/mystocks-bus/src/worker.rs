@@ -210,6 +210,7 @@ async fn tend(
             join: look.joins.then_some(desk.handling.start),
             room: look.room,
             deliveries: desk.handling.deliveries,
+            alone: desk::SUSPECT,
             keeps: look.keeps.as_deref(),
             leave: look.leaves,
         };

@@ -66,9 +66,16 @@ struct Pending {
     deliveries: u64,
 }
 
+impl Pending {
+    /// Returns whether its next delivery is to be alone.
+    fn is_suspect(&self, alone: u64) -> bool {
+        matches!(self.holder, Holder::Waits { orphaned: true, .. }) && self.deliveries + 1 >= alone
+    }
+}
+
 enum Holder {
     Consumer(String),
-    Waits { due: Instant },
+    Waits { due: Instant, orphaned: bool },
 }
 
 impl MemoryLog {
@@ -119,7 +126,7 @@ impl Default for MemoryLog {
 impl Stored {
     fn entry(&self, id: Id, deliveries: u64) -> Entry {
         let (payload, only) = (self.payload.clone(), self.only.clone());
-        Entry { id, number: self.number, payload, only, deliveries, death: None }
+        Entry { id, number: self.number, payload, only, deliveries, orphaned: false, death: None }
     }
 }
 
@@ -129,7 +136,8 @@ impl Group {
         let death = Some(Death { id, reason: reason.to_owned(), at });
         let id = Id { millis: at, sequence: self.next };
         self.next += 1;
-        self.dead.push(Entry { id, number: 0, payload, only: None, deliveries, death });
+        let letter = Entry { id, number: 0, payload, only: None, deliveries, orphaned: false, death };
+        self.dead.push(letter);
     }
 
     fn held_by<'a>(&'a self, consumer: &'a str) -> impl Iterator<Item = Id> + 'a {
@@ -142,7 +150,7 @@ impl Group {
     fn give_back(&mut self, id: &Id, now: Instant) {
         if let Some(pending) = self.pending.get_mut(id) {
             pending.deliveries = pending.deliveries.saturating_sub(1);
-            pending.holder = Holder::Waits { due: now };
+            pending.holder = Holder::Waits { due: now, orphaned: false };
         }
     }
 
@@ -156,7 +164,7 @@ impl Group {
                 Some(stored) if deliveries >= most => {
                     self.bury(id, stored.payload.clone(), deliveries, "its consumer died", now.1);
                 }
-                _ => pending.holder = Holder::Waits { due: now.0 },
+                _ => pending.holder = Holder::Waits { due: now.0, orphaned: true },
             }
         }
     }
@@ -223,7 +231,9 @@ impl Log for MemoryLog {
             }
             match verdict {
                 Verdict::Done => _ = group.pending.remove(id),
-                Verdict::Again(after) => pending.holder = Holder::Waits { due: now + *after },
+                Verdict::Again(after) => {
+                    pending.holder = Holder::Waits { due: now + *after, orphaned: false };
+                }
                 Verdict::Dead(reason) => {
                     let deliveries = pending.deliveries;
                     match topic.entries.get(id) {
@@ -287,12 +297,18 @@ impl Log for MemoryLog {
         if is_alive {
             let mut due: Vec<(Instant, Id)> = group.pending.iter().filter_map(due).collect();
             due.sort_unstable();
+            let mut has_suspect = false;
             for (_, id) in due.into_iter().filter(|(at, _)| *at <= now.0).take(tend.room) {
+                let is_suspect = group.pending.get(&id).is_some_and(|pending| pending.is_suspect(tend.alone));
+                if is_suspect && std::mem::replace(&mut has_suspect, true) {
+                    continue;
+                }
                 match (group.pending.get_mut(&id), entries.get(&id)) {
                     (Some(pending), Some(stored)) => {
+                        let orphaned = matches!(pending.holder, Holder::Waits { orphaned: true, .. });
                         pending.holder = Holder::Consumer(consumer.name.to_owned());
                         pending.deliveries += 1;
-                        given.push(stored.entry(id, pending.deliveries));
+                        given.push(Entry { orphaned, ..stored.entry(id, pending.deliveries) });
                     }
                     _ => {
                         group.pending.remove(&id);
@@ -345,7 +361,7 @@ impl Log for MemoryLog {
 
 fn due((id, pending): (&Id, &Pending)) -> Option<(Instant, Id)> {
     match pending.holder {
-        Holder::Waits { due } => Some((due, *id)),
+        Holder::Waits { due, .. } => Some((due, *id)),
         Holder::Consumer(_) => None,
     }
 }

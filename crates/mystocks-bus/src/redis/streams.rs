@@ -198,6 +198,7 @@ impl Log for Streams {
             flag(tend.keeps.is_some()),
             flag(tend.leave),
             tend.join.map(start).unwrap_or_default().into_bytes(),
+            text(tend.alone),
         ];
         let keeps = tend.keeps.unwrap_or_default();
         args.extend(keeps.iter().map(|id| id.to_string().into_bytes()));

@@ -81,7 +81,7 @@ async fn with_dead_letters(log: &(impl Log + Clone), count: u64) -> DurableTopic
     let topic = orders(log.clone());
     let consumer =
         Consumer { topic: "orders", group: "risk", name: "undertaker", lease: Duration::from_secs(60) };
-    let tend = Tend { join: Some(Start::First), room: 0, deliveries: 5, keeps: None, leave: false };
+    let tend = Tend { join: Some(Start::First), room: 0, deliveries: 5, alone: 3, keeps: None, leave: false };
     log.tend(&consumer, &tend).await.unwrap();
     let payloads: Vec<_> = (0..count).map(|number| number.to_string()).collect();
     for payloads in payloads.chunks(1_000) {

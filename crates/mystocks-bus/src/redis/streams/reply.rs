@@ -37,14 +37,14 @@ pub(super) fn read(reply: Value, deliveries: u64) -> Option<Vec<Entry>> {
     raw.map(|raw| entry(raw, deliveries)).collect()
 }
 
-/// An entry as the scripts give it: id, number, payload, group or nothing, and how often it was delivered.
-type Given = (String, u64, Vec<u8>, String, u64);
+/// An entry as the scripts give it: id, number, payload, group or nothing, how often it was delivered, and whether who had it died.
+type Given = (String, u64, Vec<u8>, String, u64, u8);
 
 pub(super) fn tended(reply: Value) -> Option<Tended> {
     let (is_alive, due, trimmed, given): (u8, i64, u64, Vec<Given>) = from_redis_value(reply).ok()?;
-    let entry = |(text, number, payload, only, deliveries): Given| {
-        let only = (!only.is_empty()).then_some(only);
-        Some(Entry { id: id(&text)?, number, payload: payload.into(), only, deliveries, death: None })
+    let entry = |(text, number, payload, only, deliveries, orphaned): Given| {
+        let (id, payload, only) = (id(&text)?, payload.into(), (!only.is_empty()).then_some(only));
+        Some(Entry { id, number, payload, only, deliveries, orphaned: orphaned == 1, death: None })
     };
     let entries = given.into_iter().map(entry).collect::<Option<_>>()?;
     let due = u64::try_from(due).ok().map(Duration::from_millis);
@@ -70,6 +70,7 @@ fn entry((text, fields): Raw, deliveries: u64) -> Option<Entry> {
         payload: Bytes::copy_from_slice(field("p")?),
         only: utf8("g"),
         deliveries: number("d", deliveries)?,
+        orphaned: false,
         death,
     })
 }

@@ -1,6 +1,6 @@
 -- After group.lua. ARGV from 3 on: milliseconds of the lease, room, the most deliveries, 1 to give back, 1 to leave, after which id a group that
--- is new begins ('' when nothing is to be made); then the ids that it does not give back. Answers {1 when it is alive, milliseconds until the next is due (-1 for none), how many were trimmed, entries: {id,
--- number, payload, group or '', deliveries}}.
+-- is new begins ('' when nothing is to be made), from which delivery on orphans are given one at a time; then the ids that it does not give back. Answers {1 when it is alive, milliseconds until the next is due (-1 for none), how many were trimmed, entries: {id,
+-- number, payload, group or '', deliveries, 1 when who had it died}}.
 local lease, room, most = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local at, trimmed, given = now(), 0, {}
 
@@ -22,21 +22,23 @@ local function take_away(consumer)
       end
       if deliveries < most or consumer == me then
         -- A claim of what was trimmed takes it out of the pending list instead.
-        if pending(id) then redis.call('ZADD', waiting, at, id) else trimmed = trimmed + 1 end
+        -- Half a millisecond marks what somebody died with.
+        local due = consumer == me and at or at - 0.5
+        if pending(id) then redis.call('ZADD', waiting, due, id) else trimmed = trimmed + 1 end
       end
     end
   end
   redis.call('XGROUP', 'DELCONSUMER', stream, group, consumer)
 end
 
-local function hand(id, deliveries)
+local function hand(id, deliveries, orphaned)
   local bytes, number, only = fields(id)
   if not bytes then
     trimmed = trimmed + redis.call('XACK', stream, group, id)
     return
   end
   give(id, me, deliveries)
-  given[#given + 1] = {id, number, bytes, only, deliveries}
+  given[#given + 1] = {id, number, bytes, only, deliveries, orphaned}
 end
 
 if ARGV[8] ~= '' then
@@ -59,7 +61,7 @@ if is_alive == 1 and ARGV[7] == '1' then
 end
 if is_alive == 1 and ARGV[6] == '1' then
   local keeps = {}
-  for n = 9, #ARGV do keeps[ARGV[n]] = true end
+  for n = 10, #ARGV do keeps[ARGV[n]] = true end
   for _, entry in ipairs(redis.call('XPENDING', stream, group, '-', '+', 10000, me)) do
     local id = entry[1]
     if not keeps[id] then
@@ -70,12 +72,19 @@ if is_alive == 1 and ARGV[6] == '1' then
   end
 end
 if is_alive == 1 and room > 0 then
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', waiting, '-inf', at, 'LIMIT', 0, room)) do
-    redis.call('ZREM', waiting, id)
+  local found = redis.call('ZRANGEBYSCORE', waiting, '-inf', at, 'WITHSCORES', 'LIMIT', 0, room)
+  local has_suspect = false
+  for n = 1, #found, 2 do
+    local id, orphaned = found[n], tonumber(found[n + 1]) % 1 > 0
     local _, deliveries = pending(id)
-    if deliveries then hand(id, deliveries + 1) else trimmed = trimmed + 1 end
+    local is_suspect = orphaned and deliveries and deliveries + 1 >= tonumber(ARGV[9])
+    if not (is_suspect and has_suspect) then
+      has_suspect = has_suspect or is_suspect
+      redis.call('ZREM', waiting, id)
+      if deliveries then hand(id, deliveries + 1, orphaned and 1 or 0) else trimmed = trimmed + 1 end
+    end
   end
 end
 local due, next = -1, redis.call('ZRANGE', waiting, 0, 0, 'WITHSCORES')
-if next[2] then due = math.max(0, next[2] - at) end
+if next[2] then due = math.max(0, math.ceil(next[2] - at)) end
 return {is_alive, due, trimmed, given}
