@@ -20,8 +20,10 @@ macro_rules! on_both {
     };
 }
 
+mod exact;
 mod follow;
 mod replay;
+mod retries;
 mod trace;
 mod unacknowledged;
 
