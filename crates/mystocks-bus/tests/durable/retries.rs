@@ -122,3 +122,33 @@ async fn retries_are_never_early_never_lost_and_never_double(log: impl Log + Clo
     let [p50, p99] = [50, 99].map(|percent| book.late[book.late.len() * percent / 100]);
     println!("{} retries, late by {p50:.1?} (p50), {p99:.1?} (p99)", book.late.len());
 }
+
+/// Has `count` events fail once, and returns how late each came again, in tokio's paused time.
+async fn lateness(count: u64, handling: Handling) -> Vec<Duration> {
+    let book = Arc::new(Mutex::new(Book::default()));
+    let orders = orders(Noting { log: mystocks_bus::MemoryLog::new(), book: Arc::clone(&book) });
+    let handler = |order: Delivered<Order>| {
+        std::future::ready(if order.deliveries == 1 { Err("not yet") } else { Ok(()) })
+    };
+    let worker = orders.consume("risk", handling, handler).await.unwrap();
+    orders.publish_all(&(0..count).map(|number| Order { number }).collect::<Vec<_>>()).await.unwrap();
+    while worker.handled().done < count {
+        sleep(Duration::from_millis(1)).await;
+    }
+    worker.shutdown().await;
+    let book = std::mem::take(&mut *book.lock().unwrap());
+    assert!(book.early.is_empty() && book.due.is_empty());
+    book.late
+}
+
+/// Nobody waits for the next beat, however far off it is and however many are due at once.
+#[tokio::test(start_paused = true)]
+async fn retries_are_asked_for_when_they_are_due() {
+    let again_after = Duration::from_millis(5_300);
+    let late = lateness(1, Handling { again_after, ..Handling::default() }).await;
+    assert!(late.len() == 1 && late[0] <= 2 * MILLISECOND, "{late:?}");
+    let again_after = Duration::from_millis(70);
+    // Four at a time, a millisecond each.
+    let late = lateness(200, Handling { at_once: 4, again_after, ..Handling::default() }).await;
+    assert!(late.len() == 200 && late.iter().all(|late| *late <= 50 * MILLISECOND), "{late:?}");
+}
