@@ -65,6 +65,7 @@ impl Transport for PubSub {
                 Event::Up => Signal::Up,
                 Event::Down { since } => Signal::Down { since },
                 Event::Message { channel, payload } => Signal::Message { channel, payload },
+                Event::Closed => Signal::Closed,
             });
         };
         Ok(Listening::new(match &interest.source {
