@@ -54,7 +54,7 @@ impl Room {
         }
         let mut count = 0;
         for Listener { ear, .. } in wanting() {
-            ear.hear(Signal::Message { channel: Arc::clone(channel), payload: payload.clone() });
+            ear.hear(Signal::Message { channel: Arc::clone(channel), payload: payload.clone(), id: None });
             count += 1;
         }
         Ok(count)
@@ -90,12 +90,14 @@ impl Transport for MemoryTransport {
     }
 
     fn listen(&self, interest: &Interest, ear: Arc<dyn Ear>) -> Result<Listening, Error> {
+        let forgotten = interest.forgotten()?;
         let mut listeners = self.room.listeners();
         let id = self.room.last.fetch_add(1, Ordering::Relaxed);
         let listener =
             Listener { source: interest.source.clone(), waits: interest.waits, ear: Arc::clone(&ear) };
         listeners.insert(id, listener);
         ear.hear(Signal::Up);
+        forgotten.into_iter().for_each(|lost| ear.hear(lost));
         drop(listeners);
         Ok(Listening::new(Leaves { id, room: Arc::clone(&self.room) }))
     }

@@ -38,6 +38,7 @@ impl Bench {
     /// Has the message `number` come, at that millisecond.
     fn push(&mut self, number: u64, key: Option<&str>, len: usize) {
         self.queue.push(Message {
+            id: None,
             channel: Arc::from(number.to_string()),
             payload: Bytes::from(vec![b'x'; len]),
             at: self.at(number),
