@@ -120,7 +120,7 @@ impl Ear for TestEar {
         let _ = self.signals.send(signal);
     }
 
-    async fn room(&self) {
+    async fn room(&self, _: usize) {
         drop(self.room.acquire().await);
     }
 }

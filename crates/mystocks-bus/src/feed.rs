@@ -206,11 +206,11 @@ impl Ear for Feed {
         self.reader.wake();
     }
 
-    async fn room(&self) {
+    async fn room(&self, bytes: usize) {
         loop {
             // From here on a change is noticed.
             let taken = self.taken.notified();
-            if self.queue().has_room() {
+            if self.queue().has_room(bytes) {
                 return;
             }
             taken.await;

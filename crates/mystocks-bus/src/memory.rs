@@ -49,7 +49,7 @@ impl Room {
     fn tell(&self, channel: &Arc<str>, payload: &Bytes) -> Result<u64, Arc<dyn Ear>> {
         let listeners = self.listeners();
         let wanting = || listeners.values().filter(|listener| listener.source.matches(channel));
-        if let Some(full) = wanting().find(|listener| !listener.has_room()) {
+        if let Some(full) = wanting().find(|listener| !listener.has_room(payload.len())) {
             return Err(Arc::clone(&full.ear));
         }
         let mut count = 0;
@@ -66,8 +66,8 @@ impl Room {
 }
 
 impl Listener {
-    fn has_room(&self) -> bool {
-        !self.waits || self.ear.room().now_or_never().is_some()
+    fn has_room(&self, bytes: usize) -> bool {
+        !self.waits || self.ear.room(bytes).now_or_never().is_some()
     }
 }
 
@@ -82,7 +82,7 @@ impl Transport for MemoryTransport {
             receivers.push(loop {
                 match self.room.tell(&channel, &payload) {
                     Ok(count) => break count,
-                    Err(full) => full.room().await,
+                    Err(full) => full.room(payload.len()).await,
                 }
             });
         }

@@ -116,10 +116,10 @@ pub trait Ear: Send + Sync + 'static {
     /// Takes a signal, where the connection is read: it must be quick, must not wait, and must not end what it listens to.
     fn hear(&self, signal: Signal);
 
-    /// Waits until one more message can be taken; asking takes nothing, and several may ask. Who [waits](Interest::waits) is asked before each
+    /// Waits until one more message of so many bytes can be taken; asking takes nothing, and several may ask. Who [waits](Interest::waits) is asked before each
     /// message, also where the transport has something locked: it must not come back to it. Who is read something up on is asked
     /// before each message of that, where nobody else waits for it. Cancel safe.
-    async fn room(&self);
+    async fn room(&self, bytes: usize);
 }
 
 /// Ends the listening when it is dropped.

@@ -71,7 +71,7 @@ async fn payload() -> Result<Arc<[u8]>> {
             }
         }
 
-        async fn room(&self) {}
+        async fn room(&self, _: usize) {}
     }
 
     let keyspace = Keyspace::default();

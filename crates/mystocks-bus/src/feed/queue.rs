@@ -175,8 +175,10 @@ impl Queue {
     }
 
     /// Returns whether one more has room; when it has ended nobody needs any.
-    pub(crate) fn has_room(&self) -> bool {
-        self.has_ended() || self.fits(1)
+    pub(crate) fn has_room(&self, bytes: usize) -> bool {
+        // What publishers waited for may reach beyond.
+        let bytes = if self.backlog.overflow == Overflow::Wait { 1 } else { bytes };
+        self.has_ended() || self.fits(bytes)
     }
 
     pub(crate) fn counts(&self) -> Counts {

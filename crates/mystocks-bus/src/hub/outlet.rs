@@ -150,11 +150,11 @@ impl Outlet {
     }
 
     /// Waits until one more has room; cancel safe.
-    pub(super) async fn room(&self) {
+    pub(super) async fn room(&self, bytes: usize) {
         loop {
             // From here on a change is noticed.
             let taken = self.taken.notified();
-            if self.state().queue.has_room() {
+            if self.state().queue.has_room(bytes) {
                 return;
             }
             taken.await;

@@ -265,12 +265,12 @@ impl Ear for Source {
         }
     }
 
-    async fn room(&self) {
+    async fn room(&self, bytes: usize) {
         // What others want, too, waits for nobody.
         let only =
             self.is_own().then(|| self.members().values().next().map(|member| Arc::clone(&member.outlet)));
         if let Some(Some(outlet)) = only {
-            outlet.room().await;
+            outlet.room(bytes).await;
         }
     }
 }

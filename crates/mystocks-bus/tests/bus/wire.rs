@@ -39,7 +39,7 @@ impl Ear for Heard {
         }
     }
 
-    async fn room(&self) {}
+    async fn room(&self, _: usize) {}
 }
 
 impl Line {

@@ -56,7 +56,7 @@ impl Reader {
                 return Ok(self.state().skip(turn, &one.live, one.until));
             }
             for (id, payload) in page.entries {
-                self.ear.room().await;
+                self.ear.room(payload.len()).await;
                 if !self.state().read(turn, &one.live, id, page.born, payload) {
                     return Ok(false);
                 }
