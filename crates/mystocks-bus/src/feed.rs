@@ -46,7 +46,7 @@ pub enum Overflow {
     Conflate,
     /// The subscription ends, when what waits has been taken, with one [`Gap`].
     Disconnect,
-    /// The publisher waits. Redis Pub/Sub cannot, and refuses such a subscription. A handler that publishes to its own topic waits for
+    /// The publisher waits. Redis cannot, and refuses such a subscription. A handler that publishes to its own topic waits for
     /// itself, forever when its queue is full.
     Wait,
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mystocks_keys::Journal;
-use mystocks_redis_core::{Call, Script, ScriptRun};
+use mystocks_redis_core::{Call, ErrorKind as Cause, Script, ScriptRun};
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
@@ -81,7 +81,11 @@ impl Transport for Streams {
         let runs: Vec<_> = texts.iter().zip(&args).map(|(keys, args)| ScriptRun { keys, args }).collect();
         let registry = &self.journals.registry;
         let registering = registry.register(self, &names);
-        registering.await.map_err(|cause| failed(OPERATION, subject(), cause))?;
+        registering.await.map_err(|cause| match cause.kind() {
+            // Nothing was published.
+            Cause::Timeout => Error::new(ErrorKind::Unavailable, OPERATION, subject()).with_source(cause),
+            _ => failed(OPERATION, subject(), cause),
+        })?;
         // A repetition after a lost answer would publish a second time.
         let answers: Result<Vec<(u64, u8)>, _> = match runs.as_slice() {
             [] => return Ok(Vec::new()),

@@ -152,3 +152,24 @@ async fn who_subscribes_without_a_connection_is_told_what_it_may_have_missed() {
     world.publish([2]).await;
     expect(&mut subscription, [2]).await;
 }
+
+#[tokio::test]
+async fn who_resumes_without_a_connection_misses_nothing() {
+    let world = World::start().await;
+    let mut first = world.there.subscribe(&ticks()).await.unwrap();
+    world.publish(0..3).await;
+    let last = event(&mut first).await.id().unwrap();
+    world.cut(&first).await;
+    let mut resumed = world.there.subscribe(Topics::from(&ticks()).after(last)).await.unwrap();
+    let hub = mystocks_bus::Hub::new(&world.there);
+    let mut client = hub.client(mystocks_bus::Limits::default()).unwrap();
+    client.resume("ticks", &last.to_string()).await.unwrap();
+    world.publish(3..10).await;
+    world.heal();
+    expect(&mut resumed, 1..10).await;
+    world.until(&resumed, true).await;
+    for _ in 1..10 {
+        assert!(matches!(soon(client.next()).await, Some(mystocks_bus::Frame::Message { .. })));
+    }
+    assert_eq!((resumed.counts().gaps, client.counts().gaps), (0, 0));
+}

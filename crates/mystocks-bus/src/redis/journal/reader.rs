@@ -83,7 +83,7 @@ impl Reader {
             if error.kind() == CauseKind::Closed {
                 return self.state().end(true);
             }
-            self.state().absent();
+            self.state().absent(self.is_given());
             pause(&mut hush, &error).await;
         }
         self.attach();
@@ -151,6 +151,16 @@ impl Reader {
             Event::Closed => state.end(true),
         }
         self.changed.notify_one();
+    }
+
+    /// Returns whether it is known already where all of it begins.
+    fn is_given(&self) -> bool {
+        match &self.interest.source {
+            Source::Channels(channels) => {
+                channels.iter().all(|channel| self.interest.after.contains_key(channel))
+            }
+            Source::Pattern(_) => false,
+        }
     }
 
     fn is_behind(&self) -> Option<u64> {

@@ -100,9 +100,11 @@ impl State {
         }
     }
 
-    /// Takes in that there is no connection before it has begun.
-    pub(super) fn absent(&mut self) {
-        if self.told == Told::Nothing && !self.has_ended() {
+    /// Takes in that there is no connection before it has begun; `is_given` is where it is to begin.
+    pub(super) fn absent(&mut self, is_given: bool) {
+        if is_given && !self.has_ended() {
+            self.late();
+        } else if self.told == Told::Nothing && !self.has_ended() {
             self.told = Told::Down;
             self.ear.hear(Signal::Down { since: self.since });
         }
