@@ -314,3 +314,6 @@ fn split(message: &Bytes) -> Option<(Id, Bytes)> {
     let id = Id::read(std::str::from_utf8(message.get(..space)?).ok()?)?;
     Some((id, message.slice(space + 1..)))
 }
+
+#[cfg(test)]
+mod tests;
