@@ -16,8 +16,8 @@ pub(super) struct Place {
     pub(super) since: Option<Instant>,
     /// What does not follow is in a gap that was told already.
     pub(super) is_excused: bool,
-    /// From where the journal was read up to the position: what is pushed of that is a repetition.
-    read_from: Option<Id>,
+    /// The last that was pushed.
+    pushed: Option<Id>,
 }
 
 impl Place {
@@ -28,7 +28,7 @@ impl Place {
             position,
             since,
             is_excused: false,
-            read_from: None,
+            pushed: None,
         }
     }
 
@@ -38,7 +38,6 @@ impl Place {
         let is_next = sequence.checked_add(1) == Some(id.sequence);
         // Numbers begin anew with each journal.
         let follows = is_next && born.is_some_and(|born| sequence == 0 || millis >= born);
-        self.read_from.get_or_insert(self.position);
         self.position = id;
         let is_excused = std::mem::take(&mut self.is_excused);
         (!follows && !is_excused, self.since.take())
@@ -46,11 +45,13 @@ impl Place {
 
     /// Takes in what was pushed; returns whether it is new.
     pub(super) fn push(&mut self, id: Id) -> bool {
-        // Ids that go back are of a server that lost its data: new as well.
-        let is_read = self.read_from.is_some_and(|from| id > from && id <= self.position);
-        if !is_read {
-            (self.position, self.read_from) = (id, None);
+        // Pushes grow: those up to the position were read, or were under way when the listening began. One that goes back is of a server that
+        // lost its data: new as well.
+        let went_back = self.pushed.replace(id).is_some_and(|last| id <= last);
+        let is_new = id > self.position || went_back;
+        if is_new {
+            self.position = id;
         }
-        !is_read
+        is_new
     }
 }

@@ -64,3 +64,20 @@ fn only_what_was_read_since_the_last_connection_makes_it_live() -> Result<(), Bo
     assert_eq!(told, ["late", "1", "2", "3", "up", "4", "5"]);
     Ok(())
 }
+
+#[test]
+fn what_was_under_way_when_it_began_does_not_come_and_what_begins_anew_does() -> Result<(), Box<dyn Error>> {
+    let (notes, keyspace) = (Arc::new(Notes::default()), Keyspace::default());
+    let channel = keyspace.channel_named("news")?;
+    let live: Arc<str> = Arc::from(keyspace.journal(&channel)?.live().as_str());
+    let mut state = State::new(Arc::clone(&notes) as Arc<dyn Ear>, keyspace);
+    state.admit(&channel, Some((Id { millis: 6, sequence: 2 }, None)));
+    state.up();
+    assert!(!state.finish(state.is_behind().ok_or("it is behind")?));
+    for text in ["6-1 1", "6-2 2", "6-3 3", "5-1 new", "5-2 newer", "6-3 newest"] {
+        state.push(&live, Bytes::from(text));
+    }
+    let told = std::mem::take(&mut *notes.0.lock().unwrap_or_else(PoisonError::into_inner));
+    assert_eq!(told, ["up", "3", "new", "newer", "newest"]);
+    Ok(())
+}
