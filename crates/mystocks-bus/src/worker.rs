@@ -189,6 +189,7 @@ async fn tend(log: &dyn Log, desk: &Desk, leaves: bool) -> Result<Option<Duratio
         let asked = Tend {
             join: look.joins.then_some(desk.handling.start),
             room: look.room,
+            only: None,
             deliveries: desk.handling.deliveries,
             keeps: look.keeps.as_deref(),
             leave: look.leaves,

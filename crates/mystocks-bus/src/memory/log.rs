@@ -1,5 +1,7 @@
 //! Durable topics within one process.
 
+mod group;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,10 +13,12 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use crate::error::{Error, ErrorKind};
+use crate::lane;
 use crate::log::{
-    Append, Appended, Consumer, Death, Entry, GroupState, Id, Log, Settle, Settled, Shelf, Start, Tend,
-    Tended, Verdict,
+    Append, Appended, Consumer, Entry, GroupState, Id, Log, Settle, Settled, Shelf, Start, Tend, Tended,
+    Verdict,
 };
+use group::{Dead, Group, Holder};
 
 /// Keeps durable topics in memory, for every task of this process that has a clone of it.
 ///
@@ -25,36 +29,29 @@ pub struct MemoryLog {
 }
 
 struct Topics {
-    inner: Mutex<HashMap<String, Topic>>,
+    inner: Mutex<Inner>,
     appended: Notify,
     started: (Instant, Duration),
+}
+
+#[derive(Default)]
+struct Inner {
+    topics: HashMap<String, Topic>,
+    /// What the lanes of a topic have together.
+    shared: HashMap<String, Shared>,
 }
 
 #[derive(Default)]
 struct Topic {
     entries: BTreeMap<Id, Bytes>,
     last: Option<Id>,
-    once: HashMap<String, (Id, Instant)>,
     groups: HashMap<String, Group>,
 }
 
 #[derive(Default)]
-struct Group {
-    /// The last one that somebody was given.
-    delivered: Option<Id>,
-    pending: BTreeMap<Id, Pending>,
-    leases: HashMap<String, Instant>,
-    dead: Vec<Entry>,
-}
-
-struct Pending {
-    holder: Holder,
-    deliveries: u64,
-}
-
-enum Holder {
-    Consumer(String),
-    Waits { due: Instant },
+struct Shared {
+    once: HashMap<String, (Id, Instant)>,
+    dead: HashMap<String, Dead>,
 }
 
 impl MemoryLog {
@@ -66,7 +63,7 @@ impl MemoryLog {
         Self { topics: Arc::new(topics) }
     }
 
-    fn inner(&self) -> MutexGuard<'_, HashMap<String, Topic>> {
+    fn inner(&self) -> MutexGuard<'_, Inner> {
         self.topics.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -75,11 +72,37 @@ impl MemoryLog {
         let (started, epoch) = self.topics.started;
         u64::try_from((epoch + started.elapsed()).as_millis()).unwrap_or(u64::MAX)
     }
+
+    /// Tries until there is something, for at most `wait`.
+    async fn waiting<T>(
+        &self,
+        wait: Duration,
+        mut attempt: impl FnMut(&mut Inner) -> Result<Option<T>, Error>,
+    ) -> Result<Option<T>, Error> {
+        let until = Instant::now() + wait;
+        loop {
+            let appended = self.topics.appended.notified();
+            tokio::pin!(appended);
+            appended.as_mut().enable();
+            let found = attempt(&mut self.inner())?;
+            if found.is_some() || timeout_at(until, appended).await.is_err() {
+                return Ok(found);
+            }
+        }
+    }
 }
 
 impl Default for MemoryLog {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+impl Inner {
+    /// Returns a topic, and what its lanes have together.
+    fn of(&mut self, topic: &str) -> (&mut Topic, &mut Shared) {
+        let shared = self.shared.entry(lane::split(topic).0.to_owned()).or_default();
+        (self.topics.entry(topic.to_owned()).or_default(), shared)
     }
 }
 
@@ -103,43 +126,24 @@ impl Topic {
             self.entries = self.entries.split_off(&keep);
         }
     }
-}
 
-impl Group {
-    fn bury(&mut self, id: Id, payload: Bytes, deliveries: u64, reason: &str, at: u64) {
-        self.pending.remove(&id);
-        let sequence = self.dead.last().map_or(0, |last| last.id.sequence + 1);
-        let death = Death { id, reason: reason.to_owned(), at };
-        self.dead.push(Entry { id: Id { millis: at, sequence }, payload, deliveries, death: Some(death) });
+    fn after(&self, after: Option<Id>, deliveries: u64) -> impl Iterator<Item = Entry> + '_ {
+        let comes = move |id: &Id| after.is_none_or(|after| *id > after);
+        let entries = self.entries.iter().filter(move |(id, _)| comes(id));
+        entries.map(move |(id, payload)| Entry { id: *id, payload: payload.clone(), deliveries, death: None })
     }
 
-    fn held_by<'a>(&'a self, consumer: &'a str) -> impl Iterator<Item = Id> + 'a {
-        let holds =
-            move |pending: &Pending| matches!(&pending.holder, Holder::Consumer(name) if name == consumer);
-        self.pending.iter().filter(move |(_, pending)| holds(pending)).map(|(id, _)| *id)
-    }
-
-    /// Has an entry wait with which no handler has begun.
-    fn give_back(&mut self, id: &Id, now: Instant) {
-        if let Some(pending) = self.pending.get_mut(id) {
-            pending.deliveries = pending.deliveries.saturating_sub(1);
-            pending.holder = Holder::Waits { due: now };
-        }
-    }
-
-    /// Takes a consumer away: what it has waits, or is dead when it was delivered too often.
-    fn take_away(&mut self, consumer: &str, entries: &BTreeMap<Id, Bytes>, most: u64, now: (Instant, u64)) {
-        self.leases.remove(consumer);
-        for id in self.held_by(consumer).collect::<Vec<_>>() {
-            let Some(pending) = self.pending.get_mut(&id) else { continue };
-            let deliveries = pending.deliveries;
-            match entries.get(&id) {
-                Some(payload) if deliveries >= most => {
-                    self.bury(id, payload.clone(), deliveries, "its consumer died", now.1);
-                }
-                _ => pending.holder = Holder::Waits { due: now.0 },
-            }
-        }
+    /// Returns the group, which begins at `start` when it is new.
+    fn group(&mut self, name: &str, start: Start) -> &mut Group {
+        let last = self.last;
+        self.groups.entry(name.to_owned()).or_insert_with(|| {
+            let delivered = match start {
+                Start::First => None,
+                Start::After(id) => Some(id),
+                Start::Now => last,
+            };
+            Group { delivered, ..Group::default() }
+        })
     }
 }
 
@@ -148,11 +152,11 @@ impl Log for MemoryLog {
     async fn append(&self, topic: &str, room: u64, entries: &[Append<'_>]) -> Result<Vec<Appended>, Error> {
         let (now, millis) = (Instant::now(), self.millis());
         let mut inner = self.inner();
-        let topic = inner.entry(topic.to_owned()).or_default();
-        topic.once.retain(|_, (_, until)| *until > now);
+        let (topic, Shared { once, .. }) = inner.of(topic);
+        once.retain(|_, (_, until)| *until > now);
         let mut appended = Vec::with_capacity(entries.len());
         for entry in entries {
-            if let Some((id, _)) = entry.once.and_then(|(key, _)| topic.once.get(key)) {
+            if let Some((id, _)) = entry.once.and_then(|(key, _)| once.get(key)) {
                 appended.push(Appended::Before(*id));
                 continue;
             }
@@ -166,7 +170,7 @@ impl Log for MemoryLog {
             topic.last = Some(id);
             topic.entries.insert(id, Bytes::copy_from_slice(entry.payload));
             if let Some((key, window)) = entry.once {
-                topic.once.insert(key.to_owned(), (id, now + window));
+                once.insert(key.to_owned(), (id, now + window));
             }
             appended.push(Appended::Now(id));
         }
@@ -177,52 +181,31 @@ impl Log for MemoryLog {
     }
 
     async fn read(&self, consumer: &Consumer<'_>, count: usize, wait: Duration) -> Result<Vec<Entry>, Error> {
-        let until = Instant::now() + wait;
-        loop {
-            let appended = self.topics.appended.notified();
-            tokio::pin!(appended);
-            appended.as_mut().enable();
-            {
-                let mut inner = self.inner();
-                let absent = || {
-                    Error::new(ErrorKind::Transport, "read from", consumer.topic)
-                        .with_detail("the group is not there")
-                };
-                let topic = inner.get_mut(consumer.topic).ok_or_else(absent)?;
-                let group = topic.groups.get_mut(consumer.group).ok_or_else(absent)?;
-                let after = |id: &Id| group.delivered.is_none_or(|delivered| *id > delivered);
-                let given: Vec<Entry> = topic
-                    .entries
-                    .iter()
-                    .filter(|(id, _)| after(id))
-                    .take(count.max(1))
-                    .map(|(id, payload)| Entry {
-                        id: *id,
-                        payload: payload.clone(),
-                        deliveries: 1,
-                        death: None,
-                    })
-                    .collect();
-                for entry in &given {
-                    let holder = Holder::Consumer(consumer.name.to_owned());
-                    group.pending.insert(entry.id, Pending { holder, deliveries: 1 });
-                    group.delivered = Some(entry.id);
-                }
-                if !given.is_empty() {
-                    return Ok(given);
-                }
+        let wait = if consumer.is_sole { Duration::ZERO } else { wait };
+        let attempt = |inner: &mut Inner| {
+            let absent = || {
+                Error::new(ErrorKind::Transport, "read from", consumer.topic)
+                    .with_detail("the group is not there")
+            };
+            let topic = inner.topics.get_mut(consumer.topic).ok_or_else(absent)?;
+            let group = topic.groups.get(consumer.group).ok_or_else(absent)?;
+            if consumer.is_sole && !group.leases.contains_key(consumer.name) {
+                return Ok(None);
             }
-            if timeout_at(until, appended).await.is_err() {
-                return Ok(Vec::new());
+            let given: Vec<Entry> = topic.after(group.delivered, 1).take(count.max(1)).collect();
+            if let Some(group) = topic.groups.get_mut(consumer.group) {
+                group.give(consumer.name, &given);
             }
-        }
+            Ok(Some(given).filter(|given| !given.is_empty()))
+        };
+        Ok(self.waiting(wait, attempt).await?.unwrap_or_default())
     }
 
     async fn settle(&self, consumer: &Consumer<'_>, settlements: &[Settle<'_>]) -> Result<Settled, Error> {
         let (now, millis) = (Instant::now(), self.millis());
         let mut inner = self.inner();
-        let Some(topic) = inner.get_mut(consumer.topic) else { return Ok(Settled::Lost) };
-        let Some(group) = topic.groups.get_mut(consumer.group) else { return Ok(Settled::Lost) };
+        let (Topic { groups, entries, .. }, Shared { dead, .. }) = inner.of(consumer.topic);
+        let Some(group) = groups.get_mut(consumer.group) else { return Ok(Settled::Lost) };
         if !group.leases.contains_key(consumer.name) {
             return Ok(Settled::Lost);
         }
@@ -235,9 +218,10 @@ impl Log for MemoryLog {
                 Verdict::Done => _ = group.pending.remove(id),
                 Verdict::Again(after) => pending.holder = Holder::Waits { due: now + *after },
                 Verdict::Dead(reason) => {
-                    let deliveries = pending.deliveries;
-                    let payload = topic.entries.get(id).cloned().unwrap_or_default();
-                    group.bury(*id, payload, deliveries, reason, millis);
+                    let payload = entries.get(id).cloned().unwrap_or_default();
+                    let entry = Entry { id: *id, payload, deliveries: pending.deliveries, death: None };
+                    let dead = dead.entry(consumer.group.to_owned()).or_default();
+                    group.bury(dead, entry, reason, millis);
                 }
             }
         }
@@ -247,38 +231,29 @@ impl Log for MemoryLog {
     async fn tend(&self, consumer: &Consumer<'_>, tend: &Tend<'_>) -> Result<Tended, Error> {
         let now = (Instant::now(), self.millis());
         let mut inner = self.inner();
-        if tend.join.is_some() {
-            inner.entry(consumer.topic.to_owned()).or_default();
-        }
-        let Some(Topic { entries, last, groups, .. }) = inner.get_mut(consumer.topic) else {
-            return Ok(Tended::default());
-        };
+        let (topic, Shared { dead, .. }) = inner.of(consumer.topic);
         if let Some(start) = tend.join {
-            let group = groups.entry(consumer.group.to_owned()).or_insert_with(|| {
-                let delivered = match start {
-                    Start::First => None,
-                    Start::After(id) => Some(id),
-                    Start::Now => *last,
-                };
-                Group { delivered, ..Group::default() }
-            });
-            group.leases.entry(consumer.name.to_owned()).or_insert(now.0);
-        }
-        let Some(group) = groups.get_mut(consumer.group) else { return Ok(Tended::default()) };
-        let mut is_alive = false;
-        if let Some(until) = group.leases.get_mut(consumer.name) {
-            (*until, is_alive) = (now.0 + consumer.lease, true);
-        }
-        let holders = group.pending.values().filter_map(|pending| match &pending.holder {
-            Holder::Consumer(name) => Some(name),
-            Holder::Waits { .. } => None,
-        });
-        let names: Vec<String> = group.leases.keys().chain(holders).cloned().collect();
-        for name in names {
-            if group.leases.get(&name).is_none_or(|until| *until <= now.0) {
-                group.take_away(&name, entries, tend.deliveries, now);
+            let group = topic.group(consumer.group, start);
+            if !consumer.is_sole {
+                group.leases.entry(consumer.name.to_owned()).or_insert(now.0);
             }
         }
+        let Topic { entries, groups, .. } = topic;
+        let Some(group) = groups.get_mut(consumer.group) else { return Ok(Tended::default()) };
+        let until = now.0 + consumer.lease;
+        let mut is_alive = match group.leases.get_mut(consumer.name) {
+            Some(lease) => {
+                *lease = until;
+                true
+            }
+            None => false,
+        };
+        group.clear(entries, dead.entry(consumer.group.to_owned()).or_default(), tend.deliveries, now);
+        if tend.join.is_some() && consumer.is_sole && group.leases.is_empty() {
+            group.leases.insert(consumer.name.to_owned(), until);
+            is_alive = true;
+        }
+        let reached = group.delivered.filter(|_| tend.join.is_some());
         if is_alive && tend.leave {
             let gives_back: Vec<Id> = group.held_by(consumer.name).collect();
             gives_back.iter().for_each(|id| group.give_back(id, now.0));
@@ -289,78 +264,71 @@ impl Log for MemoryLog {
             let gives_back: Vec<Id> = group.held_by(consumer.name).filter(|id| !keeps.contains(id)).collect();
             gives_back.iter().for_each(|id| group.give_back(id, now.0));
         }
-        let mut given = Vec::new();
-        if is_alive {
-            let mut due: Vec<(Instant, Id)> = group.pending.iter().filter_map(due).collect();
-            due.sort_unstable();
-            for (_, id) in due.into_iter().filter(|(at, _)| *at <= now.0).take(tend.room) {
-                if let Some(pending) = group.pending.get_mut(&id) {
-                    pending.holder = Holder::Consumer(consumer.name.to_owned());
-                    pending.deliveries += 1;
-                    given.push(id);
-                }
-            }
-        }
-        let entry = |id: Id| {
-            let (payload, pending) = (entries.get(&id)?.clone(), group.pending.get(&id)?);
-            Some(Entry { id, payload, deliveries: pending.deliveries, death: None })
-        };
-        let next = group.pending.iter().filter_map(due).min();
-        Ok(Tended {
-            is_alive,
-            entries: given.into_iter().filter_map(entry).collect(),
-            trimmed: 0,
-            due: next.map(|(at, _)| at.saturating_duration_since(now.0)),
-        })
+        let room = if is_alive { tend.room } else { 0 };
+        let given = group.take(consumer.name, tend.only, room, now.0, entries);
+        let next = group.waiting(tend.only).first().map(|(at, _)| at.saturating_duration_since(now.0));
+        Ok(Tended { is_alive, entries: given, trimmed: 0, due: next, reached })
     }
 
     async fn range(&self, shelf: Shelf<'_>, after: Option<Id>, count: usize) -> Result<Vec<Entry>, Error> {
+        if let Shelf::News { topics, wait } = shelf {
+            let none = |after| Entry { id: after, payload: Bytes::new(), deliveries: 0, death: None };
+            let look = |inner: &mut Inner| -> Vec<Entry> {
+                let first = |topic: &str, after| inner.topics.get(topic)?.after(Some(after), 0).next();
+                topics
+                    .iter()
+                    .map(|(topic, after)| first(topic, *after).unwrap_or_else(|| none(*after)))
+                    .collect()
+            };
+            let is_news = |found: &Vec<Entry>| found.iter().zip(topics).any(|(one, (_, id))| one.id != *id);
+            let found = self.waiting(wait, |inner| Ok(Some(look(inner)).filter(is_news))).await?;
+            return Ok(found.unwrap_or_else(|| topics.iter().map(|(_, id)| none(*id)).collect()));
+        }
         let inner = self.inner();
         let comes = |id: Id| after.is_none_or(|after| id > after);
         Ok(match shelf {
+            Shelf::News { .. } => Vec::new(),
             Shelf::Topic(topic) => {
-                let entries = inner.get(topic).into_iter().flat_map(|topic| &topic.entries);
-                let entries = entries.filter(|(id, _)| comes(**id)).take(count);
-                entries
-                    .map(|(id, payload)| Entry {
-                        id: *id,
-                        payload: payload.clone(),
-                        deliveries: 0,
-                        death: None,
-                    })
-                    .collect()
+                let topic = inner.topics.get(topic).into_iter();
+                topic.flat_map(|topic| topic.after(after, 0)).take(count).collect()
             }
             Shelf::Dead { topic, group } => {
-                let group = inner.get(topic).and_then(|topic| topic.groups.get(group));
-                let dead = group.into_iter().flat_map(|group| &group.dead);
+                let shared = inner.shared.get(lane::split(topic).0);
+                let dead = shared.and_then(|shared| shared.dead.get(group)).into_iter().flatten();
                 dead.filter(|entry| comes(entry.id)).take(count).cloned().collect()
+            }
+            Shelf::Waiting { topic, group } => {
+                let Some(topic) = inner.topics.get(topic) else { return Ok(Vec::new()) };
+                let pending = topic.groups.get(group).into_iter().flat_map(|group| &group.pending);
+                let waits = pending.filter(|(id, pending)| comes(**id) && pending.due().is_some());
+                let entry = |(id, pending): (&Id, &group::Pending)| {
+                    let payload = topic.entries.get(id)?.clone();
+                    Some(Entry { id: *id, payload, deliveries: pending.deliveries, death: None })
+                };
+                waits.filter_map(entry).take(count).collect()
             }
         })
     }
 
     async fn state(&self, topic: &str, group: &str) -> Result<GroupState, Error> {
         let inner = self.inner();
-        let Some(topic) = inner.get(topic) else { return Ok(GroupState::default()) };
+        let shared = inner.shared.get(lane::split(topic).0);
+        let dead = shared.and_then(|shared| shared.dead.get(group)).map_or(0, Vec::len) as u64;
+        let Some(topic) = inner.topics.get(topic) else {
+            return Ok(GroupState { dead, ..GroupState::default() });
+        };
         let entries = topic.entries.len() as u64;
         let Some(group) = topic.groups.get(group) else {
-            return Ok(GroupState { entries, lag: entries, ..GroupState::default() });
+            return Ok(GroupState { entries, lag: entries, dead, ..GroupState::default() });
         };
-        let unread = |id: &&Id| group.delivered.is_none_or(|delivered| **id > delivered);
         Ok(GroupState {
             entries,
-            lag: topic.entries.keys().filter(unread).count() as u64,
+            lag: topic.after(group.delivered, 0).count() as u64,
             pending: group.pending.len() as u64,
-            waiting: group.pending.iter().filter_map(due).count() as u64,
-            dead: group.dead.len() as u64,
+            waiting: group.waiting(None).len() as u64,
+            dead,
             consumers: group.leases.len() as u64,
         })
-    }
-}
-
-fn due((id, pending): (&Id, &Pending)) -> Option<(Instant, Id)> {
-    match pending.holder {
-        Holder::Waits { due } => Some((due, *id)),
-        Holder::Consumer(_) => None,
     }
 }
 

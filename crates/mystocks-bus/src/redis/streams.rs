@@ -8,10 +8,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use mystocks_keys::{InvalidKey, Keyspace, Stream, StreamGroup};
 use mystocks_redis_core::{Call, ErrorKind as Cause, RedisManager, Script};
-use redis::{Value, cmd};
+use redis::{Cmd, Value, cmd};
 use tokio::time::timeout;
 
 use crate::error::{Error, ErrorKind};
+use crate::lane;
 use crate::log::{
     Append, Appended, Consumer, Entry, GroupState, Id, Log, Settle, Settled, Shelf, Start, Tend, Tended,
     Verdict,
@@ -22,6 +23,10 @@ static SETTLE: Script =
     Script::new(concat!(include_str!("streams/group.lua"), include_str!("streams/settle.lua")));
 static TEND: Script =
     Script::new(concat!(include_str!("streams/group.lua"), include_str!("streams/tend.lua")));
+static TAKE: Script =
+    Script::new(concat!(include_str!("streams/group.lua"), include_str!("streams/take.lua")));
+static WAITING: Script =
+    Script::new(concat!(include_str!("streams/group.lua"), include_str!("streams/waiting.lua")));
 static STATE: Script =
     Script::new(concat!(include_str!("streams/group.lua"), include_str!("streams/state.lua")));
 
@@ -50,7 +55,9 @@ impl Streams {
     }
 
     fn stream(&self, operation: &'static str, topic: &str) -> Result<Stream, Error> {
-        self.keyspace.stream(topic).map_err(|error| invalid(operation, topic, error))
+        let (name, lane) = lane::split(topic);
+        let stream = self.keyspace.stream(name).map_err(|error| invalid(operation, topic, error))?;
+        Ok(lane.map(|lane| stream.lane(lane)).unwrap_or(stream))
     }
 
     fn keys(&self, operation: &'static str, topic: &str, group: &str) -> Result<Keys, Error> {
@@ -78,6 +85,58 @@ impl Streams {
         all.extend(args.iter().map(Vec::as_slice));
         let reply = self.redis.script(script, &keys.all(), &all, call).await;
         reply.map_err(|cause| failed(operation, consumer.topic, cause))
+    }
+}
+
+impl Streams {
+    /// Sends a command that the server may answer after `wait`.
+    async fn wait(
+        &self,
+        operation: &'static str,
+        topic: &str,
+        command: &Cmd,
+        wait: Duration,
+    ) -> Result<Value, Error> {
+        let mut own = self.redis.dedicated().await.map_err(|cause| failed(operation, topic, cause))?;
+        match timeout(wait.saturating_add(GRACE), command.query_async::<Value>(&mut own)).await {
+            Ok(Ok(reply)) => Ok(reply),
+            Ok(Err(cause)) => Err(Error::new(kind(&cause), operation, topic).with_source(cause)),
+            Err(_) => Err(Error::new(ErrorKind::Unknown, operation, topic)),
+        }
+    }
+
+    async fn waiting(
+        &self,
+        topic: &str,
+        group: &str,
+        after: Option<Id>,
+        count: usize,
+    ) -> Result<Vec<Entry>, Error> {
+        const OPERATION: &str = "read what waits of";
+        let nobody = Consumer { topic, group, name: "", lease: Duration::ZERO, is_sole: false };
+        let args = [from(after).into_bytes(), text(count)];
+        let reply = self.run(OPERATION, &WAITING, &nobody, &args, Call::repeatable()).await?;
+        reply::waiting(reply).ok_or_else(|| garbled(OPERATION, topic))
+    }
+
+    /// Waits for news: they all share a slot, so one command can watch them.
+    async fn news(&self, topics: &[(&str, Id)], wait: Duration) -> Result<Vec<Entry>, Error> {
+        const OPERATION: &str = "watch";
+        let Some((first, _)) = topics.first() else { return Ok(Vec::new()) };
+        let mut keys = Vec::with_capacity(topics.len());
+        for (topic, after) in topics {
+            keys.push((self.stream(OPERATION, topic)?.entries().as_str().to_owned(), *after));
+        }
+        let mut command = cmd("XREAD");
+        command.arg("COUNT").arg(1);
+        if !wait.is_zero() {
+            command.arg("BLOCK").arg(whole_millis(wait));
+        }
+        command.arg("STREAMS");
+        keys.iter().for_each(|(key, _)| _ = command.arg(key));
+        keys.iter().for_each(|(_, after)| _ = command.arg(after.to_string()));
+        let reply = self.wait(OPERATION, first, &command, wait).await?;
+        reply::news(reply, &keys).ok_or_else(|| garbled(OPERATION, first))
     }
 }
 
@@ -133,20 +192,18 @@ impl Log for Streams {
     async fn read(&self, consumer: &Consumer<'_>, count: usize, wait: Duration) -> Result<Vec<Entry>, Error> {
         const OPERATION: &str = "read from";
         let topic = consumer.topic;
+        if consumer.is_sole {
+            let reply = self.run(OPERATION, &TAKE, consumer, &[text(count.max(1))], Call::once()).await?;
+            return reply::given(reply).ok_or_else(|| garbled(OPERATION, topic));
+        }
         let keys = self.keys(OPERATION, topic, consumer.group)?;
-        let mut own = self.redis.dedicated().await.map_err(|cause| failed(OPERATION, topic, cause))?;
         let mut command = cmd("XREADGROUP");
         command.arg("GROUP").arg(consumer.group).arg(consumer.name).arg("COUNT").arg(count.max(1));
         if !wait.is_zero() {
             command.arg("BLOCK").arg(whole_millis(wait));
         }
         command.arg("STREAMS").arg(&keys.entries).arg(">");
-        let reading = timeout(wait.saturating_add(GRACE), command.query_async::<Value>(&mut own));
-        let reply = match reading.await {
-            Ok(Ok(reply)) => reply,
-            Ok(Err(cause)) => return Err(Error::new(kind(&cause), OPERATION, topic).with_source(cause)),
-            Err(_) => return Err(Error::new(ErrorKind::Unknown, OPERATION, topic)),
-        };
+        let reply = self.wait(OPERATION, topic, &command, wait).await?;
         reply::given(reply).ok_or_else(|| garbled(OPERATION, topic))
     }
 
@@ -179,9 +236,12 @@ impl Log for Streams {
             flag(tend.keeps.is_some()),
             flag(tend.leave),
             tend.join.map(start).unwrap_or_default().into_bytes(),
+            flag(consumer.is_sole),
+            flag(tend.only.is_some()),
         ];
-        let keeps = tend.keeps.unwrap_or_default();
-        args.extend(keeps.iter().map(|id| id.to_string().into_bytes()));
+        let (keeps, only) = (tend.keeps.unwrap_or_default(), tend.only.unwrap_or_default());
+        args.push(text(keeps.len()));
+        args.extend(keeps.iter().chain(only).map(|id| id.to_string().into_bytes()));
         let reply = self.run(OPERATION, &TEND, consumer, &args, Call::once()).await?;
         reply::tended(reply).ok_or_else(|| garbled(OPERATION, consumer.topic))
     }
@@ -191,10 +251,11 @@ impl Log for Streams {
         let (topic, key) = match shelf {
             Shelf::Topic(topic) => (topic, self.stream(OPERATION, topic)?.entries().as_str().to_owned()),
             Shelf::Dead { topic, group } => (topic, self.keys(OPERATION, topic, group)?.dead),
+            Shelf::Waiting { topic, group } => return self.waiting(topic, group, after, count).await,
+            Shelf::News { topics, wait } => return self.news(topics, wait).await,
         };
-        let from = after.map_or_else(|| "-".to_owned(), |after| format!("({after}"));
         let mut command = cmd("XRANGE");
-        command.arg(key).arg(from).arg("+").arg("COUNT").arg(count);
+        command.arg(key).arg(from(after)).arg("+").arg("COUNT").arg(count);
         let reply: Value = self
             .redis
             .query(&command, Call::repeatable())
@@ -205,12 +266,17 @@ impl Log for Streams {
 
     async fn state(&self, topic: &str, group: &str) -> Result<GroupState, Error> {
         const OPERATION: &str = "look at";
-        let nobody = Consumer { topic, group, name: "", lease: Duration::ZERO };
+        let nobody = Consumer { topic, group, name: "", lease: Duration::ZERO, is_sole: false };
         let reply = self.run(OPERATION, &STATE, &nobody, &[], Call::repeatable()).await?;
         let [entries, lag, pending, waiting, dead, consumers]: [u64; 6] =
             redis::from_redis_value(reply).map_err(|_| garbled(OPERATION, topic))?;
         Ok(GroupState { entries, lag, pending, waiting, dead, consumers })
     }
+}
+
+/// Returns where a range begins that comes after this one.
+fn from(after: Option<Id>) -> String {
+    after.map_or_else(|| "-".to_owned(), |after| format!("({after}"))
 }
 
 fn start(start: Start) -> String {

@@ -83,7 +83,7 @@ impl Desk {
     }
 
     pub(super) fn consumer<'a>(&'a self, name: &'a str) -> Consumer<'a> {
-        Consumer { topic: &self.topic, group: &self.group, name, lease: self.handling.lease }
+        Consumer { topic: &self.topic, group: &self.group, name, lease: self.handling.lease, is_sole: false }
     }
 
     pub(super) fn handled(&self) -> Handled {

@@ -1,5 +1,6 @@
 //! Reading what the server and the scripts answer.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -29,16 +30,40 @@ pub(super) fn given(reply: Value) -> Option<Vec<Entry>> {
 }
 
 pub(super) fn tended(reply: Value) -> Option<Tended> {
-    let (is_alive, due, trimmed, given): (u8, i64, u64, Vec<Value>) = from_redis_value(reply).ok()?;
-    let mut entries = Vec::with_capacity(given.len() / 3);
-    let mut given = given.into_iter();
-    while let Some(first) = given.next() {
-        let id = id(&read::<String>(first)?)?;
-        let payload = Bytes::from(read::<Vec<u8>>(given.next()?)?);
-        entries.push(Entry { id, payload, deliveries: read(given.next()?)?, death: None });
-    }
+    let (is_alive, due, trimmed, reached, given): (u8, i64, u64, String, Vec<Value>) =
+        from_redis_value(reply).ok()?;
     let due = u64::try_from(due).ok().map(Duration::from_millis);
-    Some(Tended { is_alive: is_alive == 1, entries, trimmed, due })
+    let entries = threes(given)?;
+    Some(Tended { is_alive: is_alive == 1, entries, trimmed, due, reached: id(&reached) })
+}
+
+/// Reads what waits.
+pub(super) fn waiting(reply: Value) -> Option<Vec<Entry>> {
+    threes(from_redis_value(reply).ok()?)
+}
+
+/// Reads what `XREAD` answers of the first entries after these: each of its own key, or none.
+pub(super) fn news(reply: Value, after: &[(String, Id)]) -> Option<Vec<Entry>> {
+    let streams: Option<Vec<(String, Vec<Raw>)>> = from_redis_value(reply).ok()?;
+    let mut streams: HashMap<String, Vec<Raw>> = streams.unwrap_or_default().into_iter().collect();
+    let mut first =
+        |(key, after): &(String, Id)| match streams.remove(key).and_then(|raw| raw.into_iter().next()) {
+            Some(raw) => entry(raw, 0),
+            None => Some(Entry { id: *after, payload: Bytes::new(), deliveries: 0, death: None }),
+        };
+    after.iter().map(&mut first).collect()
+}
+
+/// Reads ids, payloads and deliveries in turns.
+fn threes(values: Vec<Value>) -> Option<Vec<Entry>> {
+    let mut entries = Vec::with_capacity(values.len() / 3);
+    let mut values = values.into_iter();
+    while let Some(first) = values.next() {
+        let id = id(&read::<String>(first)?)?;
+        let payload = Bytes::from(read::<Vec<u8>>(values.next()?)?);
+        entries.push(Entry { id, payload, deliveries: read(values.next()?)?, death: None });
+    }
+    Some(entries)
 }
 
 fn entry((text, fields): Raw, deliveries: u64) -> Option<Entry> {
