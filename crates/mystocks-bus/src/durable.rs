@@ -7,9 +7,12 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::{try_join, try_join_all};
+
 use crate::envelope::Envelope;
 use crate::error::{Error, ErrorKind};
 use crate::event::Event;
+use crate::lane::Lanes;
 use crate::log::{Append, Appended, Entry, GroupState, Id, Log, Shelf};
 use crate::metric;
 use crate::payload;
@@ -50,6 +53,7 @@ pub struct DurableTopic<E> {
     pub(crate) name: Arc<str>,
     source: Arc<str>,
     room: u64,
+    pub(crate) lanes: Lanes,
     event: PhantomData<fn() -> E>,
 }
 
@@ -64,7 +68,7 @@ pub struct Delivered<E> {
     pub event: E,
     /// What stood around it.
     pub envelope: Envelope,
-    /// Its place in the topic.
+    /// Its place in the topic, or in its lane.
     pub id: Id,
     /// How often it was given to a handler, this time included.
     pub deliveries: u64,
@@ -73,10 +77,21 @@ pub struct Delivered<E> {
 impl<E: Event> DurableTopic<E> {
     /// Makes the topic `name` on `log`, to which `source` publishes.
     pub fn new(log: impl Log, name: &str, source: &str) -> Self {
-        Self { log: Arc::new(log), name: name.into(), source: source.into(), room: ROOM, event: PhantomData }
+        let (log, lanes) = (Arc::new(log), Lanes::default());
+        Self { log, name: name.into(), source: source.into(), room: ROOM, lanes, event: PhantomData }
     }
 
-    /// Sets how many events the topic has room for; 1,000,000 unless it is set. What every group has acknowledged makes room for more.
+    /// Has the events of each [`Event::key`] handled one after the other, in the order in which they were appended, on `count` lanes, 1 to 64.
+    ///
+    /// Events without a key have no order. All who publish to a topic or handle its events have to say the same number, and it can only be
+    /// changed when nothing is to be handled any more.
+    #[must_use]
+    pub fn lanes(self, count: u32) -> Self {
+        Self { lanes: Lanes::new(&self.name, count), ..self }
+    }
+
+    /// Sets how many events the topic has room for, or each of its lanes; 1,000,000 unless it is set. What every group has acknowledged makes room
+    /// for more.
     #[must_use]
     pub fn room(self, entries: u64) -> Self {
         Self { room: entries, ..self }
@@ -105,10 +120,11 @@ impl<E: Event> DurableTopic<E> {
 
     async fn append(&self, event: &E, once: Option<(&str, Duration)>) -> Result<Id, Error> {
         const OPERATION: &str = "append to";
+        self.check(OPERATION)?;
         let payload = payload::encode_in(event, &Envelope::new(event, &self.source, None))
             .map_err(|error| Error::new(ErrorKind::Encode, OPERATION, &*self.name).with_source(error))?;
         let entry = Append { payload: &payload, once };
-        let appended = self.log.append(&self.name, self.room, &[entry]).await;
+        let appended = self.log.append(self.place(event), self.room, &[entry]).await;
         let outcome = match appended.as_deref() {
             Ok([Appended::Now(_) | Appended::Before(_)]) => "appended",
             Ok(_) => "full",
@@ -125,7 +141,19 @@ impl<E: Event> DurableTopic<E> {
         }
     }
 
+    /// Returns where an event goes: to the topic, or the lane of its key.
+    pub(crate) fn place(&self, event: &E) -> &str {
+        self.lanes.of(event.key().as_deref()).unwrap_or(&self.name)
+    }
+
+    /// Refuses a name, or a number of lanes, that cannot be.
+    pub(crate) fn check(&self, operation: &'static str) -> Result<(), Error> {
+        self.lanes.check(operation, &self.name)
+    }
+
     /// Handles the events of the topic, with all other workers of `group`, each event by one of them.
+    ///
+    /// With [`lanes`](Self::lanes) an event begins when the one before it of the same key is done or dead.
     ///
     /// An event is acknowledged when `handler` has answered `Ok`. After an error or a panic it comes again, later each time; after the last allowed
     /// delivery it is a dead letter. What cannot be read is a dead letter at once. A worker that dies has its events handled by others when its lease
@@ -150,12 +178,20 @@ impl<E: Event> DurableTopic<E> {
         Worker::start(self, group, handling, handler).await
     }
 
-    /// Returns how `group` stands.
+    /// Returns how `group` stands, on all lanes together.
     ///
     /// # Errors
     /// As [`consume`](Self::consume).
     pub async fn state(&self, group: &str) -> Result<GroupState, Error> {
-        self.log.state(&self.name, group).await
+        let of_lanes = self.lanes.names().iter().map(|lane| self.log.state(lane, group));
+        let (mut all, of_lanes) = try_join(self.log.state(&self.name, group), try_join_all(of_lanes)).await?;
+        for lane in of_lanes {
+            all.entries += lane.entries;
+            all.lag += lane.lag;
+            all.pending += lane.pending;
+            all.waiting += lane.waiting;
+        }
+        Ok(all)
     }
 
     /// Returns at most `count` dead letters of `group` that come after `after`, as they stand there.
@@ -179,6 +215,7 @@ impl<E> Clone for DurableTopic<E> {
             name: Arc::clone(&self.name),
             source: Arc::clone(&self.source),
             room: self.room,
+            lanes: self.lanes.clone(),
             event: PhantomData,
         }
     }

@@ -1,6 +1,8 @@
 //! Who handles the events of a durable topic.
 
 mod desk;
+mod ordered;
+mod tray;
 mod work;
 
 use std::error::Error as StdError;
@@ -17,7 +19,10 @@ use crate::durable::{Delivered, DurableTopic};
 use crate::error::{Error, ErrorKind};
 use crate::event::Event;
 use crate::log::{Log, Start, Tend};
+use crate::payload;
 use desk::Desk;
+use ordered::{LaneDesk, Member};
+use tray::Tray;
 
 pub use desk::Handled;
 
@@ -65,9 +70,14 @@ const BACKOFF: Duration = Duration::from_millis(200);
 /// A worker of a group; dropping it ends the work, and what it has not done comes to others when its lease has ended.
 #[must_use = "dropping it ends the work"]
 pub struct Worker {
-    desk: Arc<Desk>,
+    desk: Any,
     stop: CancellationToken,
     tasks: TaskTracker,
+}
+
+enum Any {
+    Shared(Arc<Desk>),
+    Ordered(Arc<LaneDesk>),
 }
 
 impl Worker {
@@ -90,19 +100,33 @@ impl Worker {
                     handling.lease
                 )));
         }
-        let desk = Arc::new(Desk::new(Arc::clone(&topic.name), group.into(), handling));
-        let log = Arc::clone(&topic.log);
-        tend(&*log, &desk, false).await?;
-        let worker = Self { desk, stop: CancellationToken::new(), tasks: TaskTracker::new() };
-        let (desk, stop) = (Arc::clone(&worker.desk), worker.stop.clone());
-        worker.tasks.spawn(run(log, desk, stop, handler));
-        worker.tasks.close();
-        Ok(worker)
+        topic.check("handle events of")?;
+        let (log, name, lanes) = (Arc::clone(&topic.log), Arc::clone(&topic.name), topic.lanes.names());
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let desk = if lanes.is_empty() {
+            let desk = Arc::new(Desk::new(name, group.into(), handling));
+            tend(&*log, &desk, false).await?;
+            tasks.spawn(run(log, Arc::clone(&desk), stop.clone(), handler));
+            Any::Shared(desk)
+        } else {
+            let key_of = payload::key_in::<E>;
+            let desk = Arc::new(LaneDesk::new(name, Arc::clone(lanes), group.into(), handling, key_of));
+            let mut member = Member::new();
+            ordered::begin(&*log, &desk).await?;
+            member.tend(&*log, &desk).await?;
+            tasks.spawn(ordered::run(log, Arc::clone(&desk), member, stop.clone(), handler));
+            Any::Ordered(desk)
+        };
+        tasks.close();
+        Ok(Self { desk, stop, tasks })
     }
 
     /// Returns what became of the events so far.
     pub fn handled(&self) -> Handled {
-        self.desk.handled()
+        match &self.desk {
+            Any::Shared(desk) => desk.handled(),
+            Any::Ordered(desk) => desk.handled(),
+        }
     }
 
     /// Ends the work: takes no more events, waits for the handlers under way, acknowledges what they did, and gives back what was not begun.
@@ -140,7 +164,7 @@ async fn run<E, F, R, X>(
     let beating = heart.run_until_cancelled(beat(&*log, &desk));
     let working = async {
         let reading = stop.run_until_cancelled(read(&*log, &desk));
-        tokio::join!(reading, work::work(&*log, &desk, &stop, handler));
+        tokio::join!(reading, work::work(&*log, &*desk, &stop, handler));
         heart.cancel();
     };
     tokio::join!(beating, working);

@@ -4,6 +4,7 @@
 
 mod chaos;
 mod gaps;
+mod lanes;
 mod ledger;
 
 use std::time::Duration;

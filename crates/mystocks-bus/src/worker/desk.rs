@@ -9,7 +9,8 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::Handling;
-use crate::log::{Consumer, Entry, Id, Tended};
+use super::tray::Tray;
+use crate::log::{Consumer, Entry, Id, Settle, Tended};
 
 /// What became of the events of one worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -33,7 +34,7 @@ pub(super) struct Desk {
     pub(super) handling: Handling,
     state: Mutex<State>,
     /// Something can be begun.
-    pub(super) changed: Notify,
+    changed: Notify,
     roomy: Notify,
     asked: Notify,
 }
@@ -82,10 +83,6 @@ impl Desk {
         Self { topic, group, handling, state: Mutex::new(state), changed, roomy, asked }
     }
 
-    pub(super) fn consumer<'a>(&'a self, name: &'a str) -> Consumer<'a> {
-        Consumer { topic: &self.topic, group: &self.group, name, lease: self.handling.lease, is_sole: false }
-    }
-
     pub(super) fn handled(&self) -> Handled {
         self.state().handled
     }
@@ -115,17 +112,6 @@ impl Desk {
             drop(state);
             self.changed.notify_one();
         }
-    }
-
-    /// Takes in that a request under `name` has failed: there may be events that were given, and will be.
-    pub(super) fn lost_an_answer(&self, name: &Arc<str>) {
-        let mut state = self.state();
-        if state.current.name == *name {
-            let former = std::mem::replace(&mut state.current, Incarnation::new());
-            state.former.push(former);
-        }
-        drop(state);
-        self.asked.notify_one();
     }
 
     /// Waits until something is to be asked for before the next beat.
@@ -196,8 +182,25 @@ impl Desk {
         self.roomy.notify_one();
     }
 
-    /// Takes what a handler can begin with, and the incarnation it was given to.
-    pub(super) fn begin(&self) -> Option<(Arc<str>, Entry)> {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tray for Desk {
+    fn handling(&self) -> &Handling {
+        &self.handling
+    }
+
+    fn changed(&self) -> &Notify {
+        &self.changed
+    }
+
+    fn consumer<'a>(&'a self, name: &'a str) -> Consumer<'a> {
+        Consumer { topic: &self.topic, group: &self.group, name, lease: self.handling.lease, is_sole: false }
+    }
+
+    fn begin(&self) -> Option<(Arc<str>, Entry)> {
         let mut state = self.state();
         if state.running >= self.handling.at_once.max(1) {
             return None;
@@ -215,28 +218,27 @@ impl Desk {
         Some(next)
     }
 
-    /// Takes in that a handler has ended.
-    pub(super) fn end(&self) {
+    fn end(&self) {
         self.state().running -= 1;
     }
 
-    /// Takes in that these, which incarnation `name` had, are settled.
-    pub(super) fn settled(
-        &self,
-        name: &str,
-        ids: impl Iterator<Item = Id>,
-        count: impl FnOnce(&mut Handled),
-    ) {
+    fn lost_an_answer(&self, name: &Arc<str>) {
+        let mut state = self.state();
+        if state.current.name == *name {
+            let former = std::mem::replace(&mut state.current, Incarnation::new());
+            state.former.push(former);
+        }
+        drop(state);
+        self.asked.notify_one();
+    }
+
+    fn settled(&self, name: &str, settlements: &[Settle<'_>], count: impl FnOnce(&mut Handled)) {
         let mut guard = self.state();
         let state = &mut *guard;
         if let Some(incarnation) = state.incarnation(name) {
-            ids.for_each(|id| _ = incarnation.held.remove(&id));
+            settlements.iter().for_each(|settle| _ = incarnation.held.remove(&settle.id));
         }
         count(&mut state.handled);
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

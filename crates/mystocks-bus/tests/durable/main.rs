@@ -1,6 +1,27 @@
 //! Durable topics: every event is handled, and what cannot be lies aside.
 #![expect(clippy::unwrap_used, reason = "tests may panic")]
 
+/// Runs a test on a log in memory and on one on a real server.
+macro_rules! on_both {
+    ($($test:ident)*) => {
+        mod memory {
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test(mystocks_bus::MemoryLog::new()).await;
+            })*
+        }
+        mod redis {
+            $(#[tokio::test]
+            async fn $test() {
+                let server = mystocks_testkit::RedisServer::start().await;
+                super::$test(crate::streams(&server.url()).await).await;
+            })*
+        }
+    };
+}
+
+mod lanes;
+mod lost_answers;
 mod unacknowledged;
 
 use std::collections::BTreeMap;
@@ -64,25 +85,6 @@ async fn settled(orders: &DurableTopic<Order>) {
         state.lag == 0 && state.pending == 0
     })
     .await;
-}
-
-/// Runs a test on a log in memory and on one on a real server.
-macro_rules! on_both {
-    ($($test:ident)*) => {
-        mod memory {
-            $(#[tokio::test]
-            async fn $test() {
-                super::$test(super::MemoryLog::new()).await;
-            })*
-        }
-        mod redis {
-            $(#[tokio::test]
-            async fn $test() {
-                let server = super::RedisServer::start().await;
-                super::$test(super::streams(&server.url()).await).await;
-            })*
-        }
-    };
 }
 
 async fn streams(url: &str) -> Streams {

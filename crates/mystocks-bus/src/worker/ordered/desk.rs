@@ -1,0 +1,361 @@
+//! What a worker has before it of the lanes that it owns.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::lane::{Lane, Stage};
+use crate::log::{Consumer, Entry, Id, Settle, Tended, Verdict};
+use crate::worker::tray::Tray;
+use crate::worker::{Handled, Handling};
+
+/// Returns the key of the event in a payload.
+pub(in crate::worker) type KeyOf = fn(&[u8]) -> Option<String>;
+
+/// So many events a worker keeps at least, those included that wait behind another of their key.
+const DEPTH: usize = 8_192;
+
+pub(in crate::worker) struct LaneDesk {
+    pub(super) topic: Arc<str>,
+    pub(super) group: Arc<str>,
+    pub(super) handling: Handling,
+    pub(super) topics: Arc<[Arc<str>]>,
+    key_of: KeyOf,
+    state: Mutex<State>,
+    changed: Notify,
+    /// For each lane: there may be another step.
+    pub(super) woken: Vec<Notify>,
+    /// More lanes may be taken.
+    pub(super) free: Notify,
+    /// Others are to be watched.
+    pub(super) watch: Notify,
+}
+
+struct State {
+    lanes: Vec<Lane>,
+    /// How many lanes are this worker's share.
+    quota: usize,
+    is_stopping: bool,
+    running: usize,
+    /// Where the next handler looks first.
+    next: usize,
+    handled: Handled,
+}
+
+/// What is to be done next for a lane, in whose name.
+pub(super) enum Step {
+    /// Nothing, until it is woken or then.
+    Rest(Option<Instant>),
+    Beat(Arc<str>, Vec<Id>),
+    Learn(Arc<str>, Option<Id>),
+    Read(Arc<str>, usize),
+    Leave(Arc<str>),
+    /// Nothing any more.
+    End,
+}
+
+impl LaneDesk {
+    pub(in crate::worker) fn new(
+        topic: Arc<str>,
+        topics: Arc<[Arc<str>]>,
+        group: Arc<str>,
+        handling: Handling,
+        key_of: KeyOf,
+    ) -> Self {
+        let state = State {
+            lanes: topics.iter().map(|_| Lane::new()).collect(),
+            quota: 0,
+            is_stopping: false,
+            running: 0,
+            next: 0,
+            handled: Handled::default(),
+        };
+        let woken = topics.iter().map(|_| Notify::new()).collect();
+        let (changed, free, watch) = (Notify::new(), Notify::new(), Notify::new());
+        let state = Mutex::new(state);
+        Self { topic, group, handling, topics, key_of, state, changed, woken, free, watch }
+    }
+
+    pub(in crate::worker) fn handled(&self) -> Handled {
+        self.state().handled
+    }
+
+    /// Returns the owner of a lane.
+    pub(super) fn owner<'a>(&'a self, lane: usize, name: &'a str) -> Consumer<'a> {
+        let topic = self.topics.get(lane).unwrap_or(&self.topic);
+        Consumer { topic, group: &self.group, name, lease: self.handling.lease, is_sole: true }
+    }
+
+    pub(super) fn step(&self, lane: usize) -> Step {
+        let (state, now) = (self.state(), Instant::now());
+        let (share, depth) = self.shares(&state);
+        let Some(lane) = state.lanes.get(lane) else { return Step::End };
+        let (name, beat, at_once) =
+            (|| Arc::clone(&lane.name), lane.beaten + self.handling.lease / 3, self.handling.at_once.max(1));
+        match lane.stage {
+            Stage::Free if state.is_stopping => Step::End,
+            Stage::Free | Stage::Joins => Step::Rest(None),
+            Stage::Ends if lane.running == 0 => Step::Leave(name()),
+            Stage::Learns(_) | Stage::Ends if beat <= now => Step::Beat(name(), Vec::new()),
+            Stage::Learns(after) => Step::Learn(name(), after),
+            Stage::Ends => Step::Rest(Some(beat)),
+            Stage::Owned => {
+                let wanted = lane.order.wanted(at_once, now);
+                let room =
+                    share.saturating_sub(lane.order.ready()).min(depth.saturating_sub(lane.order.here()));
+                if beat <= now || !wanted.is_empty() {
+                    Step::Beat(name(), wanted)
+                } else if lane.has_news && lane.order.ready() <= share / 2 && room > 0 {
+                    Step::Read(name(), room)
+                } else {
+                    Step::Rest(Some(lane.order.next_due(at_once).map_or(beat, |due| due.min(beat))))
+                }
+            }
+        }
+    }
+
+    /// Returns how many events that can begin, and how many at all, a lane has at most.
+    fn shares(&self, state: &State) -> (usize, usize) {
+        let owned = state.lanes.iter().filter(|lane| lane.is_owned()).count().max(1);
+        let prefetch = self.handling.prefetch.max(1);
+        let share = (prefetch / owned).max(1);
+        (share, (DEPTH.max(prefetch) / owned).max(share))
+    }
+
+    /// Takes in how many lanes each worker may have; gives up those that are too many.
+    pub(super) fn may_have(&self, quota: usize) {
+        let mut state = self.state();
+        state.quota = quota;
+        let mut owned: Vec<_> = state
+            .lanes
+            .iter()
+            .enumerate()
+            .filter(|(_, lane)| lane.is_owned())
+            .map(|(at, lane)| (lane.order.here(), at))
+            .collect();
+        owned.sort_unstable();
+        for (_, at) in owned.iter().take(owned.len().saturating_sub(quota)) {
+            self.ends(&mut state, *at);
+        }
+    }
+
+    /// Takes no more, and gives up what there is.
+    pub(super) fn stop(&self) {
+        let mut state = self.state();
+        state.is_stopping = true;
+        for at in 0..state.lanes.len() {
+            self.ends(&mut state, at);
+            self.woken.get(at).inspect(|woken| woken.notify_one());
+        }
+    }
+
+    /// Returns the lanes that this worker may try to take, and how many of them.
+    pub(super) fn takeable(&self) -> (Vec<usize>, usize) {
+        let state = self.state();
+        let free = |(_, lane): &(usize, &Lane)| matches!(lane.stage, Stage::Free);
+        let mut lanes: Vec<usize> = state.lanes.iter().enumerate().filter(free).map(|(at, _)| at).collect();
+        fastrand::shuffle(&mut lanes);
+        let room = if state.is_stopping { 0 } else { state.quota };
+        (lanes.clone(), room.saturating_sub(state.lanes.len() - lanes.len()))
+    }
+
+    /// Takes in that a lane is asked for; returns in whose name, `None` when it is not free any more.
+    pub(super) fn joins(&self, lane: usize) -> Option<Arc<str>> {
+        let mut state = self.state();
+        let stopping = state.is_stopping;
+        let lane = state.lanes.get_mut(lane).filter(|lane| matches!(lane.stage, Stage::Free) && !stopping)?;
+        lane.stage = Stage::Joins;
+        Some(Arc::clone(&lane.name))
+    }
+
+    /// Takes in what became of that; `None` when it is not known.
+    pub(super) fn has_joined(&self, lane: usize, asked: Instant, tended: Option<&Tended>) {
+        let mut state = self.state();
+        let stopping = state.is_stopping;
+        let Some(one) = state.lanes.get_mut(lane) else { return };
+        (one.beaten, one.until) = (asked, asked + self.handling.lease);
+        one.stage = match tended {
+            Some(tended) if tended.is_alive && !stopping => {
+                one.read_to = tended.reached.unwrap_or(Id::FIRST);
+                Stage::Learns(None)
+            }
+            Some(tended) if !tended.is_alive => Stage::Free,
+            _ => Stage::Ends,
+        };
+        self.wake(lane);
+    }
+
+    /// Takes in a part of what waits in a lane; nothing when that was all.
+    pub(super) fn learned(&self, lane: usize, name: &Arc<str>, entries: &[Entry]) {
+        let mut state = self.state();
+        let Some(one) = state.lanes.get_mut(lane).filter(|one| one.name == *name) else { return };
+        let Stage::Learns(after) = &mut one.stage else { return };
+        match entries.last() {
+            Some(last) => *after = Some(last.id),
+            None => (one.stage, one.has_news) = (Stage::Owned, true),
+        }
+        let now = Instant::now();
+        for entry in entries {
+            one.order.learn(entry.id, (self.key_of)(&entry.payload), now);
+        }
+    }
+
+    /// Takes in what was read, of so many that were asked for.
+    pub(super) fn put(&self, lane: usize, name: &Arc<str>, asked: usize, entries: Vec<Entry>) {
+        let mut state = self.state();
+        let Some(one) = state.lanes.get_mut(lane).filter(|one| one.name == *name) else { return };
+        one.has_news = entries.len() >= asked;
+        for entry in entries {
+            one.read_to = entry.id;
+            let key = (self.key_of)(&entry.payload);
+            one.order.put(entry, key);
+        }
+        if !one.has_news {
+            self.watch.notify_one();
+        }
+        self.changed.notify_one();
+    }
+
+    /// Takes in what looking after a lane brought.
+    pub(super) fn take_in(
+        &self,
+        lane: usize,
+        name: &Arc<str>,
+        asked: Instant,
+        wanted: &[Id],
+        tended: Tended,
+    ) {
+        let mut state = self.state();
+        let Some(one) = state.lanes.get_mut(lane).filter(|one| one.name == *name) else { return };
+        if !tended.is_alive {
+            self.ends(&mut state, lane);
+            return;
+        }
+        (one.beaten, one.until) = (asked, asked + self.handling.lease);
+        for id in wanted.iter().filter(|id| !tended.entries.iter().any(|entry| entry.id == **id)) {
+            match tended.due {
+                Some(due) => one.order.again(*id, Instant::now() + due.max(Duration::from_millis(1))),
+                // It waits no more: it was deleted.
+                None => one.order.finish(*id),
+            }
+        }
+        tended.entries.into_iter().for_each(|entry| one.order.arrive(entry));
+        self.changed.notify_one();
+    }
+
+    /// Takes in that a lane was left.
+    pub(super) fn left(&self, lane: usize) {
+        let mut state = self.state();
+        if let Some(one) = state.lanes.get_mut(lane) {
+            *one = Lane::new();
+        }
+        self.free.notify_one();
+    }
+
+    /// Returns whether it is no use to try again to leave a lane: its lease has ended, or this worker is in a hurry.
+    pub(super) fn lets_go(&self, lane: usize) -> bool {
+        let state = self.state();
+        state.is_stopping || state.lanes.get(lane).is_none_or(|lane| lane.until <= Instant::now())
+    }
+
+    /// Returns which lanes are to be watched, and from where on.
+    pub(super) fn watched(&self) -> Vec<(usize, Id)> {
+        let state = self.state();
+        let is_quiet = |lane: &Lane| matches!(lane.stage, Stage::Owned) && !lane.has_news;
+        let lanes = state.lanes.iter().enumerate().filter(|(_, lane)| is_quiet(lane));
+        lanes.map(|(at, lane)| (at, lane.read_to)).collect()
+    }
+
+    /// Takes in that there is something to read in a lane.
+    pub(super) fn has_news(&self, lane: usize) {
+        if let Some(one) = self.state().lanes.get_mut(lane) {
+            one.has_news = true;
+        }
+        self.wake(lane);
+    }
+
+    /// Begins no more events of a lane, and leaves it after the last handler.
+    fn ends(&self, state: &mut State, lane: usize) {
+        if let Some(one) = state.lanes.get_mut(lane).filter(|one| one.is_owned()) {
+            one.stage = Stage::Ends;
+            self.wake(lane);
+        }
+    }
+
+    fn wake(&self, lane: usize) {
+        self.woken.get(lane).inspect(|woken| woken.notify_one());
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tray for LaneDesk {
+    fn handling(&self) -> &Handling {
+        &self.handling
+    }
+
+    fn changed(&self) -> &Notify {
+        &self.changed
+    }
+
+    fn consumer<'a>(&'a self, name: &'a str) -> Consumer<'a> {
+        // A lane keeps its name as long as something of it runs.
+        let lane = self.state().lanes.iter().position(|lane| *lane.name == *name);
+        self.owner(lane.unwrap_or(self.topics.len()), name)
+    }
+
+    fn begin(&self) -> Option<(Arc<str>, Entry)> {
+        let (mut state, now) = (self.state(), Instant::now());
+        if state.running >= self.handling.at_once.max(1) {
+            return None;
+        }
+        let (share, _) = self.shares(&state);
+        let count = state.lanes.len();
+        for at in (state.next..count).chain(0..state.next) {
+            let Some(lane) = state.lanes.get_mut(at) else { continue };
+            // This process may have stood still for so long that somebody else has it.
+            if !matches!(lane.stage, Stage::Owned) || lane.until <= now {
+                continue;
+            }
+            let Some(entry) = lane.order.begin() else { continue };
+            lane.running += 1;
+            if lane.has_news && lane.order.ready() <= share / 2 {
+                self.wake(at);
+            }
+            let name = Arc::clone(&lane.name);
+            (state.running, state.next) = (state.running + 1, (at + 1) % count);
+            return Some((name, entry));
+        }
+        None
+    }
+
+    fn end(&self) {
+        self.state().running -= 1;
+    }
+
+    fn lost_an_answer(&self, name: &Arc<str>) {
+        let mut state = self.state();
+        if let Some(lane) = state.lanes.iter().position(|lane| lane.name == *name) {
+            self.ends(&mut state, lane);
+        }
+    }
+
+    fn settled(&self, name: &str, settlements: &[Settle<'_>], count: impl FnOnce(&mut Handled)) {
+        let (mut state, now) = (self.state(), Instant::now());
+        count(&mut state.handled);
+        let Some(at) = state.lanes.iter().position(|lane| *lane.name == *name) else { return };
+        let Some(lane) = state.lanes.get_mut(at) else { return };
+        for settle in settlements {
+            lane.running = lane.running.saturating_sub(1);
+            match settle.verdict {
+                Verdict::Again(after) => lane.order.again(settle.id, now + after),
+                Verdict::Done | Verdict::Dead(_) => lane.order.finish(settle.id),
+            }
+        }
+        self.wake(at);
+    }
+}
