@@ -135,7 +135,7 @@ impl Bus {
             })
         });
         let channels = channels.collect::<Result<Vec<_>, _>>()?;
-        let payload = payload::encode(event, || Envelope::new(event, &self.shared.source, None))
+        let payload = payload::encode(event, || Envelope::new(event, &self.shared.source))
             .map_err(|error| Error::new(ErrorKind::Encode, OPERATION, subject()).with_source(error))?;
         let messages: Vec<_> =
             channels.iter().map(|channel| Outgoing { channel, payload: &payload }).collect();

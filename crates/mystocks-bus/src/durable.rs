@@ -1,5 +1,10 @@
 //! Topics whose events wait for those who handle them.
 
+mod follow;
+mod replay;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::fmt;
 use std::future::Future;
@@ -13,10 +18,13 @@ use crate::envelope::Envelope;
 use crate::error::{Error, ErrorKind};
 use crate::event::Event;
 use crate::lane::Lanes;
-use crate::log::{Append, Appended, Entry, GroupState, Id, Log, Shelf};
+use crate::log::{Append, Appended, Entry, GroupState, Id, Log, Once, Part, Room, Shelf};
 use crate::metric;
 use crate::payload;
 use crate::worker::{Handling, Worker};
+
+pub use follow::{Followed, Follower};
+pub use replay::Replayed;
 
 /// A topic that keeps its events until every group of consumers has handled them; cloning it is cheap.
 ///
@@ -52,14 +60,15 @@ pub struct DurableTopic<E> {
     pub(crate) log: Arc<dyn Log>,
     pub(crate) name: Arc<str>,
     source: Arc<str>,
-    room: u64,
+    room: Room,
     pub(crate) lanes: Lanes,
     event: PhantomData<fn() -> E>,
 }
 
+const APPEND: &str = "append to";
 /// How long an idempotency key is known.
 const WINDOW: Duration = Duration::from_secs(3600);
-const ROOM: u64 = 1_000_000;
+const ROOM: Room = Room::Safe(1_000_000);
 
 /// An event that a handler is given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,10 +100,17 @@ impl<E: Event> DurableTopic<E> {
     }
 
     /// Sets how many events the topic has room for, or each of its lanes; 1,000,000 unless it is set. What every group has acknowledged makes room
-    /// for more.
+    /// for more, and when that is not enough, publishing fails: nothing is lost.
     #[must_use]
     pub fn room(self, entries: u64) -> Self {
-        Self { room: entries, ..self }
+        Self { room: Room::Safe(entries), ..self }
+    }
+
+    /// Has the topic keep the latest `entries` only, for events of which the old ones are worth nothing: publishing never fails for want of room, and a group that
+    /// does not follow loses what is older. How much that was is in [`GroupState::trimmed`].
+    #[must_use]
+    pub fn keep_latest(self, entries: u64) -> Self {
+        Self { room: Room::Latest(entries), ..self }
     }
 
     /// Appends `event`; returns its place.
@@ -107,7 +123,8 @@ impl<E: Event> DurableTopic<E> {
     /// # Cancel safety
     /// Dropping the future leaves it open whether it was appended.
     pub async fn publish(&self, event: &E) -> Result<Id, Error> {
-        self.append(event, None).await
+        let ids = self.append(std::slice::from_ref(event), None).await?;
+        ids.first().copied().ok_or_else(|| self.full(1))
     }
 
     /// Appends `event` unless one was appended under the same `key` within the last hour; returns the place of that one.
@@ -115,35 +132,70 @@ impl<E: Event> DurableTopic<E> {
     /// # Errors
     /// As [`publish`](Self::publish), but it is repeated by itself while that may help, and can be repeated by the caller.
     pub async fn publish_once(&self, key: &str, event: &E) -> Result<Id, Error> {
-        self.append(event, Some((key, WINDOW))).await
+        let ids = self.append(std::slice::from_ref(event), Some(Once::Key(key, WINDOW))).await?;
+        ids.first().copied().ok_or_else(|| self.full(1))
     }
 
-    async fn append(&self, event: &E, once: Option<(&str, Duration)>) -> Result<Id, Error> {
-        const OPERATION: &str = "append to";
-        self.check(OPERATION)?;
-        let payload = payload::encode_in(event, &Envelope::new(event, &self.source, None))
-            .map_err(|error| Error::new(ErrorKind::Encode, OPERATION, &*self.name).with_source(error))?;
-        let entry = Append { payload: &payload, once };
-        let appended = self.log.append(self.place(event), self.room, &[entry]).await;
-        let outcome = match appended.as_deref() {
-            Ok([Appended::Now(_) | Appended::Before(_)]) => "appended",
-            Ok(_) => "full",
+    /// Appends `events` in their order, all of them or none, in one request; returns their places. With [`lanes`](Self::lanes) that holds for those
+    /// of each lane.
+    ///
+    /// # Errors
+    /// As [`publish`](Self::publish).
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves it open whether they were appended.
+    pub async fn publish_all(&self, events: &[E]) -> Result<Vec<Id>, Error> {
+        self.append(events, None).await
+    }
+
+    async fn append(&self, events: &[E], once: Option<Once<'_>>) -> Result<Vec<Id>, Error> {
+        self.check(APPEND)?;
+        let payloads = events.iter().map(|event| {
+            payload::encode_in(event, &Envelope::new(event, &self.source))
+                .map_err(|error| Error::new(ErrorKind::Encode, APPEND, &*self.name).with_source(error))
+        });
+        let payloads = payloads.collect::<Result<Vec<_>, _>>()?;
+        let entries = events.iter().zip(&payloads);
+        let entries =
+            entries.map(|(event, payload)| (event.key(), Append { payload, once })).collect::<Vec<_>>();
+        let appended = self.append_all(&entries).await;
+        let ids = appended.map(|appended| appended.iter().map(Appended::id).collect::<Option<Vec<_>>>());
+        let outcome = match &ids {
+            Ok(Some(_)) => "appended",
+            Ok(None) => "full",
             Err(_) => "failed",
         };
-        metric::appended(E::TYPE, outcome);
-        match appended?.first() {
-            Some(Appended::Now(id) | Appended::Before(id)) => Ok(*id),
-            Some(Appended::Full) | None => Err(Error::new(ErrorKind::Full, OPERATION, &*self.name)
-                .with_detail(format!(
-                    "{} events wait for a group: let it catch up, or give it more room",
-                    self.room
-                ))),
-        }
+        metric::appended(E::TYPE, outcome, events.len());
+        ids?.ok_or_else(|| self.full(events.len()))
     }
 
-    /// Returns where an event goes: to the topic, or the lane of its key.
-    pub(crate) fn place(&self, event: &E) -> &str {
-        self.lanes.of(event.key().as_deref()).unwrap_or(&self.name)
+    fn full(&self, count: usize) -> Error {
+        let (Room::Safe(room) | Room::Latest(room)) = self.room;
+        Error::new(ErrorKind::Full, APPEND, &*self.name).with_detail(format!(
+            "{count} more have no room beside {room} events, which wait for a group: let it catch up, or give it more room"
+        ))
+    }
+
+    /// Appends entries, each with its key, where they belong: to the topic, or to their lanes, one after the other; answers as many as asked.
+    async fn append_all(
+        &self,
+        entries: &[(Option<Cow<'_, str>>, Append<'_>)],
+    ) -> Result<Vec<Appended>, Error> {
+        let mut places: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (at, (key, _)) in entries.iter().enumerate() {
+            places.entry(self.lanes.of(key.as_deref()).unwrap_or(&self.name)).or_default().push(at);
+        }
+        let mut answers = vec![Appended::Full; entries.len()];
+        for (place, which) in places {
+            let there: Vec<_> = which.iter().filter_map(|at| Some(entries.get(*at)?.1)).collect();
+            let appended = self.log.append(place, self.room, &there).await?;
+            for (at, appended) in which.into_iter().zip(appended) {
+                if let Some(answer) = answers.get_mut(at) {
+                    *answer = appended;
+                }
+            }
+        }
+        Ok(answers)
     }
 
     /// Refuses a name, or a number of lanes, that cannot be.
@@ -190,6 +242,7 @@ impl<E: Event> DurableTopic<E> {
             all.lag += lane.lag;
             all.pending += lane.pending;
             all.waiting += lane.waiting;
+            all.trimmed += lane.trimmed;
         }
         Ok(all)
     }
@@ -204,7 +257,8 @@ impl<E: Event> DurableTopic<E> {
         after: Option<Id>,
         count: usize,
     ) -> Result<Vec<Entry>, Error> {
-        self.log.range(Shelf::Dead { topic: &self.name, group }, after, count).await
+        let part = Part::After { id: after, count, wait: Duration::ZERO };
+        self.log.range(Shelf::Dead { topic: &self.name, group }, part).await
     }
 }
 

@@ -51,12 +51,13 @@ mod redis;
 mod subscription;
 mod topic;
 mod topics;
+mod trace;
 mod transport;
 mod worker;
 
 pub use bus::Bus;
 pub use config_watch::{ConfigReloads, ConfigWatch};
-pub use durable::{Delivered, DurableTopic};
+pub use durable::{Delivered, DurableTopic, Followed, Follower, Replayed};
 pub use envelope::Envelope;
 pub use error::{Error, ErrorKind};
 pub use event::{
@@ -69,8 +70,8 @@ pub use gap::Gap;
 pub use hub::{Client, Frame, Hub, Limits};
 pub use listener::Listener;
 pub use log::{
-    Append, Appended, Consumer, Death, Entry, GroupState, Id, Log, Settle, Settled, Shelf, Start, Tend,
-    Tended, Verdict,
+    Append, Appended, Consumer, Death, Entry, GroupState, Id, Log, Once, Part, Room, Settle, Settled, Shelf,
+    Start, Tend, Tended, Verdict,
 };
 pub use memory::{MemoryLog, MemoryTransport};
 pub use mystocks_keys::{Json, Keyspace};
@@ -79,5 +80,6 @@ pub use redis::{PubSub, Streams};
 pub use subscription::{Delivery, Received, Subscription};
 pub use topic::Topic;
 pub use topics::Topics;
+pub use trace::{NoTraceContext, TraceContext};
 pub use transport::{Ear, Interest, Listening, Outgoing, Signal, Source, Transport};
 pub use worker::{Handled, Handling, Worker};

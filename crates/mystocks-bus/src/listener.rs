@@ -14,6 +14,7 @@ use crate::feed::{Counts, Feed};
 use crate::hush::Hush;
 use crate::metric;
 use crate::subscription::{Delivery, Subscription};
+use crate::trace::Place;
 
 /// A handler that is being called; dropping it ends that, after the call that is under way.
 #[must_use = "dropping it ends the calls"]
@@ -72,7 +73,12 @@ where
     let mut panics = Hush::default();
     while let Some(Some(delivery)) = stop.run_until_cancelled(subscription.next()).await {
         let begun = Instant::now();
-        let handling = AssertUnwindSafe(async { handler(delivery).await });
+        let envelope = match &delivery {
+            Delivery::Event(received) => received.envelope(),
+            Delivery::Gap(_) => None,
+        };
+        let place = Place::of(E::TYPE, envelope);
+        let handling = AssertUnwindSafe(place.run(async { handler(delivery).await }));
         let outcome = match handling.catch_unwind().await {
             Ok(()) => "done",
             Err(panic) => {

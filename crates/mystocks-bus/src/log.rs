@@ -17,16 +17,17 @@ use crate::error::Error;
 /// retries are the durable topic's. docs/decisions/0014 says how it works and why.
 #[async_trait]
 pub trait Log: Debug + Send + Sync + 'static {
-    /// Appends entries to a topic, in their order; answers as many as asked.
+    /// Appends entries to a topic, in their order, all of them or none; answers as many as asked.
     ///
     /// # Behavior
     /// - What was appended under the same idempotency key within its window is not appended again ([`Appended::Before`]).
-    /// - When there is no room, even after what all groups have acknowledged was trimmed, it is [`Appended::Full`], and so is all that comes after it in
-    ///   the same call.
+    /// - A [dead letter](Once::Letter) is moved: its entry stands there, and the letter does not any more.
+    /// - With [`Room::Safe`], when there is no room for all that is new, even after what all groups have acknowledged was trimmed, all are
+    ///   [`Appended::Full`]. With [`Room::Latest`] the oldest give way, and what a group was not given yet is counted ([`GroupState::trimmed`]).
     ///
     /// # Cancel safety
-    /// Dropping the future leaves it open what was appended; with idempotency keys it can be repeated.
-    async fn append(&self, topic: &str, room: u64, entries: &[Append<'_>]) -> Result<Vec<Appended>, Error>;
+    /// Dropping the future leaves it open whether they were appended; when each is to be there [once](Append::once) it can be repeated.
+    async fn append(&self, topic: &str, room: Room, entries: &[Append<'_>]) -> Result<Vec<Appended>, Error>;
 
     /// Gives `consumer` at most `count` entries that nobody of its group was given, waiting for one for at most `wait`.
     ///
@@ -46,8 +47,11 @@ pub trait Log: Debug + Send + Sync + 'static {
     /// Renews the lease of a consumer, takes away consumers whose leases have ended, and gives this one what is due.
     async fn tend(&self, consumer: &Consumer<'_>, tend: &Tend<'_>) -> Result<Tended, Error>;
 
-    /// Returns at most `count` entries of a shelf that come after `after`, in the order of their ids.
-    async fn range(&self, shelf: Shelf<'_>, after: Option<Id>, count: usize) -> Result<Vec<Entry>, Error>;
+    /// Returns entries of a shelf.
+    ///
+    /// # Cancel safety
+    /// Dropping the future changes nothing.
+    async fn range(&self, shelf: Shelf<'_>, part: Part) -> Result<Vec<Entry>, Error>;
 
     /// Returns how a group stands.
     async fn state(&self, topic: &str, group: &str) -> Result<GroupState, Error>;
@@ -67,8 +71,47 @@ pub struct Id {
 pub struct Append<'a> {
     /// What it is.
     pub payload: &'a [u8],
-    /// Under which key it is not to be appended twice, and for how long that is known.
-    pub once: Option<(&'a str, Duration)>,
+    /// How it is known that it stands there before; without, each call appends it.
+    pub once: Option<Once<'a>>,
+}
+
+/// What keeps an entry from being appended twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Once<'a> {
+    /// A key that is known for so long.
+    Key(&'a str, Duration),
+    /// The dead letter that it takes the place of: it is there for this group alone, as if it were new.
+    Letter {
+        /// Whose dead letter it is.
+        group: &'a str,
+        /// Which.
+        id: Id,
+    },
+}
+
+/// How many entries a topic keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Room {
+    /// At most so many, and nothing is taken that a group has not acknowledged.
+    Safe(u64),
+    /// The latest ones, so many and at most a hundredth and never 128 more; a group that does not follow loses what is older.
+    Latest(u64),
+}
+
+/// Which entries to read, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The first ones that come after this one.
+    After {
+        /// The one before; without, it begins with the first.
+        id: Option<Id>,
+        /// How many at most.
+        count: usize,
+        /// How long one is waited for when there is none; what a group has is not waited for.
+        wait: Duration,
+    },
+    /// The last one.
+    Last,
 }
 
 /// What became of an entry to append.
@@ -78,8 +121,20 @@ pub enum Appended {
     Now(Id),
     /// It stood there before.
     Before(Id),
+    /// The dead letter is not there (any more): it was moved before, or by somebody else.
+    Gone,
     /// There is no room.
     Full,
+}
+
+impl Appended {
+    /// Returns where it stands, if it does.
+    pub fn id(&self) -> Option<Id> {
+        match self {
+            Self::Now(id) | Self::Before(id) => Some(*id),
+            Self::Gone | Self::Full => None,
+        }
+    }
 }
 
 /// One incarnation of a consumer.
@@ -102,8 +157,12 @@ pub struct Consumer<'a> {
 pub struct Entry {
     /// Its place.
     pub id: Id,
+    /// Which one it is of all that were ever appended to the topic, from 1 on without a hole; 0 for a dead letter.
+    pub number: u64,
     /// What it is.
     pub payload: Bytes,
+    /// The group that it is for; without, it is for all. Others acknowledge and pass over it.
+    pub only: Option<String>,
     /// How often it was given to a handler, this time included; 0 when it was only read.
     pub deliveries: u64,
     /// Why it is a dead letter.
@@ -205,21 +264,16 @@ pub enum Shelf<'a> {
         /// Which group.
         group: &'a str,
     },
-    /// Those of a group that wait to be given again, due or not.
+    /// Those of a group that wait to be given again, due or not; what was trimmed has nothing in it.
     Waiting {
         /// Of which topic.
         topic: &'a str,
         /// Which group.
         group: &'a str,
     },
-    /// Of each of these topics, in their order, the first entry after this one, or, where there is none, one with the same id and nothing in it;
-    /// waits until there is one anywhere.
-    News {
-        /// The topics, and after which of their entries.
-        topics: &'a [(&'a str, Id)],
-        /// How long it waits at most.
-        wait: Duration,
-    },
+    /// Of each of these topics, in their order, the first entry after this one, or, where there is none, one with the same id and nothing in it.
+    /// Of the part only the time counts, for which it is waited until there is one anywhere.
+    News(&'a [(&'a str, Id)]),
 }
 
 /// How a group stands.
@@ -237,6 +291,15 @@ pub struct GroupState {
     pub dead: u64,
     /// Consumers whose lease stands.
     pub consumers: u64,
+    /// Entries that were trimmed before anybody of the group was given them.
+    pub trimmed: u64,
+}
+
+impl Entry {
+    /// Makes one with nothing in it.
+    pub(crate) fn nothing(id: Id) -> Self {
+        Self { id, number: 0, payload: Bytes::new(), only: None, deliveries: 0, death: None }
+    }
 }
 
 impl Id {

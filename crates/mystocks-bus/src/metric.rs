@@ -29,15 +29,19 @@ pub(crate) fn config_reload(outcome: &'static str) {
 
 /// Events that were to be appended to durable topics; labels `type` and `outcome`: `appended`, `full` or `failed`.
 pub(crate) const APPENDED: &str = "mystocks_bus_appended_total";
-/// Events of durable topics that a worker has settled; labels `type` and `outcome`: `done`, `again`, `dead`, `skipped` or `lost`.
+/// Events of durable topics that a worker has settled; labels `type` and `outcome`: `done`, `again`, `dead`, `skipped`, `lost` or `trimmed`.
 pub(crate) const SETTLED: &str = "mystocks_bus_settled_total";
 
-pub(crate) fn appended(kind: &'static str, outcome: &'static str) {
-    counter!(APPENDED, "type" => kind, "outcome" => outcome).increment(1);
+pub(crate) fn appended(kind: &'static str, outcome: &'static str, count: usize) {
+    counter!(APPENDED, "type" => kind, "outcome" => outcome).increment(count as u64);
 }
 
 pub(crate) fn settled(kind: &'static str, outcome: &'static str) {
     counter!(SETTLED, "type" => kind, "outcome" => outcome).increment(1);
+}
+
+pub(crate) fn trimmed(kind: &'static str, count: u64) {
+    counter!(SETTLED, "type" => kind, "outcome" => "trimmed").increment(count);
 }
 
 /// Clients of hubs.

@@ -20,16 +20,15 @@ pub(crate) enum Decoded<E> {
 
 /// Writes `event` as it stands on its channel.
 pub(crate) fn encode<E: Event>(event: &E, envelope: impl FnOnce() -> Envelope) -> Result<Bytes, JsonError> {
-    let json = match E::FORM {
+    Ok(Bytes::from(match E::FORM {
         Form::Envelope => envelope().around(event)?,
-        Form::Bare | Form::Typed(_) => Json::from_serialize(event)?,
-    };
-    Ok(Bytes::from(json.dumps()))
+        Form::Bare | Form::Typed(_) => Json::from_serialize(event)?.dumps(),
+    }))
 }
 
 /// Writes `event` in `envelope`, whatever its form is elsewhere.
 pub(crate) fn encode_in<E: Event>(event: &E, envelope: &Envelope) -> Result<Bytes, JsonError> {
-    Ok(Bytes::from(envelope.around(event)?.dumps()))
+    Ok(Bytes::from(envelope.around(event)?))
 }
 
 /// Reads what [`encode_in`] wrote; what panics at it cannot be read either, nor can a version to come: passed over, it would be lost.

@@ -19,6 +19,7 @@ use crate::durable::{Delivered, DurableTopic};
 use crate::error::{Error, ErrorKind};
 use crate::event::Event;
 use crate::log::{Log, Start, Tend};
+use crate::metric;
 use crate::payload;
 use desk::Desk;
 use ordered::{LaneDesk, Member};
@@ -59,6 +60,24 @@ impl Default for Handling {
     }
 }
 
+impl Handling {
+    /// Says what it asks for that cannot be.
+    fn check(&self) -> Result<(), String> {
+        if self.lease < SHORTEST {
+            return Err(format!("a lease of {:?} cannot be kept: give it at least 100 ms", self.lease));
+        }
+        let counts = [
+            ("at_once", self.at_once as u64),
+            ("prefetch", self.prefetch as u64),
+            ("deliveries", self.deliveries),
+        ];
+        match counts.iter().find(|(_, count)| *count == 0) {
+            Some((name, _)) => Err(format!("with `{name}` 0 nothing would be handled: give it at least 1")),
+            None => Ok(()),
+        }
+    }
+}
+
 /// How long a read waits for an event: so often a worker that has nothing to do asks.
 const WAIT: Duration = Duration::from_secs(5);
 /// How often is looked for events that are due, while some wait.
@@ -93,19 +112,15 @@ impl Worker {
         R: Send + 'static,
         X: Into<Box<dyn StdError + Send + Sync>> + Send + 'static,
     {
-        if handling.lease < SHORTEST {
-            return Err(Error::new(ErrorKind::InvalidArgument, "handle events of", &*topic.name)
-                .with_detail(format!(
-                    "a lease of {:?} cannot be kept: give it at least 100 ms",
-                    handling.lease
-                )));
-        }
+        handling.check().map_err(|detail| {
+            Error::new(ErrorKind::InvalidArgument, "handle events of", &*topic.name).with_detail(detail)
+        })?;
         topic.check("handle events of")?;
         let (log, name, lanes) = (Arc::clone(&topic.log), Arc::clone(&topic.name), topic.lanes.names());
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let desk = if lanes.is_empty() {
             let desk = Arc::new(Desk::new(name, group.into(), handling));
-            tend(&*log, &desk, false).await?;
+            tend(&*log, &desk, E::TYPE, false).await?;
             tasks.spawn(run(log, Arc::clone(&desk), stop.clone(), handler));
             Any::Shared(desk)
         } else {
@@ -161,7 +176,7 @@ async fn run<E, F, R, X>(
 {
     // The heart beats until the last handler has ended.
     let heart = CancellationToken::new();
-    let beating = heart.run_until_cancelled(beat(&*log, &desk));
+    let beating = heart.run_until_cancelled(beat(&*log, &desk, E::TYPE));
     let working = async {
         let reading = stop.run_until_cancelled(read(&*log, &desk));
         tokio::join!(reading, work::work(&*log, &*desk, &stop, handler));
@@ -169,7 +184,7 @@ async fn run<E, F, R, X>(
     };
     tokio::join!(beating, working);
     // What is not given back now is when the lease has ended.
-    if let Err(error) = tend(&*log, &desk, true).await {
+    if let Err(error) = tend(&*log, &desk, E::TYPE, true).await {
         tracing::debug!(%error, "a worker could not give back what it had not begun");
     }
 }
@@ -190,13 +205,13 @@ async fn read(log: &dyn Log, desk: &Desk) {
 }
 
 /// Keeps the worker alive and takes what is due.
-async fn beat(log: &dyn Log, desk: &Desk) {
+async fn beat(log: &dyn Log, desk: &Desk, kind: &'static str) {
     let mut due = None;
     loop {
         let pause = desk.beat_after(due, LOOK);
         // Woken early when there is something to ask for.
         _ = timeout(pause, desk.asked()).await;
-        match tend(log, desk, false).await {
+        match tend(log, desk, kind, false).await {
             Ok(next) => due = next,
             Err(error) => {
                 tracing::debug!(%error, "a worker cannot be kept alive");
@@ -207,7 +222,12 @@ async fn beat(log: &dyn Log, desk: &Desk) {
 }
 
 /// Looks after the worker once, under each of its names; returns when the next event that waits is due.
-async fn tend(log: &dyn Log, desk: &Desk, leaves: bool) -> Result<Option<Duration>, Error> {
+async fn tend(
+    log: &dyn Log,
+    desk: &Desk,
+    kind: &'static str,
+    leaves: bool,
+) -> Result<Option<Duration>, Error> {
     let mut due = None;
     for look in desk.looks(leaves) {
         let asked = Tend {
@@ -222,6 +242,7 @@ async fn tend(log: &dyn Log, desk: &Desk, leaves: bool) -> Result<Option<Duratio
         due = tended.due;
         if tended.trimmed > 0 {
             tracing::warn!(count = tended.trimmed, "events were deleted before they were handled");
+            metric::trimmed(kind, tended.trimmed);
         }
         desk.take_in(&look, tended);
     }

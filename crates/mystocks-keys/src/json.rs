@@ -65,6 +65,16 @@ impl Json {
         write::dumps(self, true)
     }
 
+    /// Appends what [`dumps`](Self::dumps) writes.
+    pub fn append_to(&self, out: &mut String) {
+        write::write(out, self, false);
+    }
+
+    /// Appends what [`dumps`](Self::dumps) writes of the string `text`, quotes included.
+    pub fn append_text(out: &mut String, text: &str) {
+        write::string(out, text);
+    }
+
     /// Makes the value of anything that serialises.
     ///
     /// Integers up to 128 bits and non-finite floats are kept; an `f32` becomes the `f64` of the same value; names that are

@@ -51,6 +51,11 @@ impl Stream {
         self.of("count")
     }
 
+    /// Returns `{S}:lost`, how many entries were trimmed before each group was given them; `{S}:lost#{lane}` for a lane.
+    pub fn lost(&self) -> Sidecar {
+        self.of("lost")
+    }
+
     /// Returns `{S}:once:{key}` for all lanes alike, which entry was appended under the idempotency key `key`, which may have several segments.
     pub fn once(&self, key: &str) -> Result<Sidecar, InvalidKey> {
         const PART: &str = "idempotency key";
@@ -109,6 +114,7 @@ mod tests {
         let keys = [
             (stream.entries(), "entries"),
             (stream.count(), "count"),
+            (stream.lost(), "lost"),
             (stream.once("order:17")?, "once:order:17"),
             (group.leases(), "leases:risk"),
             (group.waiting(), "waiting:risk"),
@@ -123,6 +129,7 @@ mod tests {
         let keys = [
             (lane.entries(), "entries#3"),
             (lane.count(), "count#3"),
+            (lane.lost(), "lost#3"),
             (lane.once("order:17")?, "once:order:17"),
             (of_lane.leases(), "leases:risk#3"),
             (of_lane.waiting(), "waiting:risk#3"),

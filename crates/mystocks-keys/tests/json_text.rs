@@ -70,6 +70,17 @@ fn text_is_read_as_python_reads_it() {
 }
 
 #[test]
+fn of_any_number_of_names_the_last_of_equal_ones_stays() {
+    for count in [2, 15, 16, 17, 40] {
+        let mut fields: Vec<String> = (0..count).map(|number| format!("\"n{number}\": {number}")).collect();
+        assert_eq!(rewritten(&format!("{{{}}}", fields.join(", "))), format!("{{{}}}", fields.join(", ")));
+        let twice = format!("{{{}, \"n1\": 99}}", fields.join(", "));
+        fields[1] = "\"n1\": 99".to_owned();
+        assert_eq!(rewritten(&twice), format!("{{{}}}", fields.join(", ")), "{count}");
+    }
+}
+
+#[test]
 fn names_are_sorted_by_code_point_at_every_depth() {
     let value =
         Json::parse(r#"{"z": {"b": [{"y": 1, "x": 2}], "a": 1}, "😀": 1, "￿": 2, "Z": 3}"#.as_bytes());

@@ -1,5 +1,6 @@
 //! The promises of the seam [`Log`].
 
+mod appending;
 mod lanes;
 mod living;
 
@@ -11,7 +12,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::log::{
-    Append, Appended, Consumer, Entry, Id, Log, Settle, Settled, Shelf, Start, Tend, Tended, Verdict,
+    Append, Appended, Consumer, Entry, Id, Log, Part, Room, Settle, Settled, Shelf, Start, Tend, Tended,
+    Verdict,
 };
 
 /// Makes one `#[tokio::test]` per promise of [`Log`](crate::Log).
@@ -25,6 +27,10 @@ macro_rules! log_conformance {
             a_group_begins_where_it_is_told
             an_idempotency_key_counts_once
             when_it_is_full_nothing_is_lost
+            the_latest_stay_and_what_is_lost_is_counted
+            what_is_trimmed_while_it_waits_is_told
+            a_dead_letter_is_moved_once
+            what_comes_is_waited_for
             reading_waits_for_the_first
             what_is_settled_is_gone
             what_is_to_come_again_comes_when_it_is_due
@@ -53,6 +59,10 @@ macro_rules! log_conformance {
     )*};
 }
 
+pub use appending::{
+    a_dead_letter_is_moved_once, an_idempotency_key_counts_once, the_latest_stay_and_what_is_lost_is_counted,
+    what_is_trimmed_while_it_waits_is_told, when_it_is_full_nothing_is_lost,
+};
 pub use lanes::{
     a_sole_consumer_is_the_only_one, lanes_share_keys_and_dead_letters, news_are_waited_for,
     only_what_is_asked_for_is_given, what_waits_is_shown_in_order, who_was_taken_away_reads_nothing,
@@ -107,6 +117,11 @@ impl LogUnderTest {
         self.log.read(consumer, count, Duration::ZERO).await.expect("it reads")
     }
 
+    async fn range(&self, shelf: Shelf<'_>, id: Option<Id>, count: usize) -> Vec<Entry> {
+        let part = Part::After { id, count, wait: Duration::ZERO };
+        self.log.range(shelf, part).await.expect("it reads")
+    }
+
     async fn settle(&self, consumer: &Consumer<'_>, ids: &[Id], verdict: Verdict<'_>) -> Settled {
         let settlements: Vec<_> = ids.iter().map(|id| Settle { id: *id, verdict }).collect();
         self.log.settle(consumer, &settlements).await.expect("it settles")
@@ -126,7 +141,7 @@ impl fmt::Debug for LogUnderTest {
 }
 
 const TOPIC: &str = "orders";
-const ROOM: u64 = 10_000;
+const ROOM: Room = Room::Safe(10_000);
 const SHORT: Duration = Duration::from_millis(200);
 /// The server counts whole milliseconds.
 const EARLIEST: Duration = Duration::from_millis(198);
@@ -176,44 +191,6 @@ pub async fn a_group_begins_where_it_is_told(test: &LogUnderTest) {
         test.tend(group, Tend { join: Some(Start::Now), ..TEND }).await;
         assert_eq!(numbers(&test.read(group, 100).await), expected.collect::<Vec<_>>());
     }
-}
-
-/// Under one idempotency key one entry stands, until its window has passed.
-pub async fn an_idempotency_key_counts_once(test: &LogUnderTest) {
-    let append = async |key: &str, payload: &str, window| {
-        let entry = Append { payload: payload.as_bytes(), once: Some((key, window)) };
-        test.log.append(TOPIC, ROOM, &[entry]).await.expect("it is appended")[0]
-    };
-    let Appended::Now(first) = append("a", "1", LONG).await else { panic!("it is new") };
-    assert_eq!(append("a", "2", LONG).await, Appended::Before(first));
-    assert!(matches!(append("b", "3", SHORT).await, Appended::Now(_)));
-    sleep(SHORT * 2).await;
-    assert!(matches!(append("b", "4", SHORT).await, Appended::Now(_)));
-    assert_eq!(append("a", "5", LONG).await, Appended::Before(first));
-    let all = test.log.range(Shelf::Topic(TOPIC), None, 10).await.expect("it reads");
-    assert_eq!(numbers(&all), [1, 3, 4]);
-}
-
-/// What a group has not acknowledged is not trimmed; what all have acknowledged makes room.
-pub async fn when_it_is_full_nothing_is_lost(test: &LogUnderTest) {
-    let (one, other) = (consumer("one"), Consumer { group: "h", ..consumer("one") });
-    test.join(&one).await;
-    test.join(&other).await;
-    let append = async |count: u32| {
-        let entries: Vec<_> = (0..count).map(|_| Append { payload: b"7", once: None }).collect();
-        let appended = test.log.append(TOPIC, 4, &entries).await.expect("it answers");
-        appended.iter().filter(|appended| matches!(appended, Appended::Now(_))).count()
-    };
-    assert_eq!(append(6).await, 4);
-    let given = test.read(&one, 100).await;
-    test.settle(&one, &ids(&given), Verdict::Done).await;
-    assert_eq!(append(1).await, 0, "the other group was given nothing");
-    let given = test.read(&other, 3).await;
-    test.settle(&other, &ids(&given)[1..], Verdict::Done).await;
-    assert_eq!(append(1).await, 0, "the first is pending");
-    test.settle(&other, &ids(&given)[..1], Verdict::Done).await;
-    assert_eq!(append(5).await, 3, "three of four are acknowledged by both");
-    assert_eq!((test.read(&one, 100).await.len(), test.read(&other, 100).await.len()), (3, 4));
 }
 
 /// A read returns when there is something, and empty when its time has passed.
@@ -286,29 +263,50 @@ pub async fn dead_letters_keep_everything(test: &LogUnderTest) {
         test.settle(&one, &given[..2], Verdict::Dead("no such stock")).await;
     }
     let shelf = Shelf::Dead { topic: TOPIC, group: "g" };
-    let dead = test.log.range(shelf, None, 10).await.expect("it reads");
+    let dead = test.range(shelf, None, 10).await;
     assert_eq!((numbers(&dead), dead[0].deliveries, dead[1].deliveries), (vec![0, 1], 2, 1));
     for (entry, id) in dead.iter().zip(&appended) {
         let death = entry.death.as_ref().expect("a dead letter");
         assert_eq!((death.id, death.reason.as_str()), (*id, "no such stock"));
         assert!((id.millis..id.millis + 60_000).contains(&death.at), "{death:?}");
     }
-    assert_eq!(test.log.range(shelf, Some(dead[0].id), 10).await.expect("it reads"), dead[1..]);
+    assert_eq!(test.range(shelf, Some(dead[0].id), 10).await, dead[1..]);
     assert_eq!(test.figures().await, [0, 1, 0, 2, 1]);
 }
 
 /// Entries can be read again by anybody, part by part.
 pub async fn it_is_walked_through(test: &LogUnderTest) {
-    assert_eq!(test.log.range(Shelf::Topic(TOPIC), None, 10).await.expect("it reads"), []);
+    assert_eq!(test.range(Shelf::Topic(TOPIC), None, 10).await, []);
     assert_eq!(test.log.state(TOPIC, "g").await.expect("it looks"), crate::log::GroupState::default());
     test.append(0..10).await;
     let (mut after, mut walked) = (None, Vec::new());
     loop {
-        let part = test.log.range(Shelf::Topic(TOPIC), after, 3).await.expect("it reads");
+        let part = test.range(Shelf::Topic(TOPIC), after, 3).await;
         let Some(last) = part.last() else { break };
         after = Some(last.id);
         walked.extend(numbers(&part));
     }
     assert_eq!(walked, (0..10).collect::<Vec<_>>());
+    let all = test.range(Shelf::Topic(TOPIC), None, 10).await;
+    assert_eq!(all.iter().map(|entry| entry.number).collect::<Vec<_>>(), (1..=10).collect::<Vec<_>>());
+    let last = test.log.range(Shelf::Topic(TOPIC), Part::Last).await.expect("it reads");
+    assert_eq!(last, all[9..]);
     assert_eq!(test.figures().await, [10, 0, 0, 0, 0]);
+}
+
+/// Who reads after a place is told of what comes, and of nothing when its time has passed.
+pub async fn what_comes_is_waited_for(test: &LogUnderTest) {
+    let first = test.append([1]).await[0];
+    let after = |wait| Part::After { id: Some(first), count: 10, wait };
+    let begun = Instant::now();
+    assert_eq!(test.log.range(Shelf::Topic(TOPIC), after(SHORT)).await.expect("it reads"), []);
+    assert!(begun.elapsed() >= SHORT);
+    let later = async {
+        sleep(SHORT).await;
+        test.append([2]).await;
+    };
+    let (begun, waiting) = (Instant::now(), test.log.range(Shelf::Topic(TOPIC), after(LONG)));
+    let (found, ()) = tokio::join!(waiting, later);
+    assert!(begun.elapsed() < LONG / 2);
+    assert_eq!(numbers(&found.expect("it reads")), [2]);
 }

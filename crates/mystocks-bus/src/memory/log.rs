@@ -1,5 +1,6 @@
 //! Durable topics within one process.
 
+mod append;
 mod group;
 
 use std::collections::{BTreeMap, HashMap};
@@ -8,17 +9,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use crate::error::{Error, ErrorKind};
 use crate::lane;
 use crate::log::{
-    Append, Appended, Consumer, Entry, GroupState, Id, Log, Settle, Settled, Shelf, Start, Tend, Tended,
-    Verdict,
+    Append, Appended, Consumer, Entry, GroupState, Id, Log, Part, Room, Settle, Settled, Shelf, Start, Tend,
+    Tended, Verdict,
 };
-use group::{Dead, Group, Holder};
+use group::{Dead, Group, Holder, Stored};
 
 /// Keeps durable topics in memory, for every task of this process that has a clone of it.
 ///
@@ -43,8 +43,10 @@ struct Inner {
 
 #[derive(Default)]
 struct Topic {
-    entries: BTreeMap<Id, Bytes>,
+    entries: BTreeMap<Id, Stored>,
     last: Option<Id>,
+    /// How many were ever appended.
+    count: u64,
     groups: HashMap<String, Group>,
 }
 
@@ -104,33 +106,44 @@ impl Inner {
         let shared = self.shared.entry(lane::split(topic).0.to_owned()).or_default();
         (self.topics.entry(topic.to_owned()).or_default(), shared)
     }
+
+    /// Reads the entries of a shelf.
+    fn on<T>(
+        &self,
+        shelf: Shelf<'_>,
+        read: impl FnOnce(&mut dyn DoubleEndedIterator<Item = Entry>) -> T,
+    ) -> T {
+        match shelf {
+            Shelf::News(topics) => read(&mut self.news(topics).into_iter()),
+            Shelf::Topic(topic) => {
+                let topic = self.topics.get(topic).into_iter();
+                read(&mut topic.flat_map(|topic| topic.after(None, 0)))
+            }
+            Shelf::Dead { topic, group } => {
+                let shared = self.shared.get(lane::split(topic).0);
+                let dead = shared.and_then(|shared| shared.dead.get(group)).into_iter();
+                read(&mut dead.flat_map(|dead| dead.letters.iter().cloned()))
+            }
+            Shelf::Waiting { topic, group } => {
+                let topic = self.topics.get(topic);
+                let group = topic.and_then(|topic| Some((topic, topic.groups.get(group)?))).into_iter();
+                read(&mut group.flat_map(|(topic, group)| group.all_waiting(&topic.entries)))
+            }
+        }
+    }
+
+    /// Returns of each topic its first entry after that one, or nothing.
+    fn news(&self, topics: &[(&str, Id)]) -> Vec<Entry> {
+        let first = |(topic, after): &(&str, Id)| self.topics.get(*topic)?.after(Some(*after), 0).next();
+        topics.iter().map(|one| first(one).unwrap_or_else(|| Entry::nothing(one.1))).collect()
+    }
 }
 
 impl Topic {
-    fn next_id(&self, millis: u64) -> Id {
-        match self.last {
-            Some(last) if last.millis >= millis => Id { millis: last.millis, sequence: last.sequence + 1 },
-            _ => Id { millis, sequence: 0 },
-        }
-    }
-
-    /// Trims what every group has acknowledged; without groups nobody has.
-    fn trim(&mut self) {
-        let keeps = self.groups.values().map(|group| match (group.pending.keys().next(), group.delivered) {
-            (Some(first), _) => Some(*first),
-            (None, Some(delivered)) => Some(Id { sequence: delivered.sequence + 1, ..delivered }),
-            (None, None) => None,
-        });
-        // `None` is least: a group that was given nothing keeps everything.
-        if let Some(Some(keep)) = keeps.min() {
-            self.entries = self.entries.split_off(&keep);
-        }
-    }
-
-    fn after(&self, after: Option<Id>, deliveries: u64) -> impl Iterator<Item = Entry> + '_ {
+    fn after(&self, after: Option<Id>, deliveries: u64) -> impl DoubleEndedIterator<Item = Entry> + '_ {
         let comes = move |id: &Id| after.is_none_or(|after| *id > after);
         let entries = self.entries.iter().filter(move |(id, _)| comes(id));
-        entries.map(move |(id, payload)| Entry { id: *id, payload: payload.clone(), deliveries, death: None })
+        entries.map(move |(id, stored)| stored.entry(*id, deliveries))
     }
 
     /// Returns the group, which begins at `start` when it is new.
@@ -149,33 +162,13 @@ impl Topic {
 
 #[async_trait]
 impl Log for MemoryLog {
-    async fn append(&self, topic: &str, room: u64, entries: &[Append<'_>]) -> Result<Vec<Appended>, Error> {
+    async fn append(&self, topic: &str, room: Room, entries: &[Append<'_>]) -> Result<Vec<Appended>, Error> {
         let (now, millis) = (Instant::now(), self.millis());
-        let mut inner = self.inner();
-        let (topic, Shared { once, .. }) = inner.of(topic);
-        once.retain(|_, (_, until)| *until > now);
-        let mut appended = Vec::with_capacity(entries.len());
-        for entry in entries {
-            if let Some((id, _)) = entry.once.and_then(|(key, _)| once.get(key)) {
-                appended.push(Appended::Before(*id));
-                continue;
-            }
-            if topic.entries.len() as u64 >= room {
-                topic.trim();
-                if topic.entries.len() as u64 >= room {
-                    break;
-                }
-            }
-            let id = topic.next_id(millis);
-            topic.last = Some(id);
-            topic.entries.insert(id, Bytes::copy_from_slice(entry.payload));
-            if let Some((key, window)) = entry.once {
-                once.insert(key.to_owned(), (id, now + window));
-            }
-            appended.push(Appended::Now(id));
-        }
-        appended.resize(entries.len(), Appended::Full);
-        drop(inner);
+        let appended = {
+            let mut inner = self.inner();
+            let (topic, shared) = inner.of(topic);
+            topic.append(shared, room, entries, now, millis)
+        };
         self.topics.appended.notify_waiters();
         Ok(appended)
     }
@@ -218,10 +211,12 @@ impl Log for MemoryLog {
                 Verdict::Done => _ = group.pending.remove(id),
                 Verdict::Again(after) => pending.holder = Holder::Waits { due: now + *after },
                 Verdict::Dead(reason) => {
-                    let payload = entries.get(id).cloned().unwrap_or_default();
-                    let entry = Entry { id: *id, payload, deliveries: pending.deliveries, death: None };
-                    let dead = dead.entry(consumer.group.to_owned()).or_default();
-                    group.bury(dead, entry, reason, millis);
+                    let deliveries = pending.deliveries;
+                    group.pending.remove(id);
+                    if let Some(stored) = entries.get(id) {
+                        let dead = dead.entry(consumer.group.to_owned()).or_default();
+                        dead.bury(*id, stored, deliveries, reason, millis);
+                    }
                 }
             }
         }
@@ -265,55 +260,35 @@ impl Log for MemoryLog {
             gives_back.iter().for_each(|id| group.give_back(id, now.0));
         }
         let room = if is_alive { tend.room } else { 0 };
-        let given = group.take(consumer.name, tend.only, room, now.0, entries);
+        let (given, trimmed) = group.take(consumer.name, tend.only, room, now.0, entries);
         let next = group.waiting(tend.only).first().map(|(at, _)| at.saturating_duration_since(now.0));
-        Ok(Tended { is_alive, entries: given, trimmed: 0, due: next, reached })
+        Ok(Tended { is_alive, entries: given, trimmed, due: next, reached })
     }
 
-    async fn range(&self, shelf: Shelf<'_>, after: Option<Id>, count: usize) -> Result<Vec<Entry>, Error> {
-        if let Shelf::News { topics, wait } = shelf {
-            let none = |after| Entry { id: after, payload: Bytes::new(), deliveries: 0, death: None };
-            let look = |inner: &mut Inner| -> Vec<Entry> {
-                let first = |topic: &str, after| inner.topics.get(topic)?.after(Some(after), 0).next();
-                topics
-                    .iter()
-                    .map(|(topic, after)| first(topic, *after).unwrap_or_else(|| none(*after)))
-                    .collect()
-            };
+    async fn range(&self, shelf: Shelf<'_>, part: Part) -> Result<Vec<Entry>, Error> {
+        let Part::After { id: after, count, wait } = part else {
+            return Ok(self.inner().on(shelf, |entries| entries.next_back().into_iter().collect()));
+        };
+        if let Shelf::News(topics) = shelf {
             let is_news = |found: &Vec<Entry>| found.iter().zip(topics).any(|(one, (_, id))| one.id != *id);
-            let found = self.waiting(wait, |inner| Ok(Some(look(inner)).filter(is_news))).await?;
-            return Ok(found.unwrap_or_else(|| topics.iter().map(|(_, id)| none(*id)).collect()));
+            let look = |inner: &mut Inner| Ok(Some(inner.news(topics)).filter(is_news));
+            let found = self.waiting(wait, look).await?;
+            return Ok(found.unwrap_or_else(|| topics.iter().map(|(_, id)| Entry::nothing(*id)).collect()));
         }
-        let inner = self.inner();
-        let comes = |id: Id| after.is_none_or(|after| id > after);
-        Ok(match shelf {
-            Shelf::News { .. } => Vec::new(),
-            Shelf::Topic(topic) => {
-                let topic = inner.topics.get(topic).into_iter();
-                topic.flat_map(|topic| topic.after(after, 0)).take(count).collect()
-            }
-            Shelf::Dead { topic, group } => {
-                let shared = inner.shared.get(lane::split(topic).0);
-                let dead = shared.and_then(|shared| shared.dead.get(group)).into_iter().flatten();
-                dead.filter(|entry| comes(entry.id)).take(count).cloned().collect()
-            }
-            Shelf::Waiting { topic, group } => {
-                let Some(topic) = inner.topics.get(topic) else { return Ok(Vec::new()) };
-                let pending = topic.groups.get(group).into_iter().flat_map(|group| &group.pending);
-                let waits = pending.filter(|(id, pending)| comes(**id) && pending.due().is_some());
-                let entry = |(id, pending): (&Id, &group::Pending)| {
-                    let payload = topic.entries.get(id)?.clone();
-                    Some(Entry { id: *id, payload, deliveries: pending.deliveries, death: None })
-                };
-                waits.filter_map(entry).take(count).collect()
-            }
-        })
+        let wait = if matches!(shelf, Shelf::Topic(_)) { wait } else { Duration::ZERO };
+        let comes = |entry: &Entry| after.is_none_or(|after| entry.id > after);
+        let look = |inner: &mut Inner| {
+            let found: Vec<_> = inner.on(shelf, |entries| entries.filter(comes).take(count).collect());
+            Ok(Some(found).filter(|found| !found.is_empty()))
+        };
+        Ok(self.waiting(wait, look).await?.unwrap_or_default())
     }
 
     async fn state(&self, topic: &str, group: &str) -> Result<GroupState, Error> {
         let inner = self.inner();
         let shared = inner.shared.get(lane::split(topic).0);
-        let dead = shared.and_then(|shared| shared.dead.get(group)).map_or(0, Vec::len) as u64;
+        let dead =
+            shared.and_then(|shared| shared.dead.get(group)).map_or(0, |dead| dead.letters.len()) as u64;
         let Some(topic) = inner.topics.get(topic) else {
             return Ok(GroupState { dead, ..GroupState::default() });
         };
@@ -328,6 +303,7 @@ impl Log for MemoryLog {
             waiting: group.waiting(None).len() as u64,
             dead,
             consumers: group.leases.len() as u64,
+            trimmed: group.trimmed,
         })
     }
 }

@@ -14,8 +14,8 @@ use tokio::time::timeout;
 use crate::error::{Error, ErrorKind};
 use crate::lane;
 use crate::log::{
-    Append, Appended, Consumer, Entry, GroupState, Id, Log, Settle, Settled, Shelf, Start, Tend, Tended,
-    Verdict,
+    Append, Appended, Consumer, Entry, GroupState, Id, Log, Once, Part, Room, Settle, Settled, Shelf, Start,
+    Tend, Tended, Verdict,
 };
 
 static APPEND: Script = Script::new(include_str!("streams/append.lua"));
@@ -46,6 +46,7 @@ struct Keys {
     leases: String,
     waiting: String,
     dead: String,
+    lost: String,
 }
 
 impl Streams {
@@ -68,7 +69,29 @@ impl Streams {
             leases: group.leases().as_str().to_owned(),
             waiting: group.waiting().as_str().to_owned(),
             dead: group.dead().as_str().to_owned(),
+            lost: stream.lost().as_str().to_owned(),
         })
+    }
+
+    /// Asks on a shared connection what changes nothing.
+    async fn ask(&self, operation: &'static str, topic: &str, command: &Cmd) -> Result<Value, Error> {
+        let asking = self.redis.query(command, Call::repeatable());
+        asking.await.map_err(|cause| failed(operation, topic, cause))
+    }
+
+    /// Asks what waits for an answer, for so long, on a connection of its own.
+    async fn wait(
+        &self,
+        operation: &'static str,
+        topic: &str,
+        command: &Cmd,
+        wait: Duration,
+    ) -> Result<Value, Error> {
+        let mut own = self.redis.dedicated().await.map_err(|cause| failed(operation, topic, cause))?;
+        match timeout(wait.saturating_add(GRACE), command.query_async(&mut own)).await {
+            Ok(reply) => reply.map_err(|cause| Error::new(kind(&cause), operation, topic).with_source(cause)),
+            Err(_) => Err(Error::new(ErrorKind::Unknown, operation, topic)),
+        }
     }
 
     /// Runs a script of the group of `consumer`.
@@ -89,39 +112,29 @@ impl Streams {
 }
 
 impl Streams {
-    /// Sends a command that the server may answer after `wait`.
-    async fn wait(
-        &self,
-        operation: &'static str,
-        topic: &str,
-        command: &Cmd,
-        wait: Duration,
-    ) -> Result<Value, Error> {
-        let mut own = self.redis.dedicated().await.map_err(|cause| failed(operation, topic, cause))?;
-        match timeout(wait.saturating_add(GRACE), command.query_async::<Value>(&mut own)).await {
-            Ok(Ok(reply)) => Ok(reply),
-            Ok(Err(cause)) => Err(Error::new(kind(&cause), operation, topic).with_source(cause)),
-            Err(_) => Err(Error::new(ErrorKind::Unknown, operation, topic)),
-        }
-    }
-
-    async fn waiting(
-        &self,
-        topic: &str,
-        group: &str,
-        after: Option<Id>,
-        count: usize,
-    ) -> Result<Vec<Entry>, Error> {
+    async fn waiting(&self, topic: &str, group: &str, part: Part) -> Result<Vec<Entry>, Error> {
         const OPERATION: &str = "read what waits of";
+        let (after, count) = match part {
+            Part::After { id, count, .. } => (from(id), count),
+            Part::Last => (from(None), u32::MAX as usize),
+        };
         let nobody = Consumer { topic, group, name: "", lease: Duration::ZERO, is_sole: false };
-        let args = [from(after).into_bytes(), text(count)];
+        let args = [after.into_bytes(), text(count)];
         let reply = self.run(OPERATION, &WAITING, &nobody, &args, Call::repeatable()).await?;
-        reply::waiting(reply).ok_or_else(|| garbled(OPERATION, topic))
+        let mut waiting = reply::waiting(reply).ok_or_else(|| garbled(OPERATION, topic))?;
+        // The server walks through them forward only.
+        let surplus = if part == Part::Last { waiting.len().saturating_sub(1) } else { 0 };
+        waiting.drain(..surplus);
+        Ok(waiting)
     }
 
     /// Waits for news: they all share a slot, so one command can watch them.
-    async fn news(&self, topics: &[(&str, Id)], wait: Duration) -> Result<Vec<Entry>, Error> {
+    async fn news(&self, topics: &[(&str, Id)], part: Part) -> Result<Vec<Entry>, Error> {
         const OPERATION: &str = "watch";
+        let wait = match part {
+            Part::After { wait, .. } => wait,
+            Part::Last => Duration::ZERO,
+        };
         let Some((first, _)) = topics.first() else { return Ok(Vec::new()) };
         let mut keys = Vec::with_capacity(topics.len());
         for (topic, after) in topics {
@@ -141,50 +154,53 @@ impl Streams {
 }
 
 impl Keys {
-    fn all(&self) -> [&str; 4] {
-        [&self.entries, &self.leases, &self.waiting, &self.dead]
+    fn all(&self) -> [&str; 5] {
+        [&self.entries, &self.leases, &self.waiting, &self.dead, &self.lost]
     }
 }
 
 #[async_trait]
 impl Log for Streams {
-    async fn append(&self, topic: &str, room: u64, entries: &[Append<'_>]) -> Result<Vec<Appended>, Error> {
+    async fn append(&self, topic: &str, room: Room, entries: &[Append<'_>]) -> Result<Vec<Appended>, Error> {
         const OPERATION: &str = "append to";
         if entries.is_empty() {
             return Ok(Vec::new());
         }
         let stream = self.stream(OPERATION, topic)?;
-        let (log, count) = (stream.entries(), stream.count());
-        let mut keys = vec![log.as_str().to_owned(), count.as_str().to_owned()];
-        let mut args = vec![text(room)];
+        let mut keys: Vec<String> =
+            [stream.entries(), stream.count(), stream.lost()].iter().map(|key| key.as_str().into()).collect();
+        let (most, is_lossy) = match room {
+            Room::Safe(most) => (most, false),
+            Room::Latest(most) => (most, true),
+        };
+        let mut args = vec![text(most), flag(is_lossy)];
         for entry in entries {
-            let key = match entry.once {
-                Some((key, _)) => {
-                    stream.once(key).map_err(|error| invalid(OPERATION, topic, error))?.as_str().to_owned()
-                }
-                None => count.as_str().to_owned(),
-            };
-            keys.push(key);
             args.push(entry.payload.to_vec());
-            args.push(text(entry.once.map_or(0, |(_, window)| whole_millis(window))));
+            match entry.once {
+                None => args.push(b"p".to_vec()),
+                Some(Once::Key(key, window)) => {
+                    let key = stream.once(key).map_err(|error| invalid(OPERATION, topic, error))?;
+                    keys.push(key.as_str().to_owned());
+                    args.extend([b"o".to_vec(), text(whole_millis(window))]);
+                }
+                Some(Once::Letter { group, id }) => {
+                    keys.push(self.keys(OPERATION, topic, group)?.dead);
+                    args.extend([b"r".to_vec(), id.to_string().into_bytes(), group.as_bytes().to_vec()]);
+                }
+            }
         }
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
-        // What has a key may be appended twice without standing there twice.
+        // What is there once may be appended twice without standing there twice.
         let call =
             if entries.iter().all(|entry| entry.once.is_some()) { Call::repeatable() } else { Call::once() };
-        let ids: Vec<String> = self
+        let answers: Vec<String> = self
             .redis
             .script(&APPEND, &keys, &args, call)
             .await
             .map_err(|cause| failed(OPERATION, topic, cause))?;
-        let mut appended = Vec::with_capacity(entries.len());
-        for id in &ids {
-            appended.push(match id.strip_prefix('=') {
-                Some(before) => Appended::Before(reply::id(before).ok_or_else(|| garbled(OPERATION, topic))?),
-                None => Appended::Now(reply::id(id).ok_or_else(|| garbled(OPERATION, topic))?),
-            });
-        }
+        let appended = answers.iter().map(|answer| reply::appended(answer));
+        let mut appended = appended.collect::<Option<Vec<_>>>().ok_or_else(|| garbled(OPERATION, topic))?;
         appended.resize(entries.len(), Appended::Full);
         Ok(appended)
     }
@@ -194,7 +210,7 @@ impl Log for Streams {
         let topic = consumer.topic;
         if consumer.is_sole {
             let reply = self.run(OPERATION, &TAKE, consumer, &[text(count.max(1))], Call::once()).await?;
-            return reply::given(reply).ok_or_else(|| garbled(OPERATION, topic));
+            return reply::read(reply, 1).ok_or_else(|| garbled(OPERATION, topic));
         }
         let keys = self.keys(OPERATION, topic, consumer.group)?;
         let mut command = cmd("XREADGROUP");
@@ -204,7 +220,7 @@ impl Log for Streams {
         }
         command.arg("STREAMS").arg(&keys.entries).arg(">");
         let reply = self.wait(OPERATION, topic, &command, wait).await?;
-        reply::given(reply).ok_or_else(|| garbled(OPERATION, topic))
+        reply::read(reply, 1).ok_or_else(|| garbled(OPERATION, topic))
     }
 
     async fn settle(&self, consumer: &Consumer<'_>, settlements: &[Settle<'_>]) -> Result<Settled, Error> {
@@ -228,7 +244,6 @@ impl Log for Streams {
 
     async fn tend(&self, consumer: &Consumer<'_>, tend: &Tend<'_>) -> Result<Tended, Error> {
         const OPERATION: &str = "look after";
-        let flag = |is: bool| vec![if is { b'1' } else { b'0' }];
         let mut args = vec![
             text(whole_millis(consumer.lease)),
             text(tend.room),
@@ -246,31 +261,42 @@ impl Log for Streams {
         reply::tended(reply).ok_or_else(|| garbled(OPERATION, consumer.topic))
     }
 
-    async fn range(&self, shelf: Shelf<'_>, after: Option<Id>, count: usize) -> Result<Vec<Entry>, Error> {
+    async fn range(&self, shelf: Shelf<'_>, part: Part) -> Result<Vec<Entry>, Error> {
         const OPERATION: &str = "read";
         let (topic, key) = match shelf {
             Shelf::Topic(topic) => (topic, self.stream(OPERATION, topic)?.entries().as_str().to_owned()),
             Shelf::Dead { topic, group } => (topic, self.keys(OPERATION, topic, group)?.dead),
-            Shelf::Waiting { topic, group } => return self.waiting(topic, group, after, count).await,
-            Shelf::News { topics, wait } => return self.news(topics, wait).await,
+            Shelf::Waiting { topic, group } => return self.waiting(topic, group, part).await,
+            Shelf::News(topics) => return self.news(topics, part).await,
         };
-        let mut command = cmd("XRANGE");
-        command.arg(key).arg(from(after)).arg("+").arg("COUNT").arg(count);
-        let reply: Value = self
-            .redis
-            .query(&command, Call::repeatable())
-            .await
-            .map_err(|cause| failed(OPERATION, topic, cause))?;
-        reply::entries(reply).ok_or_else(|| garbled(OPERATION, topic))
+        let entries = match part {
+            Part::After { id, count, wait } if !wait.is_zero() && matches!(shelf, Shelf::Topic(_)) => {
+                let mut command = cmd("XREAD");
+                command.arg("COUNT").arg(count.max(1)).arg("BLOCK").arg(whole_millis(wait));
+                command.arg("STREAMS").arg(key).arg(id.map_or_else(|| "0".to_owned(), |id| id.to_string()));
+                reply::read(self.wait(OPERATION, topic, &command, wait).await?, 0)
+            }
+            Part::After { id, count, .. } => {
+                let mut command = cmd("XRANGE");
+                command.arg(key).arg(from(id)).arg("+").arg("COUNT").arg(count);
+                reply::entries(self.ask(OPERATION, topic, &command).await?)
+            }
+            Part::Last => {
+                let mut command = cmd("XREVRANGE");
+                command.arg(key).arg("+").arg("-").arg("COUNT").arg(1);
+                reply::entries(self.ask(OPERATION, topic, &command).await?)
+            }
+        };
+        entries.ok_or_else(|| garbled(OPERATION, topic))
     }
 
     async fn state(&self, topic: &str, group: &str) -> Result<GroupState, Error> {
         const OPERATION: &str = "look at";
         let nobody = Consumer { topic, group, name: "", lease: Duration::ZERO, is_sole: false };
         let reply = self.run(OPERATION, &STATE, &nobody, &[], Call::repeatable()).await?;
-        let [entries, lag, pending, waiting, dead, consumers]: [u64; 6] =
+        let [entries, lag, pending, waiting, dead, consumers, trimmed]: [u64; 7] =
             redis::from_redis_value(reply).map_err(|_| garbled(OPERATION, topic))?;
-        Ok(GroupState { entries, lag, pending, waiting, dead, consumers })
+        Ok(GroupState { entries, lag, pending, waiting, dead, consumers, trimmed })
     }
 }
 
@@ -285,6 +311,10 @@ fn start(start: Start) -> String {
         Start::After(id) => id.to_string(),
         Start::Now => "$".to_owned(),
     }
+}
+
+fn flag(is: bool) -> Vec<u8> {
+    vec![if is { b'1' } else { b'0' }]
 }
 
 fn text(number: impl Display + Copy) -> Vec<u8> {

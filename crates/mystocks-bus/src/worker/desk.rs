@@ -22,10 +22,12 @@ pub struct Handled {
     pub again: u64,
     /// Became dead letters.
     pub dead: u64,
-    /// Were events of another type, and acknowledged.
+    /// Were events of another type, or replayed for another group, and acknowledged.
     pub skipped: u64,
     /// Were taken away before they could be acknowledged: somebody else handles them, too.
     pub lost: u64,
+    /// Were trimmed or deleted while they were to be handled again.
+    pub trimmed: u64,
 }
 
 pub(super) struct Desk {
@@ -93,7 +95,7 @@ impl Desk {
             let roomy = self.roomy.notified();
             {
                 let state = self.state();
-                let room = self.handling.prefetch.max(1).saturating_sub(state.waiting.len());
+                let room = self.handling.prefetch.saturating_sub(state.waiting.len());
                 // Fetching half a buffer at a time costs half as many requests as fetching one by one.
                 if state.current.has_joined && room > self.handling.prefetch / 2 {
                     return (Arc::clone(&state.current.name), room);
@@ -144,7 +146,7 @@ impl Desk {
         let current = Look {
             name: Arc::clone(&state.current.name),
             joins: !state.current.has_joined && !leaves,
-            room: if leaves { 0 } else { self.handling.at_once.max(1).saturating_sub(again) },
+            room: if leaves { 0 } else { self.handling.at_once.saturating_sub(again) },
             keeps: None,
             leaves,
             asked,
@@ -157,6 +159,7 @@ impl Desk {
         let mut guard = self.state();
         let state = &mut *guard;
         let is_current = state.current.name == look.name;
+        state.handled.trimmed += tended.trimmed;
         if tended.is_alive
             && let Some(incarnation) = state.incarnation(&look.name)
         {
@@ -192,6 +195,10 @@ impl Tray for Desk {
         &self.handling
     }
 
+    fn group(&self) -> &str {
+        &self.group
+    }
+
     fn changed(&self) -> &Notify {
         &self.changed
     }
@@ -202,7 +209,7 @@ impl Tray for Desk {
 
     fn begin(&self) -> Option<(Arc<str>, Entry)> {
         let mut state = self.state();
-        if state.running >= self.handling.at_once.max(1) {
+        if state.running >= self.handling.at_once {
             return None;
         }
         let name = Arc::clone(&state.waiting.front()?.0);

@@ -22,7 +22,8 @@ use super::{BACKOFF, WAIT, work};
 use crate::durable::Delivered;
 use crate::error::Error;
 use crate::event::Event;
-use crate::log::{Consumer, Log, Shelf, Tend, Tended};
+use crate::log::{Consumer, Id, Log, Part, Shelf, Tend, Tended};
+use crate::metric;
 use desk::{LaneDesk as Desk, Step};
 
 pub(super) use desk::LaneDesk;
@@ -35,6 +36,10 @@ const MISSES: usize = 8;
 const CALM: Duration = Duration::from_millis(2);
 /// So much of what waits is learned at once.
 const PART: usize = 1_000;
+
+fn part(id: Option<Id>, count: usize, wait: Duration) -> Part {
+    Part::After { id, count, wait }
+}
 
 /// One of those who share the lanes of a group.
 pub(super) struct Member {
@@ -110,7 +115,7 @@ pub(super) async fn run<E, F, R, X>(
         desk.stop();
     };
     let working = async {
-        let keeping = join_all((0..desk.topics.len()).map(|lane| keep(log, desk, lane)));
+        let keeping = join_all((0..desk.topics.len()).map(|lane| keep(log, desk, E::TYPE, lane)));
         tokio::join!(keeping, work::work(log, desk, &stop, handler));
         heart.cancel();
     };
@@ -161,7 +166,7 @@ async fn take(log: &dyn Log, desk: &Desk) {
 }
 
 /// Does for one lane what is next, request after request, until it is free at the end.
-async fn keep(log: &dyn Log, desk: &Desk, lane: usize) {
+async fn keep(log: &dyn Log, desk: &Desk, kind: &'static str, lane: usize) {
     loop {
         let asked = Instant::now();
         let done = match desk.step(lane) {
@@ -177,7 +182,9 @@ async fn keep(log: &dyn Log, desk: &Desk, lane: usize) {
             Step::Learn(name, after) => {
                 let owner = desk.owner(lane, &name);
                 let shelf = Shelf::Waiting { topic: owner.topic, group: owner.group };
-                log.range(shelf, after, PART).await.map(|part| desk.learned(lane, &name, &part))
+                log.range(shelf, part(after, PART, Duration::ZERO))
+                    .await
+                    .map(|part| desk.learned(lane, &name, &part))
             }
             Step::Read(name, room) => match log.read(&desk.owner(lane, &name), room, Duration::ZERO).await {
                 Ok(entries) => {
@@ -193,6 +200,13 @@ async fn keep(log: &dyn Log, desk: &Desk, lane: usize) {
                 let tend = Tend { room: wanted.len(), only: Some(&wanted), ..desk.tend() };
                 match log.tend(&desk.owner(lane, &name), &tend).await {
                     Ok(tended) => {
+                        if tended.trimmed > 0 {
+                            tracing::warn!(
+                                count = tended.trimmed,
+                                "events were deleted before they were handled"
+                            );
+                            metric::trimmed(kind, tended.trimmed);
+                        }
                         desk.take_in(lane, &name, asked, &wanted, tended);
                         Ok(())
                     }
@@ -231,7 +245,7 @@ async fn watch(log: &dyn Log, desk: &Desk) {
             desk.watch.notified().await;
             continue;
         }
-        let news = log.range(Shelf::News { topics: &topics, wait: WAIT }, None, 1);
+        let news = log.range(Shelf::News(&topics), part(None, 1, WAIT));
         let found = tokio::select! {
             found = news => found,
             () = desk.watch.notified() => Ok(Vec::new()),

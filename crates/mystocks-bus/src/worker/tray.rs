@@ -11,6 +11,8 @@ use crate::log::{Consumer, Entry, Settle};
 pub(super) trait Tray: Send + Sync {
     fn handling(&self) -> &Handling;
 
+    fn group(&self) -> &str;
+
     /// Something can be begun.
     fn changed(&self) -> &Notify;
 

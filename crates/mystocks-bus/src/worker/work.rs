@@ -20,6 +20,7 @@ use crate::listener::panic_text;
 use crate::log::{Entry, Id, Log, Settle, Settled, Verdict};
 use crate::metric;
 use crate::payload::{self, Decoded};
+use crate::trace::Place;
 
 /// So many settlements at most in one request.
 const BATCH: usize = 256;
@@ -60,9 +61,11 @@ pub(super) async fn work<E, F, R, X>(
             && let Some((name, entry)) = desk.begin()
         {
             let (handler, handling) = (Arc::clone(&handler), *desk.handling());
+            let is_ours = entry.only.as_deref().is_none_or(|only| only == desk.group());
             running.spawn(async move {
                 let (id, deliveries) = (entry.id, entry.deliveries);
-                let outcome = match handle(&*handler, entry).await {
+                let handled = if is_ours { handle(&*handler, entry).await } else { Ok(Outcome::Skipped) };
+                let outcome = match handled {
                     Err(reason) if deliveries < handling.deliveries => {
                         tracing::debug!(%id, deliveries, reason, "an event is to come again");
                         Outcome::Again(pause(&handling, deliveries))
@@ -108,10 +111,12 @@ where
         Ok(Decoded::Event(_, None) | Decoded::Other) => return Ok(Outcome::Skipped),
         Err(error) => return Ok(Outcome::Dead(format!("it cannot be read: {error}"))),
     };
+    let place = Place::of(E::TYPE, Some(&envelope));
     let delivered = Delivered { event, envelope, id: entry.id, deliveries: entry.deliveries };
     // Its error's text is its own, too.
-    let handling =
-        AssertUnwindSafe(async { handler(delivered).await.map_err(|error| error.into().to_string()) });
+    let handling = AssertUnwindSafe(
+        place.run(async { handler(delivered).await.map_err(|error| error.into().to_string()) }),
+    );
     match handling.catch_unwind().await {
         Ok(Ok(_)) => Ok(Outcome::Done),
         Ok(Err(reason)) => Err(reason),

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mystocks_bus::{
-    Append, Consumer, Delivered, DurableTopic, ErrorKind, Event, Handling, Log, MemoryLog, Settle, Shelf,
-    Start, Tend, Topic, Verdict, Worker,
+    Append, Consumer, Delivered, DurableTopic, ErrorKind, Event, Handling, Log, MemoryLog, Part, Room,
+    Settle, Shelf, Start, Tend, Topic, Verdict, Worker,
 };
 use mystocks_testkit::{FaultProxy, RedisServer, eventually};
 use serde::{Deserialize, Serialize};
@@ -148,6 +148,7 @@ on_both! {
     what_a_dead_owner_had_comes_before_what_is_new
     workers_share_the_lanes
     what_is_published_after_the_beginning_is_handled
+    dead_letters_come_back_to_their_lanes
 }
 
 async fn each_key_keeps_its_order_while_workers_come_and_go(log: impl Log + Clone) {
@@ -227,7 +228,7 @@ async fn what_a_dead_owner_had_comes_before_what_is_new(log: impl Log + Clone) {
     let payloads: Vec<String> = (0..30).map(payload).collect();
     let entries: Vec<_> =
         payloads.iter().map(|payload| Append { payload: payload.as_bytes(), once: None }).collect();
-    log.append("fills#0", 1_000, &entries).await.unwrap();
+    log.append("fills#0", Room::Safe(1_000), &entries).await.unwrap();
     let had = log.read(&dead, 25, Duration::ZERO).await.unwrap();
     // The first of the one waits and is not due yet, the first of the other is done.
     let again = Verdict::Again(Duration::from_millis(1_200));
@@ -252,7 +253,14 @@ async fn workers_share_the_lanes(log: impl Log + Clone) {
     let mut lanes: BTreeMap<String, usize> = BTreeMap::new();
     publish(&fills, &accounts, 0..1).await;
     for lane in 0..8 {
-        for entry in log.range(Shelf::Topic(&format!("fills#{lane}")), None, 100).await.unwrap() {
+        for entry in log
+            .range(
+                Shelf::Topic(&format!("fills#{lane}")),
+                Part::After { id: None, count: 100, wait: Duration::ZERO },
+            )
+            .await
+            .unwrap()
+        {
             let text = String::from_utf8_lossy(&entry.payload).into_owned();
             let account =
                 accounts.iter().find(|account| text.contains(&format!("\"account\": \"{account}\"")));
@@ -324,6 +332,35 @@ async fn what_is_published_after_the_beginning_is_handled(log: impl Log + Clone)
     for account in &accounts {
         assert_eq!(book.done(account), [1], "{account}");
     }
+    worker.shutdown().await;
+}
+
+async fn dead_letters_come_back_to_their_lanes(log: impl Log + Clone) {
+    let (fills, book, accounts) = (fills(log, 4), Book::default(), accounts(10));
+    let (open, gate) = watch::channel(false);
+    let handle = move |_, _| std::future::ready(if *gate.borrow() { Ok(()) } else { Err("no market") });
+    let handling = Handling { deliveries: 2, ..quick() };
+    let worker = work(&fills, &book, 1, handling, handle).await;
+    let one = |number| accounts.iter().map(move |account| Fill { account: account.clone(), number });
+    let all: Vec<Fill> = (0..5).flat_map(one).collect();
+    assert_eq!(fills.publish_all(&all).await.unwrap().len(), 50);
+    settled(&fills).await;
+    for account in &accounts {
+        assert_eq!(book.begun(account), [0, 0, 1, 1, 2, 2, 3, 3, 4, 4], "{account}: until it is dead");
+    }
+    assert_eq!(fills.dead_letters(GROUP, None, 100).await.unwrap().len(), 50);
+    open.send(true).unwrap();
+    let replayed = fills.replay(GROUP, None, |_| true).await.unwrap();
+    assert_eq!((replayed.replayed, replayed.kept, replayed.gone), (50, 0, 0));
+    settled(&fills).await;
+    for account in &accounts {
+        assert_eq!(book.done(account), [0, 1, 2, 3, 4], "{account}");
+    }
+    let state = fills.state(GROUP).await.unwrap();
+    assert_eq!((state.entries, state.dead, worker.handled().done), (100, 0, 50));
+    let error = fills.follow(Start::First).await.map(drop).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    assert!(error.to_string().contains("it has lanes"), "{error}");
     worker.shutdown().await;
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mystocks_bus::{
-    Append, Appended, Consumer, Entry, Error, ErrorKind, GroupState, Handling, Id, Log, MemoryLog, Settle,
-    Settled, Shelf, Tend, Tended,
+    Append, Appended, Consumer, Entry, Error, ErrorKind, GroupState, Handling, Log, MemoryLog, Part, Room,
+    Settle, Settled, Shelf, Tend, Tended,
 };
 use mystocks_testkit::eventually;
 
@@ -40,7 +40,7 @@ impl Lossy {
 
 #[async_trait]
 impl Log for Lossy {
-    async fn append(&self, topic: &str, room: u64, entries: &[Append<'_>]) -> Result<Vec<Appended>, Error> {
+    async fn append(&self, topic: &str, room: Room, entries: &[Append<'_>]) -> Result<Vec<Appended>, Error> {
         self.log.append(topic, room, entries).await
     }
 
@@ -59,8 +59,8 @@ impl Log for Lossy {
         self.answer(consumer.topic, self.log.tend(consumer, tend).await)
     }
 
-    async fn range(&self, shelf: Shelf<'_>, after: Option<Id>, count: usize) -> Result<Vec<Entry>, Error> {
-        let found = self.log.range(shelf, after, count).await;
+    async fn range(&self, shelf: Shelf<'_>, part: Part) -> Result<Vec<Entry>, Error> {
+        let found = self.log.range(shelf, part).await;
         match shelf {
             Shelf::Waiting { topic, .. } => self.answer(topic, found),
             _ => found,

@@ -1,5 +1,5 @@
 //! Durable topics: every event is handled, and what cannot be lies aside.
-#![expect(clippy::unwrap_used, reason = "tests may panic")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests may panic, and print their seeds")]
 
 /// Runs a test on a log in memory and on one on a real server.
 macro_rules! on_both {
@@ -20,8 +20,11 @@ macro_rules! on_both {
     };
 }
 
+mod follow;
 mod lanes;
 mod lost_answers;
+mod replay;
+mod trace;
 mod unacknowledged;
 
 use std::collections::BTreeMap;
@@ -29,7 +32,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mystocks_bus::{
-    Append, DurableTopic, Event, Handled, Handling, Keyspace, Log, MemoryLog, Streams, Topic,
+    Append, DurableTopic, Event, Handled, Handling, Keyspace, Log, MemoryLog, Room, Streams, Topic,
 };
 use mystocks_config::RedisSettings;
 use mystocks_redis_core::RedisManager;
@@ -178,7 +181,7 @@ async fn what_cannot_be_read_lies_aside_at_once(log: impl Log + Clone) {
     let newer = br#"{"specversion": "1.0", "id": "1", "source": "s", "type": "order.placed", "time": "t", "schemaversion": 2, "data": {"number": 1}}"#;
     let payloads: [&[u8]; 4] = [b"\xff\x00 no JSON", b"{}", newer, other];
     for payload in payloads {
-        log.append("orders", 100, &[Append { payload, once: None }]).await.unwrap();
+        log.append("orders", Room::Safe(100), &[Append { payload, once: None }]).await.unwrap();
     }
     let orders = orders(log);
     let handler = |_: mystocks_bus::Delivered<Order>| std::future::ready(Ok::<_, &str>(()));
@@ -264,10 +267,13 @@ async fn what_is_full_says_so(log: impl Log + Clone) {
     }
     let error = orders.publish(&Order { number: 3 }).await.unwrap_err();
     assert_eq!(error.kind(), mystocks_bus::ErrorKind::Full);
+    let many: Vec<_> = (3..6).map(|number| Order { number }).collect();
+    assert_eq!(orders.publish_all(&many).await.unwrap_err().kind(), mystocks_bus::ErrorKind::Full);
     assert!(error.to_string().contains("orders") && error.to_string().contains("3 events"), "{error}");
     let worker = orders.consume("risk", quick(), handler).await.unwrap();
     settled(&orders).await;
-    orders.publish(&Order { number: 3 }).await.unwrap();
+    let ids = orders.publish_all(&many).await.unwrap();
+    assert!(ids.len() == 3 && ids.is_sorted(), "{ids:?}");
     worker.shutdown().await;
 }
 
@@ -334,10 +340,20 @@ async fn a_broken_connection_duplicates_nothing() {
 }
 
 #[tokio::test]
-async fn a_lease_that_cannot_be_kept_is_refused() {
+async fn what_cannot_be_kept_is_refused() {
     let handling = Handling { lease: Duration::from_millis(99), ..Handling::default() };
     let handler = |_: mystocks_bus::Delivered<Order>| std::future::ready(Ok::<_, &str>(()));
     let error = orders(MemoryLog::new()).consume("risk", handling, handler).await.unwrap_err();
     assert_eq!(error.kind(), mystocks_bus::ErrorKind::InvalidArgument);
     assert!(error.to_string().contains("orders") && error.to_string().contains("100 ms"), "{error}");
+    let nothing = [
+        ("at_once", Handling { at_once: 0, ..quick() }),
+        ("prefetch", Handling { prefetch: 0, ..quick() }),
+        ("deliveries", Handling { deliveries: 0, ..quick() }),
+    ];
+    for (name, handling) in nothing {
+        let error = orders(MemoryLog::new()).consume("risk", handling, handler).await.unwrap_err();
+        assert_eq!(error.kind(), mystocks_bus::ErrorKind::InvalidArgument);
+        assert!(error.to_string().contains(&format!("`{name}` 0")), "{error}");
+    }
 }

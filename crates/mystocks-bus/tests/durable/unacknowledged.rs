@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mystocks_bus::{
-    Append, Appended, Consumer, Delivered, Entry, Error, ErrorKind, GroupState, Id, Log, MemoryLog, Settle,
-    Settled, Shelf, Tend, Tended,
+    Append, Appended, Consumer, Delivered, Entry, Error, ErrorKind, GroupState, Log, MemoryLog, Part, Room,
+    Settle, Settled, Shelf, Tend, Tended,
 };
 use tokio::time::sleep;
 
@@ -22,7 +22,7 @@ struct Refusing {
 
 #[async_trait]
 impl Log for Refusing {
-    async fn append(&self, topic: &str, room: u64, entries: &[Append<'_>]) -> Result<Vec<Appended>, Error> {
+    async fn append(&self, topic: &str, room: Room, entries: &[Append<'_>]) -> Result<Vec<Appended>, Error> {
         self.log.append(topic, room, entries).await
     }
 
@@ -42,8 +42,8 @@ impl Log for Refusing {
         self.log.tend(consumer, tend).await
     }
 
-    async fn range(&self, shelf: Shelf<'_>, after: Option<Id>, count: usize) -> Result<Vec<Entry>, Error> {
-        self.log.range(shelf, after, count).await
+    async fn range(&self, shelf: Shelf<'_>, part: Part) -> Result<Vec<Entry>, Error> {
+        self.log.range(shelf, part).await
     }
 
     async fn state(&self, topic: &str, group: &str) -> Result<GroupState, Error> {

@@ -191,8 +191,17 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// So many names are compared one by one.
+const FEW: usize = 16;
+
 /// Sorting finds equal names whatever they are; a hash map would need defending against chosen names.
 fn last_of_equal_names(mut fields: Vec<(String, Json)>) -> Vec<(String, Json)> {
+    let is_new =
+        |(at, (name, _)): (usize, &(String, Json))| fields.iter().take(at).all(|(before, _)| before != name);
+    // Few are compared faster than sorted.
+    if fields.len() <= FEW && fields.iter().enumerate().all(is_new) {
+        return fields;
+    }
     let mut order: Vec<usize> = (0..fields.len()).collect();
     let name = |index: usize| fields.get(index).map(|(name, _)| name.as_str());
     order.sort_by(|&a, &b| name(a).cmp(&name(b)));

@@ -5,12 +5,15 @@ use std::fmt::Write as _;
 use crate::json::{Json, float};
 
 pub(crate) fn dumps(value: &Json, sorted: bool) -> String {
-    let mut out = String::new();
+    let mut out = String::with_capacity(USUAL);
     write(&mut out, value, sorted);
     out
 }
 
-fn write(out: &mut String, value: &Json, sorted: bool) {
+/// What most texts of the platform need, in bytes.
+const USUAL: usize = 256;
+
+pub(crate) fn write(out: &mut String, value: &Json, sorted: bool) {
     match value {
         Json::Null => out.push_str("null"),
         Json::Bool(true) => out.push_str("true"),
@@ -63,7 +66,7 @@ fn separate(out: &mut String, position: usize) {
     }
 }
 
-fn string(out: &mut String, text: &str) {
+pub(crate) fn string(out: &mut String, text: &str) {
     out.push('"');
     if text.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\') {
         out.push_str(text);

@@ -3,12 +3,17 @@
 use tokio::time::{Instant, sleep};
 
 use super::{
-    Append, Appended, Consumer, Duration, Id, LONG, LogUnderTest, ROOM, SHORT, Settled, Shelf, Start, TEND,
-    TOPIC, Tend, Verdict, consumer, ids, numbers,
+    Append, Appended, Consumer, Duration, Id, LONG, LogUnderTest, Part, ROOM, SHORT, Settled, Shelf, Start,
+    TEND, TOPIC, Tend, Verdict, consumer, ids, numbers,
 };
+use crate::log::Once;
 
 const JOIN: Tend<'_> = Tend { join: Some(Start::First), room: 0, ..TEND };
 const WAITING: Shelf<'_> = Shelf::Waiting { topic: TOPIC, group: "g" };
+
+fn first(count: usize) -> Part {
+    Part::After { id: None, count, wait: Duration::ZERO }
+}
 
 fn sole(name: &str) -> Consumer<'_> {
     Consumer { is_sole: true, ..consumer(name) }
@@ -29,7 +34,7 @@ pub async fn a_sole_consumer_is_the_only_one(test: &LogUnderTest) {
     sleep(SHORT * 3).await;
     let joined = test.tend(&two, JOIN).await;
     assert_eq!((joined.is_alive, joined.reached), (true, Some(given[1].id)));
-    assert_eq!(test.log.range(WAITING, None, 10).await.expect("it reads").len(), 2);
+    assert_eq!(test.log.range(WAITING, first(10)).await.expect("it reads").len(), 2);
     assert!(!test.tend(&one, JOIN).await.is_alive);
     assert!(!test.tend(&two, Tend { leave: true, ..TEND }).await.is_alive);
     assert!(test.tend(&one, JOIN).await.is_alive, "the other has left");
@@ -59,19 +64,24 @@ pub async fn what_waits_is_shown_in_order(test: &LogUnderTest) {
     let one = consumer("one");
     test.join(&one).await;
     let appended = test.append(0..30).await;
-    assert_eq!(test.log.range(WAITING, None, 10).await.expect("it reads"), []);
+    assert_eq!(test.log.range(WAITING, first(10)).await.expect("it reads"), []);
     let given = ids(&test.read(&one, 25).await);
     let (later, now): (Vec<Id>, Vec<Id>) = given.iter().rev().partition(|id| id.sequence % 3 == 0);
     test.settle(&one, &later, Verdict::Again(LONG)).await;
     test.settle(&one, &now, Verdict::Again(Duration::ZERO)).await;
     let (mut after, mut shown) = (None, Vec::new());
     loop {
-        let part = test.log.range(WAITING, after, 7).await.expect("it reads");
+        let part = test
+            .log
+            .range(WAITING, Part::After { id: after, count: 7, wait: Duration::ZERO })
+            .await
+            .expect("it reads");
         assert!(part.len() <= 7 && part.iter().all(|entry| entry.deliveries == 1 && entry.death.is_none()));
         let Some(last) = part.last() else { break };
         after = Some(last.id);
         shown.extend(part);
     }
+    assert_eq!(test.log.range(WAITING, Part::Last).await.expect("it reads"), shown[24..]);
     assert_eq!((ids(&shown), numbers(&shown)), (appended[..25].to_vec(), (0..25).collect()));
     assert_eq!(test.figures().await, [5, 25, 25, 0, 1]);
 }
@@ -109,8 +119,8 @@ pub async fn news_are_waited_for(test: &LogUnderTest) {
     let before = append("orders#0").await;
     let topics = [("orders#0", before), ("orders#1", Id::FIRST), ("orders#2", Id::FIRST)];
     let watch = async |wait| {
-        let news = Shelf::News { topics: &topics, wait };
-        ids(&test.log.range(news, None, 10).await.expect("it watches"))
+        let part = Part::After { id: None, count: 1, wait };
+        ids(&test.log.range(Shelf::News(&topics), part).await.expect("it watches"))
     };
     let begun = Instant::now();
     assert_eq!(watch(SHORT).await, [before, Id::FIRST, Id::FIRST]);
@@ -133,7 +143,7 @@ pub async fn lanes_share_keys_and_dead_letters(test: &LogUnderTest) {
         test.tend(lane, JOIN).await;
         let entries = [
             Append { payload: number.as_bytes(), once: None },
-            Append { payload: b"9", once: Some(("order:9", LONG)) },
+            Append { payload: b"9", once: Some(Once::Key("order:9", LONG)) },
         ];
         let appended = test.log.append(lane.topic, ROOM, &entries).await.expect("it is appended");
         assert_eq!(matches!(appended[1], Appended::Now(_)), lane.topic == "orders#0", "{appended:?}");
@@ -144,9 +154,9 @@ pub async fn lanes_share_keys_and_dead_letters(test: &LogUnderTest) {
         let settled = test.settle(lane, &ids(&given)[..1], Verdict::Dead("no such stock")).await;
         assert_eq!(settled, Settled::Settled);
     }
-    let dead = test.log.range(Shelf::Dead { topic: TOPIC, group: "g" }, None, 10).await.expect("it reads");
+    let dead = test.log.range(Shelf::Dead { topic: TOPIC, group: "g" }, first(10)).await.expect("it reads");
     assert_eq!(numbers(&dead), [3, 4]);
     let pending = async |topic| test.log.state(topic, "g").await.expect("it looks").pending;
     assert_eq!([pending("orders#0").await, pending("orders#1").await, pending(TOPIC).await], [1, 0, 0]);
-    assert_eq!(test.log.range(Shelf::Topic(TOPIC), None, 10).await.expect("it reads"), []);
+    assert_eq!(test.log.range(Shelf::Topic(TOPIC), first(10)).await.expect("it reads"), []);
 }

@@ -94,7 +94,7 @@ pub async fn what_killed_too_often_is_dead(test: &LogUnderTest) {
         sleep(SHORT * 2).await;
         test.tend(&watch, look).await;
     }
-    let dead = test.log.range(Shelf::Dead { topic: TOPIC, group: "g" }, None, 10).await.expect("it reads");
+    let dead = test.range(Shelf::Dead { topic: TOPIC, group: "g" }, None, 10).await;
     assert_eq!((numbers(&dead), dead[0].deliveries), (vec![7], 3));
     assert_eq!(test.figures().await, [0, 0, 0, 1, 1]);
 }

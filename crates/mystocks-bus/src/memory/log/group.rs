@@ -13,6 +13,14 @@ pub(super) struct Group {
     pub(super) delivered: Option<Id>,
     pub(super) pending: BTreeMap<Id, Pending>,
     pub(super) leases: HashMap<String, Instant>,
+    /// Were trimmed before anybody was given them.
+    pub(super) trimmed: u64,
+}
+
+pub(super) struct Stored {
+    pub(super) number: u64,
+    pub(super) payload: Bytes,
+    pub(super) only: Option<String>,
 }
 
 pub(super) struct Pending {
@@ -26,7 +34,35 @@ pub(super) enum Holder {
 }
 
 /// The dead letters of a group, those of all lanes.
-pub(super) type Dead = Vec<Entry>;
+#[derive(Default)]
+pub(super) struct Dead {
+    pub(super) letters: Vec<Entry>,
+    /// The sequence of the next one.
+    next: u64,
+}
+
+impl Dead {
+    pub(super) fn bury(&mut self, was: Id, stored: &Stored, deliveries: u64, reason: &str, at: u64) {
+        let death = Some(Death { id: was, reason: reason.to_owned(), at });
+        let id = Id { millis: at, sequence: self.next };
+        self.next += 1;
+        self.letters.push(Entry {
+            id,
+            number: 0,
+            payload: stored.payload.clone(),
+            only: None,
+            deliveries,
+            death,
+        });
+    }
+}
+
+impl Stored {
+    pub(super) fn entry(&self, id: Id, deliveries: u64) -> Entry {
+        let (payload, only) = (self.payload.clone(), self.only.clone());
+        Entry { id, number: self.number, payload, only, deliveries, death: None }
+    }
+}
 
 impl Pending {
     /// Returns when it is due, if it waits.
@@ -39,13 +75,6 @@ impl Pending {
 }
 
 impl Group {
-    pub(super) fn bury(&mut self, dead: &mut Dead, entry: Entry, reason: &str, at: u64) {
-        self.pending.remove(&entry.id);
-        let sequence = dead.last().map_or(0, |last| last.id.sequence + 1);
-        let death = Some(Death { id: entry.id, reason: reason.to_owned(), at });
-        dead.push(Entry { id: Id { millis: at, sequence }, death, ..entry });
-    }
-
     pub(super) fn held_by<'a>(&'a self, consumer: &'a str) -> impl Iterator<Item = Id> + 'a {
         let holds =
             move |pending: &Pending| matches!(&pending.holder, Holder::Consumer(name) if name == consumer);
@@ -72,7 +101,7 @@ impl Group {
     /// Takes away consumers whose leases have ended, and who have none.
     pub(super) fn clear(
         &mut self,
-        entries: &BTreeMap<Id, Bytes>,
+        entries: &BTreeMap<Id, Stored>,
         dead: &mut Dead,
         most: u64,
         now: (Instant, u64),
@@ -93,7 +122,7 @@ impl Group {
     fn take_away(
         &mut self,
         consumer: &str,
-        entries: &BTreeMap<Id, Bytes>,
+        entries: &BTreeMap<Id, Stored>,
         dead: &mut Dead,
         most: u64,
         now: (Instant, u64),
@@ -103,9 +132,9 @@ impl Group {
             let Some(pending) = self.pending.get_mut(&id) else { continue };
             let deliveries = pending.deliveries;
             match entries.get(&id) {
-                Some(payload) if deliveries >= most => {
-                    let entry = Entry { id, payload: payload.clone(), deliveries, death: None };
-                    self.bury(dead, entry, "its consumer died", now.1);
+                Some(stored) if deliveries >= most => {
+                    self.pending.remove(&id);
+                    dead.bury(id, stored, deliveries, "its consumer died", now.1);
                 }
                 _ => pending.holder = Holder::Waits { due: now.0 },
             }
@@ -123,25 +152,42 @@ impl Group {
         waiting
     }
 
-    /// Takes at most `room` of what waits and is due; returns what the consumer has now.
+    /// Returns all that waits, by id.
+    pub(super) fn all_waiting<'a>(
+        &'a self,
+        entries: &'a BTreeMap<Id, Stored>,
+    ) -> impl DoubleEndedIterator<Item = Entry> + 'a {
+        let waits = self.pending.iter().filter(|(_, pending)| pending.due().is_some());
+        waits.map(|(id, pending)| match entries.get(id) {
+            Some(stored) => stored.entry(*id, pending.deliveries),
+            None => Entry { deliveries: pending.deliveries, ..Entry::nothing(*id) },
+        })
+    }
+
+    /// Takes at most `room` of what waits and is due; returns what the consumer has now, and how many were trimmed.
     pub(super) fn take(
         &mut self,
         consumer: &str,
         only: Option<&[Id]>,
         room: usize,
         now: Instant,
-        entries: &BTreeMap<Id, Bytes>,
-    ) -> Vec<Entry> {
+        entries: &BTreeMap<Id, Stored>,
+    ) -> (Vec<Entry>, u64) {
         let due = self.waiting(only).into_iter().filter(|(at, _)| *at <= now).take(room);
-        let mut given = Vec::new();
+        let (mut given, mut trimmed) = (Vec::new(), 0);
         for (_, id) in due {
-            if let (Some(pending), Some(payload)) = (self.pending.get_mut(&id), entries.get(&id)) {
-                pending.holder = Holder::Consumer(consumer.to_owned());
-                pending.deliveries += 1;
-                let (payload, deliveries) = (payload.clone(), pending.deliveries);
-                given.push(Entry { id, payload, deliveries, death: None });
+            match (self.pending.get_mut(&id), entries.get(&id)) {
+                (Some(pending), Some(stored)) => {
+                    pending.holder = Holder::Consumer(consumer.to_owned());
+                    pending.deliveries += 1;
+                    given.push(stored.entry(id, pending.deliveries));
+                }
+                _ => {
+                    self.pending.remove(&id);
+                    trimmed += 1;
+                }
             }
         }
-        given
+        (given, trimmed)
     }
 }

@@ -1,4 +1,4 @@
--- What the scripts of a group share. KEYS: stream, leases, waiting, dead. ARGV: group, consumer.
+-- What the scripts of a group share. KEYS: stream, leases, waiting, dead, lost. ARGV: group, consumer.
 local stream, leases, waiting, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local group, me = ARGV[1], ARGV[2]
 -- A consumer that nobody is has what waits to be given again.
@@ -20,14 +20,15 @@ local function give(id, consumer, deliveries)
   redis.call('XCLAIM', stream, group, consumer, 0, id, 'RETRYCOUNT', deliveries, 'JUSTID')
 end
 
-local function payload(id)
+-- Returns payload, number and group of an entry; nothing when it is not there.
+local function fields(id)
   local entry = redis.call('XRANGE', stream, id, id)[1]
-  return entry and entry[2][4]
+  if entry then return entry[2][4], entry[2][2], entry[2][6] or '' end
 end
 
 -- Puts an entry among the dead letters; one that was trimmed leaves nothing to keep.
 local function bury(id, reason, deliveries)
-  local bytes = payload(id)
+  local bytes = fields(id)
   if bytes then
     redis.call('XADD', dead, '*', 'i', id, 'p', bytes, 'r', reason, 'd', deliveries, 't', string.format('%.0f', now()))
   end

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use redis::{FromRedisValue, Value, from_redis_value};
+use redis::{Value, from_redis_value};
 
-use crate::log::{Death, Entry, Id, Tended};
+use crate::log::{Appended, Death, Entry, Id, Tended};
 
 /// An entry as the server writes it: its id, and fields and values in turns.
 type Raw = (String, Vec<Vec<u8>>);
@@ -16,30 +16,43 @@ pub(super) fn id(text: &str) -> Option<Id> {
     Some(Id { millis: millis.parse().ok()?, sequence: sequence.parse().ok()? })
 }
 
-/// Reads what `XRANGE` answers.
+/// Reads what appending answers of one entry.
+pub(super) fn appended(answer: &str) -> Option<Appended> {
+    match answer.strip_prefix('=') {
+        Some(before) => Some(Appended::Before(id(before)?)),
+        None if answer == "-" => Some(Appended::Gone),
+        None => Some(Appended::Now(id(answer)?)),
+    }
+}
+
+/// Reads what `XRANGE` and `XREVRANGE` answer.
 pub(super) fn entries(reply: Value) -> Option<Vec<Entry>> {
     let raw: Vec<Raw> = from_redis_value(reply).ok()?;
     raw.into_iter().map(|raw| entry(raw, 0)).collect()
 }
 
-/// Reads what `XREADGROUP` answers of one stream; nothing when there was none.
-pub(super) fn given(reply: Value) -> Option<Vec<Entry>> {
+/// Reads what `XREADGROUP` and `XREAD` answer of one stream; nothing when there was none.
+pub(super) fn read(reply: Value, deliveries: u64) -> Option<Vec<Entry>> {
     let streams: Option<Vec<(String, Vec<Raw>)>> = from_redis_value(reply).ok()?;
     let raw = streams.unwrap_or_default().into_iter().flat_map(|(_, entries)| entries);
-    raw.map(|raw| entry(raw, 1)).collect()
+    raw.map(|raw| entry(raw, deliveries)).collect()
 }
 
+/// An entry as the scripts give it: id, number, payload, group or nothing, and how often it was delivered.
+type Given = (String, u64, Vec<u8>, String, u64);
+
 pub(super) fn tended(reply: Value) -> Option<Tended> {
-    let (is_alive, due, trimmed, reached, given): (u8, i64, u64, String, Vec<Value>) =
+    let (is_alive, due, trimmed, reached, entries): (u8, i64, u64, String, Vec<Given>) =
         from_redis_value(reply).ok()?;
     let due = u64::try_from(due).ok().map(Duration::from_millis);
-    let entries = threes(given)?;
+    let entries = entries.into_iter().map(given).collect::<Option<_>>()?;
     Some(Tended { is_alive: is_alive == 1, entries, trimmed, due, reached: id(&reached) })
 }
 
 /// Reads what waits.
 pub(super) fn waiting(reply: Value) -> Option<Vec<Entry>> {
-    threes(from_redis_value(reply).ok()?)
+    let entries: Vec<Given> = from_redis_value(reply).ok()?;
+    entries.into_iter().map(given).collect()
 }
 
 /// Reads what `XREAD` answers of the first entries after these: each of its own key, or none.
@@ -49,21 +62,14 @@ pub(super) fn news(reply: Value, after: &[(String, Id)]) -> Option<Vec<Entry>> {
     let mut first =
         |(key, after): &(String, Id)| match streams.remove(key).and_then(|raw| raw.into_iter().next()) {
             Some(raw) => entry(raw, 0),
-            None => Some(Entry { id: *after, payload: Bytes::new(), deliveries: 0, death: None }),
+            None => Some(Entry::nothing(*after)),
         };
     after.iter().map(&mut first).collect()
 }
 
-/// Reads ids, payloads and deliveries in turns.
-fn threes(values: Vec<Value>) -> Option<Vec<Entry>> {
-    let mut entries = Vec::with_capacity(values.len() / 3);
-    let mut values = values.into_iter();
-    while let Some(first) = values.next() {
-        let id = id(&read::<String>(first)?)?;
-        let payload = Bytes::from(read::<Vec<u8>>(values.next()?)?);
-        entries.push(Entry { id, payload, deliveries: read(values.next()?)?, death: None });
-    }
-    Some(entries)
+fn given((text, number, payload, only, deliveries): Given) -> Option<Entry> {
+    let only = (!only.is_empty()).then_some(only);
+    Some(Entry { id: id(&text)?, number, payload: payload.into(), only, deliveries, death: None })
 }
 
 fn entry((text, fields): Raw, deliveries: u64) -> Option<Entry> {
@@ -74,17 +80,17 @@ fn entry((text, fields): Raw, deliveries: u64) -> Option<Entry> {
         })
     };
     let utf8 = |name| field(name).map(|value| String::from_utf8_lossy(value).into_owned());
+    let number = |name, otherwise| utf8(name).map_or(Some(otherwise), |text| text.parse().ok());
     let death = match field("r") {
-        Some(_) => Some(Death { id: id(&utf8("i")?)?, reason: utf8("r")?, at: utf8("t")?.parse().ok()? }),
+        Some(_) => Some(Death { id: id(&utf8("i")?)?, reason: utf8("r")?, at: number("t", 0)? }),
         None => None,
     };
-    let deliveries = match field("d") {
-        Some(_) => utf8("d")?.parse().ok()?,
-        None => deliveries,
-    };
-    Some(Entry { id: id(&text)?, payload: Bytes::copy_from_slice(field("p")?), deliveries, death })
-}
-
-fn read<T: FromRedisValue>(value: Value) -> Option<T> {
-    from_redis_value(value).ok()
+    Some(Entry {
+        id: id(&text)?,
+        number: number("n", 0)?,
+        payload: Bytes::copy_from_slice(field("p")?),
+        only: utf8("g"),
+        deliveries: number("d", deliveries)?,
+        death,
+    })
 }

@@ -1,5 +1,5 @@
--- After group.lua. Answers entries, lag, pending, waiting, dead letters, consumers.
-local state = {redis.call('XLEN', stream), 0, 0, redis.call('ZCARD', waiting), redis.call('XLEN', dead), redis.call('ZCARD', leases)}
+-- After group.lua. Answers entries, lag, pending, waiting, dead letters, consumers, trimmed.
+local state = {redis.call('XLEN', stream), 0, 0, redis.call('ZCARD', waiting), redis.call('XLEN', dead), redis.call('ZCARD', leases), tonumber(redis.call('HGET', KEYS[5], group) or 0)}
 local function number(entry)
   return tonumber(entry[2][2])
 end

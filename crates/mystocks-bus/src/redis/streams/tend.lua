@@ -1,6 +1,6 @@
 -- After group.lua. ARGV from 3 on: milliseconds of the lease, room, the most deliveries, 1 to give back, 1 to leave, after which id a group that
 -- is new begins ('' when nothing is to be made), 1 to join only alone, 1 to take only some, how many ids it keeps; then the ids that it does not give back, and those that it takes. Answers {1 when it is alive,
--- milliseconds until the next is due (-1 for none), how many were trimmed, the id that the group has reached ('' unless it joins), entries: id, payload, deliveries, …}.
+-- milliseconds until the next is due (-1 for none), how many were trimmed, the id that the group has reached ('' unless it joins), entries: {id, number, payload, group or '', deliveries}}.
 local lease, room, most = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local at, trimmed, given, reached = now(), 0, {}, ''
 local is_sole, takes_some, kept = ARGV[9] == '1', ARGV[10] == '1', 11 + tonumber(ARGV[11])
@@ -31,13 +31,13 @@ local function take_away(consumer)
 end
 
 local function hand(id, deliveries)
-  local bytes = payload(id)
+  local bytes, number, only = fields(id)
   if not bytes then
     trimmed = trimmed + redis.call('XACK', stream, group, id)
     return
   end
   give(id, me, deliveries)
-  given[#given + 1], given[#given + 2], given[#given + 3] = id, bytes, deliveries
+  given[#given + 1] = {id, number, bytes, only, deliveries}
 end
 
 local function enter()
@@ -56,7 +56,7 @@ end
 local function take(id)
   local due = tonumber(redis.call('ZSCORE', waiting, id))
   if not due then return end
-  if due > at or #given >= 3 * room then return due end
+  if due > at or #given >= room then return due end
   redis.call('ZREM', waiting, id)
   local _, deliveries = pending(id)
   if deliveries then hand(id, deliveries + 1) else trimmed = trimmed + 1 end

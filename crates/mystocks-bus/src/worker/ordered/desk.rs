@@ -93,7 +93,7 @@ impl LaneDesk {
         let (share, depth) = self.shares(&state);
         let Some(lane) = state.lanes.get(lane) else { return Step::End };
         let (name, beat, at_once) =
-            (|| Arc::clone(&lane.name), lane.beaten + self.handling.lease / 3, self.handling.at_once.max(1));
+            (|| Arc::clone(&lane.name), lane.beaten + self.handling.lease / 3, self.handling.at_once);
         match lane.stage {
             Stage::Free if state.is_stopping => Step::End,
             Stage::Free | Stage::Joins => Step::Rest(None),
@@ -119,7 +119,7 @@ impl LaneDesk {
     /// Returns how many events that can begin, and how many at all, a lane has at most.
     fn shares(&self, state: &State) -> (usize, usize) {
         let owned = state.lanes.iter().filter(|lane| lane.is_owned()).count().max(1);
-        let prefetch = self.handling.prefetch.max(1);
+        let prefetch = self.handling.prefetch;
         let share = (prefetch / owned).max(1);
         (share, (DEPTH.max(prefetch) / owned).max(share))
     }
@@ -228,6 +228,7 @@ impl LaneDesk {
         tended: Tended,
     ) {
         let mut state = self.state();
+        state.handled.trimmed += tended.trimmed;
         let Some(one) = state.lanes.get_mut(lane).filter(|one| one.name == *name) else { return };
         if !tended.is_alive {
             self.ends(&mut state, lane);
@@ -298,6 +299,10 @@ impl Tray for LaneDesk {
         &self.handling
     }
 
+    fn group(&self) -> &str {
+        &self.group
+    }
+
     fn changed(&self) -> &Notify {
         &self.changed
     }
@@ -310,7 +315,7 @@ impl Tray for LaneDesk {
 
     fn begin(&self) -> Option<(Arc<str>, Entry)> {
         let (mut state, now) = (self.state(), Instant::now());
-        if state.running >= self.handling.at_once.max(1) {
+        if state.running >= self.handling.at_once {
             return None;
         }
         let (share, _) = self.shares(&state);

@@ -160,8 +160,6 @@ impl Order {
 mod tests {
     use std::time::Duration;
 
-    use bytes::Bytes;
-
     use super::*;
 
     fn id(sequence: u64) -> Id {
@@ -169,7 +167,7 @@ mod tests {
     }
 
     fn entry(sequence: u64, deliveries: u64) -> Entry {
-        Entry { id: id(sequence), payload: Bytes::new(), deliveries, death: None }
+        Entry { deliveries, ..Entry::nothing(id(sequence)) }
     }
 
     fn begin(order: &mut Order) -> Option<u64> {

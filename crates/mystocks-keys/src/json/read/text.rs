@@ -15,7 +15,15 @@ impl Reader<'_> {
             while matches!(self.peek(), Some(byte) if byte >= 0x20 && byte != b'"' && byte != b'\\') {
                 self.at += 1;
             }
-            out.push_str(self.since(run));
+            let plain = self.since(run);
+            match self.peek() {
+                // Nearly all strings are one run: they are copied once.
+                Some(b'"') if run == start + 1 => {
+                    self.at += 1;
+                    return Ok(Json::from(plain));
+                }
+                _ => out.push_str(plain),
+            }
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
