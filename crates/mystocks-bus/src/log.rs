@@ -165,6 +165,8 @@ pub struct Entry {
     pub only: Option<String>,
     /// How often it was given to a handler, this time included; 0 when it was only read.
     pub deliveries: u64,
+    /// Whether who had it last died, maybe of it.
+    pub orphaned: bool,
     /// Why it is a dead letter.
     pub death: Option<Death>,
 }
@@ -231,6 +233,9 @@ pub struct Tend<'a> {
     pub only: Option<&'a [Id]>,
     /// After how many deliveries an entry of a consumer that died is given up.
     pub deliveries: u64,
+    /// From which delivery on [orphans](Entry::orphaned) are given one at a time: one of them may be what consumers die of, and the others are not to
+    /// die with it.
+    pub alone: u64,
     /// Gives back all that the consumer was given but these, to wait for others at once: an answer was lost, and with it what it was given.
     pub keeps: Option<&'a [Id]>,
     /// Whether the consumer goes: what it holds waits for others at once.
@@ -298,7 +303,7 @@ pub struct GroupState {
 impl Entry {
     /// Makes one with nothing in it.
     pub(crate) fn nothing(id: Id) -> Self {
-        Self { id, number: 0, payload: Bytes::new(), only: None, deliveries: 0, death: None }
+        Self { id, number: 0, payload: Bytes::new(), only: None, deliveries: 0, orphaned: false, death: None }
     }
 }
 

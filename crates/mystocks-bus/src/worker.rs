@@ -235,6 +235,7 @@ async fn tend(
             room: look.room,
             only: None,
             deliveries: desk.handling.deliveries,
+            alone: desk::SUSPECT,
             keeps: look.keeps.as_deref(),
             leave: look.leaves,
         };

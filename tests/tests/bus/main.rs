@@ -4,6 +4,7 @@
 
 mod chaos;
 mod gaps;
+mod handling;
 mod lanes;
 mod ledger;
 

@@ -40,6 +40,7 @@ macro_rules! log_conformance {
             who_was_taken_away_settles_nothing
             what_is_read_without_a_lease_is_others
             what_killed_too_often_is_dead
+            what_may_have_killed_is_given_alone
             what_a_lost_answer_gave_is_given_back
             who_leaves_gives_back_at_once
             it_is_walked_through
@@ -69,8 +70,9 @@ pub use lanes::{
 };
 pub use living::{
     what_a_dead_consumer_had_comes_once, what_a_lost_answer_gave_is_given_back,
-    what_is_read_without_a_lease_is_others, what_killed_too_often_is_dead, who_leaves_gives_back_at_once,
-    who_lives_keeps_what_it_has, who_was_taken_away_settles_nothing,
+    what_is_read_without_a_lease_is_others, what_killed_too_often_is_dead,
+    what_may_have_killed_is_given_alone, who_leaves_gives_back_at_once, who_lives_keeps_what_it_has,
+    who_was_taken_away_settles_nothing,
 };
 
 /// A log, and what it needs to live.
@@ -146,7 +148,8 @@ const SHORT: Duration = Duration::from_millis(200);
 /// The server counts whole milliseconds.
 const EARLIEST: Duration = Duration::from_millis(198);
 const LONG: Duration = Duration::from_secs(60);
-const TEND: Tend<'_> = Tend { join: None, room: 100, only: None, deliveries: 5, keeps: None, leave: false };
+const TEND: Tend<'_> =
+    Tend { join: None, room: 100, only: None, deliveries: 5, alone: 3, keeps: None, leave: false };
 
 fn consumer(name: &str) -> Consumer<'_> {
     Consumer { topic: TOPIC, group: "g", name, lease: LONG, is_sole: false }

@@ -209,7 +209,9 @@ impl Log for MemoryLog {
             }
             match verdict {
                 Verdict::Done => _ = group.pending.remove(id),
-                Verdict::Again(after) => pending.holder = Holder::Waits { due: now + *after },
+                Verdict::Again(after) => {
+                    pending.holder = Holder::Waits { due: now + *after, orphaned: false };
+                }
                 Verdict::Dead(reason) => {
                     let deliveries = pending.deliveries;
                     group.pending.remove(id);
@@ -260,7 +262,7 @@ impl Log for MemoryLog {
             gives_back.iter().for_each(|id| group.give_back(id, now.0));
         }
         let room = if is_alive { tend.room } else { 0 };
-        let (given, trimmed) = group.take(consumer.name, tend.only, room, now.0, entries);
+        let (given, trimmed) = group.take(consumer.name, &Tend { room, ..*tend }, now.0, entries);
         let next = group.waiting(tend.only).first().map(|(at, _)| at.saturating_duration_since(now.0));
         Ok(Tended { is_alive, entries: given, trimmed, due: next, reached })
     }

@@ -251,6 +251,7 @@ impl Log for Streams {
             flag(tend.keeps.is_some()),
             flag(tend.leave),
             tend.join.map(start).unwrap_or_default().into_bytes(),
+            text(tend.alone),
             flag(consumer.is_sole),
             flag(tend.only.is_some()),
         ];

@@ -30,6 +30,9 @@ pub struct Handled {
     pub trimmed: u64,
 }
 
+/// From this delivery on, what two consumers have died with is handled alone: if it is what they died of, nothing else dies of it too often.
+pub(super) const SUSPECT: u64 = 3;
+
 pub(super) struct Desk {
     topic: Arc<str>,
     group: Arc<str>,
@@ -49,6 +52,8 @@ struct State {
     /// What was given and is not begun, and to whom.
     waiting: VecDeque<(Arc<str>, Entry)>,
     running: usize,
+    /// Whether what runs is to run alone.
+    is_alone: bool,
     handled: Handled,
 }
 
@@ -79,6 +84,7 @@ impl Desk {
             former: Vec::new(),
             waiting: VecDeque::new(),
             running: 0,
+            is_alone: false,
             handled: Handled::default(),
         };
         let (changed, roomy, asked) = (Notify::new(), Notify::new(), Notify::new());
@@ -146,7 +152,7 @@ impl Desk {
         let current = Look {
             name: Arc::clone(&state.current.name),
             joins: !state.current.has_joined && !leaves,
-            room: if leaves { 0 } else { self.handling.at_once.saturating_sub(again) },
+            room: if leaves || state.has_suspect() { 0 } else { self.handling.at_once.saturating_sub(again) },
             keeps: None,
             leaves,
             asked,
@@ -209,10 +215,14 @@ impl Tray for Desk {
 
     fn begin(&self) -> Option<(Arc<str>, Entry)> {
         let mut state = self.state();
-        if state.running >= self.handling.at_once {
+        if state.is_alone || state.running >= self.handling.at_once {
             return None;
         }
-        let name = Arc::clone(&state.waiting.front()?.0);
+        let (name, next) = state.waiting.front()?;
+        let (name, is_alone) = (Arc::clone(name), is_suspect(next));
+        if is_alone && state.running > 0 {
+            return None;
+        }
         // This process may have stood still for so long that somebody else has it.
         if state.incarnation(&name).is_none_or(|incarnation| incarnation.until <= Instant::now()) {
             self.asked.notify_one();
@@ -220,13 +230,18 @@ impl Tray for Desk {
         }
         let next = state.waiting.pop_front()?;
         state.running += 1;
+        state.is_alone = is_alone;
         drop(state);
         self.roomy.notify_one();
         Some(next)
     }
 
     fn end(&self) {
-        self.state().running -= 1;
+        let mut state = self.state();
+        state.running -= 1;
+        if std::mem::take(&mut state.is_alone) {
+            self.asked.notify_one();
+        }
     }
 
     fn lost_an_answer(&self, name: &Arc<str>) {
@@ -250,9 +265,19 @@ impl Tray for Desk {
 }
 
 impl State {
+    /// Returns whether it has what is handled alone.
+    fn has_suspect(&self) -> bool {
+        self.is_alone || self.waiting.iter().any(|(_, entry)| is_suspect(entry))
+    }
+
     fn incarnation(&mut self, name: &str) -> Option<&mut Incarnation> {
         self.former.iter_mut().chain([&mut self.current]).find(|one| *one.name == *name)
     }
+}
+
+/// Returns whether it is to be handled alone.
+pub(super) fn is_suspect(entry: &Entry) -> bool {
+    entry.orphaned && entry.deliveries >= SUSPECT
 }
 
 impl Incarnation {

@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::desk::SUSPECT;
 use super::tray::Tray;
 use super::{BACKOFF, WAIT, work};
 use crate::durable::Delivered;
@@ -79,7 +80,7 @@ impl Member {
 impl Desk {
     fn tend(&self) -> Tend<'_> {
         let deliveries = self.handling.deliveries;
-        Tend { join: None, room: 0, only: Some(&[]), deliveries, keeps: None, leave: false }
+        Tend { join: None, room: 0, only: Some(&[]), deliveries, alone: SUSPECT, keeps: None, leave: false }
     }
 }
 

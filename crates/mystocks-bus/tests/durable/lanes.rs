@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -149,6 +150,7 @@ on_both! {
     workers_share_the_lanes
     what_is_published_after_the_beginning_is_handled
     dead_letters_come_back_to_their_lanes
+    what_two_owners_died_with_is_handled_alone
 }
 
 async fn each_key_keeps_its_order_while_workers_come_and_go(log: impl Log + Clone) {
@@ -215,8 +217,15 @@ async fn a_key_that_retries_blocks_only_itself(log: impl Log + Clone) {
 async fn what_a_dead_owner_had_comes_before_what_is_new(log: impl Log + Clone) {
     let lease = Duration::from_millis(400);
     let dead = Consumer { topic: "fills#0", group: GROUP, name: "dead", lease, is_sole: true };
-    let join =
-        Tend { join: Some(Start::First), room: 0, only: None, deliveries: 5, keeps: None, leave: false };
+    let join = Tend {
+        join: Some(Start::First),
+        room: 0,
+        only: None,
+        deliveries: 5,
+        alone: 3,
+        keeps: None,
+        leave: false,
+    };
     assert!(log.tend(&dead, &join).await.unwrap().is_alive);
     let payload = |number: u64| {
         let account = if number.is_multiple_of(2) { "even" } else { "odd" };
@@ -361,6 +370,44 @@ async fn dead_letters_come_back_to_their_lanes(log: impl Log + Clone) {
     let error = fills.follow(Start::First).await.map(drop).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);
     assert!(error.to_string().contains("it has lanes"), "{error}");
+    worker.shutdown().await;
+}
+
+async fn what_two_owners_died_with_is_handled_alone(log: impl Log + Clone) {
+    let (fills, book, accounts) = (fills(log.clone(), 2), Book::default(), accounts(20));
+    publish(&fills, &accounts, 0..1).await;
+    let lease = Duration::from_millis(200);
+    let tend = Tend { join: None, room: 100, only: None, deliveries: 9, alone: 9, keeps: None, leave: false };
+    for name in ["first", "second"] {
+        for lane in ["fills#0", "fills#1"] {
+            let owner = Consumer { topic: lane, group: GROUP, name, lease, is_sole: true };
+            let joined = log.tend(&owner, &Tend { join: Some(Start::First), ..tend }).await.unwrap();
+            assert!(joined.is_alive);
+            let given = log.read(&owner, 3, Duration::ZERO).await.unwrap();
+            assert_eq!((joined.entries.len(), given.len()), if name == "first" { (0, 3) } else { (3, 3) });
+        }
+        sleep(lease * 2).await;
+    }
+    let (running, alone) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let counts = (Arc::clone(&running), Arc::clone(&alone));
+    let handle = move |_, deliveries| {
+        let (running, alone) = counts.clone();
+        async move {
+            let mut most = running.fetch_add(1, Ordering::SeqCst);
+            for _ in 0..20 {
+                tokio::task::yield_now().await;
+                most = most.max(running.load(Ordering::SeqCst) - 1);
+            }
+            running.fetch_sub(1, Ordering::SeqCst);
+            if deliveries == 3 && most == 0 {
+                alone.fetch_add(1, Ordering::SeqCst);
+            }
+            Ok(())
+        }
+    };
+    let worker = work(&fills, &book, 1, quick(), handle).await;
+    settled(&fills).await;
+    assert_eq!((alone.load(Ordering::SeqCst), worker.handled().done), (6, 20), "three of each lane");
     worker.shutdown().await;
 }
 

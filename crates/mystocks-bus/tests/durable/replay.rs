@@ -86,8 +86,15 @@ async fn with_dead_letters(log: &(impl Log + Clone), count: u64) -> DurableTopic
         lease: Duration::from_secs(60),
         is_sole: false,
     };
-    let tend =
-        Tend { join: Some(Start::First), room: 0, only: None, deliveries: 5, keeps: None, leave: false };
+    let tend = Tend {
+        join: Some(Start::First),
+        room: 0,
+        only: None,
+        deliveries: 5,
+        alone: 3,
+        keeps: None,
+        leave: false,
+    };
     log.tend(&consumer, &tend).await.unwrap();
     let payloads: Vec<_> = (0..count).map(|number| number.to_string()).collect();
     for payloads in payloads.chunks(1_000) {

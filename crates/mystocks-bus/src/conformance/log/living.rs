@@ -43,7 +43,7 @@ pub async fn what_a_dead_consumer_had_comes_once(test: &LogUnderTest) {
         sleep(Duration::from_millis(5)).await;
     }
     assert_eq!(found.iter().map(|entry| entry.id).collect::<BTreeSet<_>>().len(), 50);
-    assert!(found.len() == 50 && found.iter().all(|entry| entry.deliveries == 2));
+    assert!(found.len() == 50 && found.iter().all(|entry| entry.deliveries == 2 && entry.orphaned));
     assert_eq!(test.figures().await, [0, 50, 0, 0, 2]);
 }
 
@@ -112,6 +112,7 @@ pub async fn what_a_lost_answer_gave_is_given_back(test: &LogUnderTest) {
     assert!(test.tend(&one, keeps).await.is_alive);
     let found = test.tend(&other, TEND).await.entries;
     assert_eq!((ids(&found), found[0].deliveries, found[1].deliveries), (ids(&lost), 1, 1));
+    assert!(found.iter().all(|entry| !entry.orphaned), "nobody died");
     assert_eq!(test.tend(&one, Tend { room: 100, ..keeps }).await.entries, []);
     assert_eq!(test.settle(&one, &known, Verdict::Done).await, Settled::Settled);
     assert_eq!(numbers(&test.read(&one, 10).await), [5]);
@@ -129,4 +130,30 @@ pub async fn who_leaves_gives_back_at_once(test: &LogUnderTest) {
     let found = test.tend(&other, TEND).await.entries;
     assert_eq!((numbers(&found), found[0].deliveries), (vec![0, 1, 2], 1));
     assert_eq!(test.figures().await, [0, 3, 0, 0, 1]);
+}
+
+/// What two consumers have died with is given one at a time, and does not keep others from being given.
+pub async fn what_may_have_killed_is_given_alone(test: &LogUnderTest) {
+    let watch = consumer("watch");
+    test.join(&watch).await;
+    test.append(0..4).await;
+    for name in ["a", "b"] {
+        let victim = Consumer { lease: SHORT, ..consumer(name) };
+        let joined = test.tend(&victim, Tend { join: Some(Start::First), ..TEND }).await;
+        let given = if name == "a" { test.read(&victim, 3).await } else { joined.entries };
+        assert_eq!(given.len(), 3, "the first death is nothing yet");
+        sleep(SHORT * 2).await;
+        test.tend(&watch, Tend { room: 0, ..TEND }).await;
+    }
+    let fourth = ids(&test.read(&watch, 1).await);
+    test.settle(&watch, &fourth, Verdict::Again(Duration::ZERO)).await;
+    let mut given = test.tend(&watch, TEND).await.entries;
+    assert_eq!(given.iter().filter(|entry| entry.orphaned && entry.deliveries == 3).count(), 1, "{given:?}");
+    assert_eq!(given.len(), 2, "who was given back is no orphan");
+    for _ in 0..2 {
+        let next = test.tend(&watch, TEND).await.entries;
+        assert_eq!((next.len(), next[0].deliveries), (1, 3));
+        given.extend(next);
+    }
+    assert_eq!(given.iter().map(|entry| entry.id).collect::<BTreeSet<_>>().len(), 4);
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use crate::log::{Death, Entry, Id};
+use crate::log::{Death, Entry, Id, Tend};
 
 #[derive(Default)]
 pub(super) struct Group {
@@ -30,7 +30,7 @@ pub(super) struct Pending {
 
 pub(super) enum Holder {
     Consumer(String),
-    Waits { due: Instant },
+    Waits { due: Instant, orphaned: bool },
 }
 
 /// The dead letters of a group, those of all lanes.
@@ -46,29 +46,32 @@ impl Dead {
         let death = Some(Death { id: was, reason: reason.to_owned(), at });
         let id = Id { millis: at, sequence: self.next };
         self.next += 1;
-        self.letters.push(Entry {
-            id,
-            number: 0,
-            payload: stored.payload.clone(),
-            only: None,
-            deliveries,
-            death,
-        });
+        self.letters.push(Entry { payload: stored.payload.clone(), deliveries, death, ..Entry::nothing(id) });
     }
 }
 
 impl Stored {
     pub(super) fn entry(&self, id: Id, deliveries: u64) -> Entry {
         let (payload, only) = (self.payload.clone(), self.only.clone());
-        Entry { id, number: self.number, payload, only, deliveries, death: None }
+        Entry { id, number: self.number, payload, only, deliveries, orphaned: false, death: None }
     }
 }
 
 impl Pending {
+    /// Returns whether who had it last died.
+    fn is_orphaned(&self) -> bool {
+        matches!(self.holder, Holder::Waits { orphaned: true, .. })
+    }
+
+    /// Returns whether its next delivery is to be alone.
+    fn is_suspect(&self, alone: u64) -> bool {
+        self.is_orphaned() && self.deliveries + 1 >= alone
+    }
+
     /// Returns when it is due, if it waits.
     pub(super) fn due(&self) -> Option<Instant> {
         match self.holder {
-            Holder::Waits { due } => Some(due),
+            Holder::Waits { due, .. } => Some(due),
             Holder::Consumer(_) => None,
         }
     }
@@ -94,7 +97,7 @@ impl Group {
     pub(super) fn give_back(&mut self, id: &Id, now: Instant) {
         if let Some(pending) = self.pending.get_mut(id) {
             pending.deliveries = pending.deliveries.saturating_sub(1);
-            pending.holder = Holder::Waits { due: now };
+            pending.holder = Holder::Waits { due: now, orphaned: false };
         }
     }
 
@@ -136,7 +139,7 @@ impl Group {
                     self.pending.remove(&id);
                     dead.bury(id, stored, deliveries, "its consumer died", now.1);
                 }
-                _ => pending.holder = Holder::Waits { due: now.0 },
+                _ => pending.holder = Holder::Waits { due: now.0, orphaned: true },
             }
         }
     }
@@ -158,29 +161,35 @@ impl Group {
         entries: &'a BTreeMap<Id, Stored>,
     ) -> impl DoubleEndedIterator<Item = Entry> + 'a {
         let waits = self.pending.iter().filter(|(_, pending)| pending.due().is_some());
-        waits.map(|(id, pending)| match entries.get(id) {
-            Some(stored) => stored.entry(*id, pending.deliveries),
-            None => Entry { deliveries: pending.deliveries, ..Entry::nothing(*id) },
+        waits.map(|(id, pending)| {
+            let stored = entries.get(id).map(|stored| stored.entry(*id, pending.deliveries));
+            let entry =
+                stored.unwrap_or_else(|| Entry { deliveries: pending.deliveries, ..Entry::nothing(*id) });
+            Entry { orphaned: pending.is_orphaned(), ..entry }
         })
     }
 
-    /// Takes at most `room` of what waits and is due; returns what the consumer has now, and how many were trimmed.
+    /// Takes what waits, is due and is asked for; returns what the consumer has now, and how many were trimmed.
     pub(super) fn take(
         &mut self,
         consumer: &str,
-        only: Option<&[Id]>,
-        room: usize,
+        tend: &Tend<'_>,
         now: Instant,
         entries: &BTreeMap<Id, Stored>,
     ) -> (Vec<Entry>, u64) {
-        let due = self.waiting(only).into_iter().filter(|(at, _)| *at <= now).take(room);
-        let (mut given, mut trimmed) = (Vec::new(), 0);
+        let due = self.waiting(tend.only).into_iter().filter(|(at, _)| *at <= now).take(tend.room);
+        let (mut given, mut trimmed, mut has_suspect) = (Vec::new(), 0, false);
         for (_, id) in due {
+            let is_suspect = self.pending.get(&id).is_some_and(|pending| pending.is_suspect(tend.alone));
+            if is_suspect && std::mem::replace(&mut has_suspect, true) {
+                continue;
+            }
             match (self.pending.get_mut(&id), entries.get(&id)) {
                 (Some(pending), Some(stored)) => {
+                    let orphaned = pending.is_orphaned();
                     pending.holder = Holder::Consumer(consumer.to_owned());
                     pending.deliveries += 1;
-                    given.push(stored.entry(id, pending.deliveries));
+                    given.push(Entry { orphaned, ..stored.entry(id, pending.deliveries) });
                 }
                 _ => {
                     self.pending.remove(&id);

@@ -38,8 +38,8 @@ pub(super) fn read(reply: Value, deliveries: u64) -> Option<Vec<Entry>> {
     raw.map(|raw| entry(raw, deliveries)).collect()
 }
 
-/// An entry as the scripts give it: id, number, payload, group or nothing, and how often it was delivered.
-type Given = (String, u64, Vec<u8>, String, u64);
+/// An entry as the scripts give it: id, number, payload, group or nothing, how often it was delivered, and whether who had it died.
+type Given = (String, u64, Vec<u8>, String, u64, u8);
 
 pub(super) fn tended(reply: Value) -> Option<Tended> {
     let (is_alive, due, trimmed, reached, entries): (u8, i64, u64, String, Vec<Given>) =
@@ -67,9 +67,9 @@ pub(super) fn news(reply: Value, after: &[(String, Id)]) -> Option<Vec<Entry>> {
     after.iter().map(&mut first).collect()
 }
 
-fn given((text, number, payload, only, deliveries): Given) -> Option<Entry> {
-    let only = (!only.is_empty()).then_some(only);
-    Some(Entry { id: id(&text)?, number, payload: payload.into(), only, deliveries, death: None })
+fn given((text, number, payload, only, deliveries, orphaned): Given) -> Option<Entry> {
+    let (id, payload, only) = (id(&text)?, payload.into(), (!only.is_empty()).then_some(only));
+    Some(Entry { id, number, payload, only, deliveries, orphaned: orphaned == 1, death: None })
 }
 
 fn entry((text, fields): Raw, deliveries: u64) -> Option<Entry> {
@@ -91,6 +91,7 @@ fn entry((text, fields): Raw, deliveries: u64) -> Option<Entry> {
         payload: Bytes::copy_from_slice(field("p")?),
         only: utf8("g"),
         deliveries: number("d", deliveries)?,
+        orphaned: false,
         death,
     })
 }

@@ -1,9 +1,10 @@
 -- After group.lua. ARGV from 3 on: milliseconds of the lease, room, the most deliveries, 1 to give back, 1 to leave, after which id a group that
--- is new begins ('' when nothing is to be made), 1 to join only alone, 1 to take only some, how many ids it keeps; then the ids that it does not give back, and those that it takes. Answers {1 when it is alive,
--- milliseconds until the next is due (-1 for none), how many were trimmed, the id that the group has reached ('' unless it joins), entries: {id, number, payload, group or '', deliveries}}.
+-- is new begins ('' when nothing is to be made), from which delivery on orphans are given one at a time, 1 to join only alone, 1 to take only some, how many ids it keeps; then the ids that it does not give back, and those
+-- that it takes. Answers {1 when it is alive, milliseconds until the next is due (-1 for none), how many were trimmed, the id that the group has reached ('' unless it joins), entries: {id, number, payload, group or '',
+-- deliveries, 1 when who had it died}}.
 local lease, room, most = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local at, trimmed, given, reached = now(), 0, {}, ''
-local is_sole, takes_some, kept = ARGV[9] == '1', ARGV[10] == '1', 11 + tonumber(ARGV[11])
+local alone, is_sole, takes_some, kept = tonumber(ARGV[9]), ARGV[10] == '1', ARGV[11] == '1', 12 + tonumber(ARGV[12])
 
 -- Takes a consumer away: what it has waits, or is dead when it was delivered too often.
 local function take_away(consumer)
@@ -23,21 +24,23 @@ local function take_away(consumer)
       end
       if deliveries < most or consumer == me then
         -- A claim of what was trimmed takes it out of the pending list instead.
-        if pending(id) then redis.call('ZADD', waiting, at, id) else trimmed = trimmed + 1 end
+        -- Half a millisecond marks what somebody died with.
+        local due = consumer == me and at or at - 0.5
+        if pending(id) then redis.call('ZADD', waiting, due, id) else trimmed = trimmed + 1 end
       end
     end
   end
   redis.call('XGROUP', 'DELCONSUMER', stream, group, consumer)
 end
 
-local function hand(id, deliveries)
+local function hand(id, deliveries, orphaned)
   local bytes, number, only = fields(id)
   if not bytes then
     trimmed = trimmed + redis.call('XACK', stream, group, id)
     return
   end
   give(id, me, deliveries)
-  given[#given + 1] = {id, number, bytes, only, deliveries}
+  given[#given + 1] = {id, number, bytes, only, deliveries, orphaned}
 end
 
 local function enter()
@@ -52,14 +55,19 @@ local function is_alone()
   return true
 end
 
--- Takes an entry that waits; returns when it is due if it is not, or there is no room.
+local has_suspect = false
+
+-- Takes an entry that waits; returns when it is due if it is not, there is no room, or it is to be alone.
 local function take(id)
   local due = tonumber(redis.call('ZSCORE', waiting, id))
   if not due then return end
   if due > at or #given >= room then return due end
+  local orphaned, _, deliveries = due % 1 > 0, pending(id)
+  local is_suspect = orphaned and deliveries and deliveries + 1 >= alone
+  if is_suspect and has_suspect then return due end
+  has_suspect = has_suspect or is_suspect
   redis.call('ZREM', waiting, id)
-  local _, deliveries = pending(id)
-  if deliveries then hand(id, deliveries + 1) else trimmed = trimmed + 1 end
+  if deliveries then hand(id, deliveries + 1, orphaned and 1 or 0) else trimmed = trimmed + 1 end
 end
 
 if ARGV[8] ~= '' then
@@ -96,7 +104,7 @@ if is_alive == 1 and ARGV[7] == '1' then
 end
 if is_alive == 1 and ARGV[6] == '1' then
   local keeps = {}
-  for n = 12, kept do keeps[ARGV[n]] = true end
+  for n = 13, kept do keeps[ARGV[n]] = true end
   for _, entry in ipairs(redis.call('XPENDING', stream, group, '-', '+', 10000, me)) do
     local id = entry[1]
     if not keeps[id] then
@@ -118,4 +126,4 @@ else
   end
   next = redis.call('ZRANGE', waiting, 0, 0, 'WITHSCORES')[2]
 end
-return {is_alive, next and math.max(0, next - at) or -1, trimmed, reached, given}
+return {is_alive, next and math.max(0, math.ceil(next - at)) or -1, trimmed, reached, given}

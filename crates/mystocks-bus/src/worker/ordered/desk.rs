@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::lane::{Lane, Stage};
 use crate::log::{Consumer, Entry, Id, Settle, Tended, Verdict};
+use crate::worker::desk::SUSPECT;
 use crate::worker::tray::Tray;
 use crate::worker::{Handled, Handling};
 
@@ -39,6 +40,10 @@ struct State {
     quota: usize,
     is_stopping: bool,
     running: usize,
+    /// Whether what runs is to run alone.
+    is_alone: bool,
+    /// The one event that was asked for to be handled alone, and of which lane: nothing else is taken that would die with it.
+    suspect: Option<(usize, Id)>,
     /// Where the next handler looks first.
     next: usize,
     handled: Handled,
@@ -69,6 +74,8 @@ impl LaneDesk {
             quota: 0,
             is_stopping: false,
             running: 0,
+            is_alone: false,
+            suspect: None,
             next: 0,
             handled: Handled::default(),
         };
@@ -89,11 +96,12 @@ impl LaneDesk {
     }
 
     pub(super) fn step(&self, lane: usize) -> Step {
-        let (state, now) = (self.state(), Instant::now());
-        let (share, depth) = self.shares(&state);
+        let (mut guard, now, at) = (self.state(), Instant::now(), lane);
+        let state = &mut *guard;
+        let (share, depth) = self.shares(state);
         let Some(lane) = state.lanes.get(lane) else { return Step::End };
-        let (name, beat, at_once) =
-            (|| Arc::clone(&lane.name), lane.beaten + self.handling.lease / 3, self.handling.at_once);
+        let (name, beat) = (|| Arc::clone(&lane.name), lane.beaten + self.handling.lease / 3);
+        let at_once = if state.suspect.is_some() { 0 } else { self.handling.at_once };
         match lane.stage {
             Stage::Free if state.is_stopping => Step::End,
             Stage::Free | Stage::Joins => Step::Rest(None),
@@ -102,7 +110,13 @@ impl LaneDesk {
             Stage::Learns(after) => Step::Learn(name(), after),
             Stage::Ends => Step::Rest(Some(beat)),
             Stage::Owned => {
-                let wanted = lane.order.wanted(at_once, now);
+                let mut wanted = lane.order.wanted(at_once, now);
+                if wanted.is_empty()
+                    && state.suspect.is_none()
+                    && let Some(id) = lane.order.suspect()
+                {
+                    (state.suspect, wanted) = (Some((at, id)), vec![id]);
+                }
                 let room =
                     share.saturating_sub(lane.order.ready()).min(depth.saturating_sub(lane.order.here()));
                 if beat <= now || !wanted.is_empty() {
@@ -198,7 +212,9 @@ impl LaneDesk {
         }
         let now = Instant::now();
         for entry in entries {
-            one.order.learn(entry.id, (self.key_of)(&entry.payload), now);
+            // Its next delivery is one more than it had.
+            let is_suspect = entry.orphaned && entry.deliveries + 1 >= SUSPECT;
+            one.order.learn(entry.id, (self.key_of)(&entry.payload), now, is_suspect);
         }
     }
 
@@ -235,7 +251,9 @@ impl LaneDesk {
             return;
         }
         (one.beaten, one.until) = (asked, asked + self.handling.lease);
+        let mut gone = Vec::new();
         for id in wanted.iter().filter(|id| !tended.entries.iter().any(|entry| entry.id == **id)) {
+            gone.push(*id);
             match tended.due {
                 Some(due) => one.order.again(*id, Instant::now() + due.max(Duration::from_millis(1))),
                 // It waits no more: it was deleted.
@@ -243,6 +261,7 @@ impl LaneDesk {
             }
         }
         tended.entries.into_iter().for_each(|entry| one.order.arrive(entry));
+        gone.iter().for_each(|id| self.is_over(&mut state, lane, Some(*id)));
         self.changed.notify_one();
     }
 
@@ -252,6 +271,7 @@ impl LaneDesk {
         if let Some(one) = state.lanes.get_mut(lane) {
             *one = Lane::new();
         }
+        self.is_over(&mut state, lane, None);
         self.free.notify_one();
     }
 
@@ -285,6 +305,14 @@ impl LaneDesk {
         }
     }
 
+    /// Takes in that an event of a lane, or all of them, cannot bring anything down any more.
+    fn is_over(&self, state: &mut State, lane: usize, id: Option<Id>) {
+        if state.suspect.is_some_and(|(of, suspect)| of == lane && id.is_none_or(|id| id == suspect)) {
+            state.suspect = None;
+            self.woken.iter().for_each(Notify::notify_one);
+        }
+    }
+
     fn wake(&self, lane: usize) {
         self.woken.get(lane).inspect(|woken| woken.notify_one());
     }
@@ -314,11 +342,12 @@ impl Tray for LaneDesk {
     }
 
     fn begin(&self) -> Option<(Arc<str>, Entry)> {
-        let (mut state, now) = (self.state(), Instant::now());
-        if state.running >= self.handling.at_once {
+        let (mut guard, now) = (self.state(), Instant::now());
+        let state = &mut *guard;
+        if state.is_alone || state.running >= self.handling.at_once {
             return None;
         }
-        let (share, _) = self.shares(&state);
+        let (share, _) = self.shares(state);
         let count = state.lanes.len();
         for at in (state.next..count).chain(0..state.next) {
             let Some(lane) = state.lanes.get_mut(at) else { continue };
@@ -326,7 +355,12 @@ impl Tray for LaneDesk {
             if !matches!(lane.stage, Stage::Owned) || lane.until <= now {
                 continue;
             }
+            let is_alone = lane.order.is_next_alone();
+            if is_alone && state.running > 0 {
+                return None;
+            }
             let Some(entry) = lane.order.begin() else { continue };
+            state.is_alone = is_alone;
             lane.running += 1;
             if lane.has_news && lane.order.ready() <= share / 2 {
                 self.wake(at);
@@ -339,7 +373,9 @@ impl Tray for LaneDesk {
     }
 
     fn end(&self) {
-        self.state().running -= 1;
+        let mut state = self.state();
+        state.running -= 1;
+        state.is_alone = false;
     }
 
     fn lost_an_answer(&self, name: &Arc<str>) {
@@ -361,6 +397,7 @@ impl Tray for LaneDesk {
                 Verdict::Done | Verdict::Dead(_) => lane.order.finish(settle.id),
             }
         }
+        settlements.iter().for_each(|settle| self.is_over(&mut state, at, Some(settle.id)));
         self.wake(at);
     }
 }

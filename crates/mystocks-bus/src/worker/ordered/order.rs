@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::log::{Entry, Id};
+use crate::worker::desk::is_suspect;
 
 /// The events of a lane that its owner knows of, from when they are given until they are done or dead.
 ///
@@ -19,6 +20,8 @@ pub(super) struct Order {
     ready: BTreeSet<Id>,
     /// The first of their keys that wait at the log, by when each is due.
     due: BTreeSet<(Instant, Id)>,
+    /// The first of their keys that wait at the log and are to be handled alone.
+    suspects: BTreeSet<Id>,
     /// How many are here and not begun.
     here: usize,
 }
@@ -35,6 +38,8 @@ enum Place {
     Runs,
     /// At the log, due then.
     Waits(Instant),
+    /// At the log, to be handled alone.
+    Suspect,
 }
 
 impl Order {
@@ -45,8 +50,8 @@ impl Order {
     }
 
     /// Adds an event that waits at the log; it stands behind all that are known.
-    pub(super) fn learn(&mut self, id: Id, key: Option<String>, due: Instant) {
-        self.add(id, key, Place::Waits(due));
+    pub(super) fn learn(&mut self, id: Id, key: Option<String>, due: Instant, is_suspect: bool) {
+        self.add(id, key, if is_suspect { Place::Suspect } else { Place::Waits(due) });
     }
 
     fn add(&mut self, id: Id, key: Option<String>, place: Place) {
@@ -66,6 +71,7 @@ impl Order {
         match self.events.get(&id).map(|event| &event.place) {
             Some(Place::Here(_)) => _ = self.ready.insert(id),
             Some(Place::Waits(due)) => _ = self.due.insert((*due, id)),
+            Some(Place::Suspect) => _ = self.suspects.insert(id),
             Some(Place::Runs) | None => {}
         }
     }
@@ -76,7 +82,7 @@ impl Order {
         self.here = self.here.saturating_sub(1);
         match std::mem::replace(&mut event.place, Place::Runs) {
             Place::Here(entry) => Some(entry),
-            Place::Runs | Place::Waits(_) => None,
+            Place::Runs | Place::Waits(_) | Place::Suspect => None,
         }
     }
 
@@ -86,6 +92,7 @@ impl Order {
         if let Place::Waits(due) = event.place {
             self.due.remove(&(due, id));
         }
+        self.suspects.remove(&id);
         let Some(key) = event.key else { return };
         // Nothing of a key begins or goes before its first.
         let Some(of_key) = self.keys.get_mut(&key).filter(|of_key| of_key.front() == Some(&id)) else {
@@ -104,6 +111,7 @@ impl Order {
             if let Place::Waits(before) = std::mem::replace(&mut event.place, Place::Waits(due)) {
                 self.due.remove(&(before, id));
             }
+            self.suspects.remove(&id);
             self.due.insert((due, id));
         }
     }
@@ -111,8 +119,11 @@ impl Order {
     /// Takes in an event that was asked for.
     pub(super) fn arrive(&mut self, entry: Entry) {
         if let Some(event) = self.events.get_mut(&entry.id)
-            && let Place::Waits(due) = event.place
-            && self.due.remove(&(due, entry.id))
+            && match event.place {
+                Place::Waits(due) => self.due.remove(&(due, entry.id)),
+                Place::Suspect => self.suspects.remove(&entry.id),
+                Place::Here(_) | Place::Runs => false,
+            }
         {
             self.here += 1;
             self.ready.insert(entry.id);
@@ -143,6 +154,17 @@ impl Order {
             _ => false,
         };
         at_once.saturating_sub(self.ready.iter().filter(is_again).count())
+    }
+
+    /// Returns what is to be asked for and handled alone.
+    pub(super) fn suspect(&self) -> Option<Id> {
+        self.suspects.first().copied()
+    }
+
+    /// Returns whether the first that can begin is to be handled alone.
+    pub(super) fn is_next_alone(&self) -> bool {
+        let next = self.ready.first().and_then(|id| self.events.get(id));
+        matches!(next.map(|event| &event.place), Some(Place::Here(entry)) if is_suspect(entry))
     }
 
     /// Returns how many can begin.
@@ -194,8 +216,8 @@ mod tests {
     fn what_waits_blocks_its_key_and_no_other() {
         let (mut order, now) = (Order::default(), Instant::now());
         let second = Duration::from_secs(1);
-        order.learn(id(9), Some("a".to_owned()), now);
-        order.learn(id(10), Some("a".to_owned()), now);
+        order.learn(id(9), Some("a".to_owned()), now, false);
+        order.learn(id(10), Some("a".to_owned()), now, false);
         order.put(entry(11, 1), Some("a".to_owned()));
         order.put(entry(12, 1), Some("b".to_owned()));
         assert_eq!((begin(&mut order), begin(&mut order)), (Some(12), None));
