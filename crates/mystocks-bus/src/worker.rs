@@ -32,7 +32,7 @@ pub use desk::Handled;
 pub struct Handling {
     /// How many handlers run at once. Default: 16.
     pub at_once: usize,
-    /// How many events wait in this process. Default: 256.
+    /// How many events wait in this process, on a topic with lanes not counting those that wait behind another of their key. Default: 256.
     pub prefetch: usize,
     /// How often an event is given to a handler at most. Default: 5.
     pub deliveries: u64,

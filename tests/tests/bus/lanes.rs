@@ -24,7 +24,7 @@ const PROCESSES: usize = 4;
 const LANES: u32 = 16;
 const KEYS: u64 = 1_000;
 const GROUP: &str = "workers";
-const LEASE: Duration = Duration::from_secs(1);
+const LEASE: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Order {
@@ -140,10 +140,10 @@ async fn judge() {
         if now >= kill_at && !is_halted {
             children[victim].kill().await;
             children[victim] = start();
-            (killed, kill_at) = (killed + 1, now + millis(2_000));
+            (killed, kill_at) = (killed + 1, now + millis(3_000));
         } else if now >= stop_at && halted.is_none() {
             children[victim].signal("STOP").await;
-            halted = Some((victim, Instant::now() + millis(random.u64(500..3_000))));
+            halted = Some((victim, Instant::now() + millis(random.u64(500..5_000))));
             (stopped, stop_at) = (stopped + 1, now + millis(8_000));
         }
         let state = topic.state(GROUP).await.unwrap();

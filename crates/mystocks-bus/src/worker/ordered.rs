@@ -3,6 +3,7 @@
 //! docs/decisions/0016 says how it works and why.
 
 mod desk;
+mod hands;
 mod lane;
 mod order;
 

@@ -3,22 +3,19 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mystocks_bus::{
-    Append, Consumer, Delivered, DurableTopic, ErrorKind, Event, Handling, Log, MemoryLog, Part, Room,
-    Settle, Shelf, Start, Tend, Topic, Verdict, Worker,
+    Delivered, DurableTopic, ErrorKind, Event, Handling, Log, MemoryLog, Part, Shelf, Start, Topic, Worker,
 };
-use mystocks_testkit::{FaultProxy, RedisServer, eventually};
+use mystocks_testkit::eventually;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
-use tokio::time::sleep;
 
-use crate::{LONG, streams};
+use crate::LONG;
 
-const GROUP: &str = "risk";
+pub(super) const GROUP: &str = "risk";
 
 /// One of many that belong together.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -44,9 +41,9 @@ impl Event for Fill {
 pub(super) struct Book(Arc<Mutex<Vec<Line>>>);
 
 #[derive(Debug, Clone, PartialEq)]
-struct Line {
+pub(super) struct Line {
     worker: usize,
-    account: String,
+    pub(super) account: String,
     number: u64,
     is_done: bool,
 }
@@ -57,7 +54,7 @@ impl Book {
         self.0.lock().unwrap().push(line);
     }
 
-    fn lines(&self) -> Vec<Line> {
+    pub(super) fn lines(&self) -> Vec<Line> {
         self.0.lock().unwrap().clone()
     }
 
@@ -65,7 +62,7 @@ impl Book {
         self.numbers(account, |line| line.is_done)
     }
 
-    fn begun(&self, account: &str) -> Vec<u64> {
+    pub(super) fn begun(&self, account: &str) -> Vec<u64> {
         self.numbers(account, |line| !line.is_done)
     }
 
@@ -85,7 +82,7 @@ pub(super) fn fills(log: impl Log, lanes: u32) -> DurableTopic<Fill> {
     DurableTopic::new(log, "fills", "broker").lanes(lanes)
 }
 
-fn quick() -> Handling {
+pub(super) fn quick() -> Handling {
     Handling { again_after: Duration::from_millis(5), deliveries: 1_000, ..crate::quick() }
 }
 
@@ -146,11 +143,9 @@ pub(super) async fn settled(fills: &DurableTopic<Fill>) {
 on_both! {
     each_key_keeps_its_order_while_workers_come_and_go
     a_key_that_retries_blocks_only_itself
-    what_a_dead_owner_had_comes_before_what_is_new
     workers_share_the_lanes
     what_is_published_after_the_beginning_is_handled
     dead_letters_come_back_to_their_lanes
-    what_two_owners_died_with_is_handled_alone
 }
 
 async fn each_key_keeps_its_order_while_workers_come_and_go(log: impl Log + Clone) {
@@ -214,49 +209,6 @@ async fn a_key_that_retries_blocks_only_itself(log: impl Log + Clone) {
     worker.shutdown().await;
 }
 
-async fn what_a_dead_owner_had_comes_before_what_is_new(log: impl Log + Clone) {
-    let lease = Duration::from_millis(400);
-    let dead = Consumer { topic: "fills#0", group: GROUP, name: "dead", lease, is_sole: true };
-    let join = Tend {
-        join: Some(Start::First),
-        room: 0,
-        only: None,
-        deliveries: 5,
-        alone: 3,
-        keeps: None,
-        leave: false,
-    };
-    assert!(log.tend(&dead, &join).await.unwrap().is_alive);
-    let payload = |number: u64| {
-        let account = if number.is_multiple_of(2) { "even" } else { "odd" };
-        format!(
-            r#"{{"specversion": "1.0", "id": "1", "source": "s", "type": "fill", "time": "t", "data": {{"account": "{account}", "number": {number}}}}}"#
-        )
-    };
-    // All in one request: their ids differ in what does not sort as text.
-    let payloads: Vec<String> = (0..30).map(payload).collect();
-    let entries: Vec<_> =
-        payloads.iter().map(|payload| Append { payload: payload.as_bytes(), once: None }).collect();
-    log.append("fills#0", Room::Safe(1_000), &entries).await.unwrap();
-    let had = log.read(&dead, 25, Duration::ZERO).await.unwrap();
-    // The first of the one waits and is not due yet, the first of the other is done.
-    let again = Verdict::Again(Duration::from_millis(1_200));
-    let settlements =
-        [Settle { id: had[0].id, verdict: again }, Settle { id: had[1].id, verdict: Verdict::Done }];
-    log.settle(&dead, &settlements).await.unwrap();
-    let (fills, book) = (fills(log, 1), Book::default());
-    let handling = Handling { at_once: 4, ..quick() };
-    let worker = work(&fills, &book, 1, handling, |_, _| async { Ok(()) }).await;
-    publish(&fills, &["even".to_owned(), "odd".to_owned()], 30..32).await;
-    eventually("the one that waits for nothing is done", LONG, async || book.done("odd").len() == 16).await;
-    settled(&fills).await;
-    let expected = |from: u64| (from..30).step_by(2).chain([30, 31]).collect::<Vec<_>>();
-    assert_eq!((book.begun("even"), book.begun("odd")), (expected(0), expected(3)));
-    let waited = book.lines().iter().position(|line| line.account == "even");
-    assert!(waited >= Some(20), "it came before it was due: {waited:?}");
-    worker.shutdown().await;
-}
-
 async fn workers_share_the_lanes(log: impl Log + Clone) {
     let (fills, book, accounts) = (fills(log.clone(), 8), Book::default(), accounts(64));
     let mut lanes: BTreeMap<String, usize> = BTreeMap::new();
@@ -299,37 +251,6 @@ async fn workers_share_the_lanes(log: impl Log + Clone) {
     second.shutdown().await;
 }
 
-/// Connections that break while something is read, taken or acknowledged lose nothing and put nothing out of order.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn broken_connections_invert_nothing() {
-    let server = RedisServer::start().await;
-    let proxy = FaultProxy::start(server.address()).await;
-    let direct = fills(streams(&format!("redis://{}/0", server.address())).await, 4);
-    let through = fills(streams(&proxy.url(0)).await, 4);
-    let (book, accounts) = (Book::default(), accounts(20));
-    let cut_off = work(&through, &book, 1, quick(), now_and_then).await;
-    let other = work(&direct, &book, 2, quick(), now_and_then).await;
-    for round in 0..20 {
-        publish(&direct, &accounts, round * 3..round * 3 + 3).await;
-        if round % 4 == 0 {
-            proxy.hold_replies(true);
-            sleep(Duration::from_millis(20)).await;
-        }
-        proxy.cut();
-        proxy.hold_replies(false);
-        sleep(Duration::from_millis(50)).await;
-    }
-    settled(&direct).await;
-    let all: Vec<u64> = (0..60).collect();
-    for account in &accounts {
-        assert_eq!(book.firsts(account), all, "{account}");
-        assert_eq!(book.done(account).into_iter().collect::<BTreeSet<_>>().len(), 60, "{account}");
-    }
-    assert_eq!(direct.state(GROUP).await.unwrap().dead, 0);
-    cut_off.shutdown().await;
-    other.shutdown().await;
-}
-
 /// A group that begins now begins on all lanes before `consume` returns.
 async fn what_is_published_after_the_beginning_is_handled(log: impl Log + Clone) {
     let (fills, book, accounts) = (fills(log, 16), Book::default(), accounts(50));
@@ -370,44 +291,6 @@ async fn dead_letters_come_back_to_their_lanes(log: impl Log + Clone) {
     let error = fills.follow(Start::First).await.map(drop).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);
     assert!(error.to_string().contains("it has lanes"), "{error}");
-    worker.shutdown().await;
-}
-
-async fn what_two_owners_died_with_is_handled_alone(log: impl Log + Clone) {
-    let (fills, book, accounts) = (fills(log.clone(), 2), Book::default(), accounts(20));
-    publish(&fills, &accounts, 0..1).await;
-    let lease = Duration::from_millis(200);
-    let tend = Tend { join: None, room: 100, only: None, deliveries: 9, alone: 9, keeps: None, leave: false };
-    for name in ["first", "second"] {
-        for lane in ["fills#0", "fills#1"] {
-            let owner = Consumer { topic: lane, group: GROUP, name, lease, is_sole: true };
-            let joined = log.tend(&owner, &Tend { join: Some(Start::First), ..tend }).await.unwrap();
-            assert!(joined.is_alive);
-            let given = log.read(&owner, 3, Duration::ZERO).await.unwrap();
-            assert_eq!((joined.entries.len(), given.len()), if name == "first" { (0, 3) } else { (3, 3) });
-        }
-        sleep(lease * 2).await;
-    }
-    let (running, alone) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let counts = (Arc::clone(&running), Arc::clone(&alone));
-    let handle = move |_, deliveries| {
-        let (running, alone) = counts.clone();
-        async move {
-            let mut most = running.fetch_add(1, Ordering::SeqCst);
-            for _ in 0..20 {
-                tokio::task::yield_now().await;
-                most = most.max(running.load(Ordering::SeqCst) - 1);
-            }
-            running.fetch_sub(1, Ordering::SeqCst);
-            if deliveries == 3 && most == 0 {
-                alone.fetch_add(1, Ordering::SeqCst);
-            }
-            Ok(())
-        }
-    };
-    let worker = work(&fills, &book, 1, quick(), handle).await;
-    settled(&fills).await;
-    assert_eq!((alone.load(Ordering::SeqCst), worker.handled().done), (6, 20), "three of each lane");
     worker.shutdown().await;
 }
 

@@ -21,6 +21,7 @@ macro_rules! on_both {
 }
 
 mod follow;
+mod lane_owners;
 mod lanes;
 mod lost_answers;
 mod replay;

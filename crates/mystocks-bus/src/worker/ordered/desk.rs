@@ -7,9 +7,8 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::lane::{Lane, Stage};
-use crate::log::{Consumer, Entry, Id, Settle, Tended, Verdict};
+use crate::log::{Consumer, Entry, Id, Tended};
 use crate::worker::desk::SUSPECT;
-use crate::worker::tray::Tray;
 use crate::worker::{Handled, Handling};
 
 /// Returns the key of the event in a payload.
@@ -25,7 +24,7 @@ pub(in crate::worker) struct LaneDesk {
     pub(super) topics: Arc<[Arc<str>]>,
     key_of: KeyOf,
     state: Mutex<State>,
-    changed: Notify,
+    pub(super) changed: Notify,
     /// For each lane: there may be another step.
     pub(super) woken: Vec<Notify>,
     /// More lanes may be taken.
@@ -34,19 +33,19 @@ pub(in crate::worker) struct LaneDesk {
     pub(super) watch: Notify,
 }
 
-struct State {
-    lanes: Vec<Lane>,
+pub(super) struct State {
+    pub(super) lanes: Vec<Lane>,
     /// How many lanes are this worker's share.
-    quota: usize,
-    is_stopping: bool,
-    running: usize,
+    pub(super) quota: usize,
+    pub(super) is_stopping: bool,
+    pub(super) running: usize,
     /// Whether what runs is to run alone.
-    is_alone: bool,
+    pub(super) is_alone: bool,
     /// The one event that was asked for to be handled alone, and of which lane: nothing else is taken that would die with it.
-    suspect: Option<(usize, Id)>,
+    pub(super) suspect: Option<(usize, Id)>,
     /// Where the next handler looks first.
-    next: usize,
-    handled: Handled,
+    pub(super) next: usize,
+    pub(super) handled: Handled,
 }
 
 /// What is to be done next for a lane, in whose name.
@@ -131,7 +130,7 @@ impl LaneDesk {
     }
 
     /// Returns how many events that can begin, and how many at all, a lane has at most.
-    fn shares(&self, state: &State) -> (usize, usize) {
+    pub(super) fn shares(&self, state: &State) -> (usize, usize) {
         let owned = state.lanes.iter().filter(|lane| lane.is_owned()).count().max(1);
         let prefetch = self.handling.prefetch;
         let share = (prefetch / owned).max(1);
@@ -298,7 +297,7 @@ impl LaneDesk {
     }
 
     /// Begins no more events of a lane, and leaves it after the last handler.
-    fn ends(&self, state: &mut State, lane: usize) {
+    pub(super) fn ends(&self, state: &mut State, lane: usize) {
         if let Some(one) = state.lanes.get_mut(lane).filter(|one| one.is_owned()) {
             one.stage = Stage::Ends;
             self.wake(lane);
@@ -306,98 +305,18 @@ impl LaneDesk {
     }
 
     /// Takes in that an event of a lane, or all of them, cannot bring anything down any more.
-    fn is_over(&self, state: &mut State, lane: usize, id: Option<Id>) {
+    pub(super) fn is_over(&self, state: &mut State, lane: usize, id: Option<Id>) {
         if state.suspect.is_some_and(|(of, suspect)| of == lane && id.is_none_or(|id| id == suspect)) {
             state.suspect = None;
             self.woken.iter().for_each(Notify::notify_one);
         }
     }
 
-    fn wake(&self, lane: usize) {
+    pub(super) fn wake(&self, lane: usize) {
         self.woken.get(lane).inspect(|woken| woken.notify_one());
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Tray for LaneDesk {
-    fn handling(&self) -> &Handling {
-        &self.handling
-    }
-
-    fn group(&self) -> &str {
-        &self.group
-    }
-
-    fn changed(&self) -> &Notify {
-        &self.changed
-    }
-
-    fn consumer<'a>(&'a self, name: &'a str) -> Consumer<'a> {
-        // A lane keeps its name as long as something of it runs.
-        let lane = self.state().lanes.iter().position(|lane| *lane.name == *name);
-        self.owner(lane.unwrap_or(self.topics.len()), name)
-    }
-
-    fn begin(&self) -> Option<(Arc<str>, Entry)> {
-        let (mut guard, now) = (self.state(), Instant::now());
-        let state = &mut *guard;
-        if state.is_alone || state.running >= self.handling.at_once {
-            return None;
-        }
-        let (share, _) = self.shares(state);
-        let count = state.lanes.len();
-        for at in (state.next..count).chain(0..state.next) {
-            let Some(lane) = state.lanes.get_mut(at) else { continue };
-            // This process may have stood still for so long that somebody else has it.
-            if !matches!(lane.stage, Stage::Owned) || lane.until <= now {
-                continue;
-            }
-            let is_alone = lane.order.is_next_alone();
-            if is_alone && state.running > 0 {
-                return None;
-            }
-            let Some(entry) = lane.order.begin() else { continue };
-            state.is_alone = is_alone;
-            lane.running += 1;
-            if lane.has_news && lane.order.ready() <= share / 2 {
-                self.wake(at);
-            }
-            let name = Arc::clone(&lane.name);
-            (state.running, state.next) = (state.running + 1, (at + 1) % count);
-            return Some((name, entry));
-        }
-        None
-    }
-
-    fn end(&self) {
-        let mut state = self.state();
-        state.running -= 1;
-        state.is_alone = false;
-    }
-
-    fn lost_an_answer(&self, name: &Arc<str>) {
-        let mut state = self.state();
-        if let Some(lane) = state.lanes.iter().position(|lane| lane.name == *name) {
-            self.ends(&mut state, lane);
-        }
-    }
-
-    fn settled(&self, name: &str, settlements: &[Settle<'_>], count: impl FnOnce(&mut Handled)) {
-        let (mut state, now) = (self.state(), Instant::now());
-        count(&mut state.handled);
-        let Some(at) = state.lanes.iter().position(|lane| *lane.name == *name) else { return };
-        let Some(lane) = state.lanes.get_mut(at) else { return };
-        for settle in settlements {
-            lane.running = lane.running.saturating_sub(1);
-            match settle.verdict {
-                Verdict::Again(after) => lane.order.again(settle.id, now + after),
-                Verdict::Done | Verdict::Dead(_) => lane.order.finish(settle.id),
-            }
-        }
-        settlements.iter().for_each(|settle| self.is_over(&mut state, at, Some(settle.id)));
-        self.wake(at);
     }
 }
