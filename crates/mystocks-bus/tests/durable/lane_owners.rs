@@ -81,8 +81,10 @@ async fn what_two_owners_died_with_is_handled_alone(log: impl Log + Clone) {
         let (running, alone) = counts.clone();
         async move {
             let mut most = running.fetch_add(1, Ordering::SeqCst);
-            for _ in 0..20 {
-                tokio::task::yield_now().await;
+            // Long enough for those that are to be alone to come while others run.
+            let pause = Duration::from_millis(if deliveries == 3 { 1 } else { 100 });
+            for _ in 0..5 {
+                sleep(pause).await;
                 most = most.max(running.load(Ordering::SeqCst) - 1);
             }
             running.fetch_sub(1, Ordering::SeqCst);
