@@ -11,7 +11,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -80,8 +80,6 @@ impl Handling {
 
 /// How long a read waits for an event: so often a worker that has nothing to do asks.
 const WAIT: Duration = Duration::from_secs(5);
-/// How often is looked for events that are due, while some wait.
-const LOOK: Duration = Duration::from_millis(25);
 /// A third of it has to be enough for a beat, also on a busy machine.
 const SHORTEST: Duration = Duration::from_millis(100);
 const BACKOFF: Duration = Duration::from_millis(200);
@@ -206,29 +204,24 @@ async fn read(log: &dyn Log, desk: &Desk) {
 
 /// Keeps the worker alive and takes what is due.
 async fn beat(log: &dyn Log, desk: &Desk, kind: &'static str) {
-    let mut due = None;
+    let mut last = Instant::now();
     loop {
-        let pause = desk.beat_after(due, LOOK);
-        // Woken early when there is something to ask for.
-        _ = timeout(pause, desk.asked()).await;
-        match tend(log, desk, kind, false).await {
-            Ok(next) => due = next,
-            Err(error) => {
-                tracing::debug!(%error, "a worker cannot be kept alive");
-                sleep(BACKOFF.min(desk.handling.lease / 10)).await;
-            }
+        tokio::select! {
+            () = sleep_until(desk.rests_until(last)) => {}
+            // There is something to ask for.
+            () = desk.asked() => {}
+            () = desk.sooner() => continue,
+        }
+        last = Instant::now();
+        if let Err(error) = tend(log, desk, kind, false).await {
+            tracing::debug!(%error, "a worker cannot be kept alive");
+            sleep(BACKOFF.min(desk.handling.lease / 10)).await;
         }
     }
 }
 
-/// Looks after the worker once, under each of its names; returns when the next event that waits is due.
-async fn tend(
-    log: &dyn Log,
-    desk: &Desk,
-    kind: &'static str,
-    leaves: bool,
-) -> Result<Option<Duration>, Error> {
-    let mut due = None;
+/// Looks after the worker once, under each of its names.
+async fn tend(log: &dyn Log, desk: &Desk, kind: &'static str, leaves: bool) -> Result<(), Error> {
     for look in desk.looks(leaves) {
         let asked = Tend {
             join: look.joins.then_some(desk.handling.start),
@@ -240,12 +233,11 @@ async fn tend(
             leave: look.leaves,
         };
         let tended = log.tend(&desk.consumer(&look.name), &asked).await?;
-        due = tended.due;
         if tended.trimmed > 0 {
             tracing::warn!(count = tended.trimmed, "events were deleted before they were handled");
             metric::trimmed(kind, tended.trimmed);
         }
         desk.take_in(&look, tended);
     }
-    Ok(due)
+    Ok(())
 }

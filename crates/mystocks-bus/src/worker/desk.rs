@@ -33,6 +33,13 @@ pub struct Handled {
 /// From this delivery on, what two consumers have died with is handled alone: if it is what they died of, nothing else dies of it too often.
 pub(super) const SUSPECT: u64 = 3;
 
+/// The shortest time that the server counts.
+const MOMENT: Duration = Duration::from_millis(1);
+/// How long it takes at most until is looked for what others left: what they cannot take themselves, and what they died with.
+const SELDOM: Duration = Duration::from_secs(1);
+/// How long it takes until what is due and in nobody's hands is asked for again.
+const LOOK: Duration = Duration::from_millis(25);
+
 pub(super) struct Desk {
     topic: Arc<str>,
     group: Arc<str>,
@@ -42,6 +49,7 @@ pub(super) struct Desk {
     changed: Notify,
     roomy: Notify,
     asked: Notify,
+    sooner: Notify,
 }
 
 struct State {
@@ -54,6 +62,8 @@ struct State {
     running: usize,
     /// Whether what runs is to run alone.
     is_alone: bool,
+    /// When something that waits is due, as far as is known here: what others add is found with the next beat.
+    due: Option<Instant>,
     handled: Handled,
 }
 
@@ -85,10 +95,11 @@ impl Desk {
             waiting: VecDeque::new(),
             running: 0,
             is_alone: false,
+            due: None,
             handled: Handled::default(),
         };
-        let (changed, roomy, asked) = (Notify::new(), Notify::new(), Notify::new());
-        Self { topic, group, handling, state: Mutex::new(state), changed, roomy, asked }
+        let [changed, roomy, asked, sooner] = [(); 4].map(|()| Notify::new());
+        Self { topic, group, handling, state: Mutex::new(state), changed, roomy, asked, sooner }
     }
 
     pub(super) fn handled(&self) -> Handled {
@@ -127,13 +138,38 @@ impl Desk {
         self.asked.notified().await;
     }
 
-    /// Returns how long the heart may rest.
-    pub(super) fn beat_after(&self, due: Option<Duration>, look: Duration) -> Duration {
-        let beat = self.handling.lease / 3;
-        // Others may add something that is due sooner; what is due and was not given waits for a handler.
-        let pause =
-            |due: Duration| if due.is_zero() { look } else { due.clamp(Duration::from_millis(1), look) };
-        due.map_or(beat, |due| pause(due).min(beat))
+    /// Returns until when the heart may rest that beat at `last`.
+    pub(super) fn rests_until(&self, last: Instant) -> Instant {
+        let state = self.state();
+        let beat = last + (self.handling.lease / 3).min(SELDOM);
+        match state.due {
+            // Without room it is taken when there is some: who makes it asks.
+            Some(due) if self.room_for_more(&state) > 0 => beat.min(due.max(last + MOMENT)),
+            _ => beat,
+        }
+    }
+
+    /// Waits until something may be due sooner than was known, or there is room for it.
+    pub(super) async fn sooner(&self) {
+        self.sooner.notified().await;
+    }
+
+    /// Takes in that something is to come again after so long.
+    pub(super) fn comes_again(&self, after: Duration) {
+        let mut state = self.state();
+        // The server counts whole milliseconds.
+        let due = Instant::now() + after + MOMENT;
+        if state.due.is_none_or(|earlier| due < earlier) {
+            state.due = Some(due);
+            drop(state);
+            self.sooner.notify_one();
+        }
+    }
+
+    /// Returns how much of what comes again can be taken: that counts as a delivery, so it is no more than is begun next.
+    fn room_for_more(&self, state: &State) -> usize {
+        let again = state.waiting.iter().take_while(|(_, entry)| entry.deliveries > 1).count();
+        if state.has_suspect() { 0 } else { self.handling.at_once.saturating_sub(again) }
     }
 
     /// Returns what to ask for: first in the names of the former incarnations, which give back what the current one may take.
@@ -147,12 +183,10 @@ impl Desk {
             leaves: leaves || former.held.is_empty(),
             asked,
         });
-        // What comes again is counted as a delivery when it is taken: no more of it than is begun next.
-        let again = state.waiting.iter().take_while(|(_, entry)| entry.deliveries > 1).count();
         let current = Look {
             name: Arc::clone(&state.current.name),
             joins: !state.current.has_joined && !leaves,
-            room: if leaves || state.has_suspect() { 0 } else { self.handling.at_once.saturating_sub(again) },
+            room: if leaves { 0 } else { self.room_for_more(&state) },
             keeps: None,
             leaves,
             asked,
@@ -173,6 +207,10 @@ impl Desk {
         }
         if tended.is_alive && is_current {
             state.current.has_joined = true;
+            // What is due and was not given, though there was room, is in somebody's hands.
+            let pause = if tended.entries.is_empty() { LOOK } else { Duration::ZERO };
+            state.due =
+                tended.due.map(|due| Instant::now() + if due.is_zero() { pause } else { due + MOMENT });
             state.current.held.extend(tended.entries.iter().map(|entry| entry.id));
             for entry in tended.entries.into_iter().rev() {
                 state.waiting.push_front((Arc::clone(&look.name), entry));
@@ -231,6 +269,10 @@ impl Tray for Desk {
         let next = state.waiting.pop_front()?;
         state.running += 1;
         state.is_alone = is_alone;
+        if next.1.deliveries > 1 && state.due.is_some() {
+            // There is room for one more that comes again.
+            self.sooner.notify_one();
+        }
         drop(state);
         self.roomy.notify_one();
         Some(next)
