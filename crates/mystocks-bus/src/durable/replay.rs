@@ -63,7 +63,10 @@ impl<E: Event> DurableTopic<E> {
                     .iter()
                     .map(|letter| {
                         let once = Some(Once::Letter { group, id: letter.id });
-                        let key = payload::key_in::<E>(&letter.payload).map(Cow::Owned);
+                        // Only lanes ask for it.
+                        let has_lanes = !self.lanes.names().is_empty();
+                        let key = has_lanes.then(|| payload::key_in::<E>(&letter.payload)).flatten();
+                        let key = key.map(Cow::Owned);
                         (key, Append { payload: &letter.payload, once })
                     })
                     .collect();

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::Handling;
 use super::tray::Tray;
-use crate::log::{Consumer, Entry, Id, Settle, Tended};
+use crate::log::{Consumer, Entry, Id, Settle, Tended, Verdict};
 
 /// What became of the events of one worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -155,7 +155,7 @@ impl Desk {
     }
 
     /// Takes in that something is to come again after so long.
-    pub(super) fn comes_again(&self, after: Duration) {
+    fn comes_again(&self, after: Duration) {
         let mut state = self.state();
         // The server counts whole milliseconds.
         let due = Instant::now() + after + MOMENT;
@@ -303,6 +303,12 @@ impl Tray for Desk {
             settlements.iter().for_each(|settle| _ = incarnation.held.remove(&settle.id));
         }
         count(&mut state.handled);
+        drop(guard);
+        for settle in settlements {
+            if let Verdict::Again(after) = settle.verdict {
+                self.comes_again(after);
+            }
+        }
     }
 }
 

@@ -159,11 +159,6 @@ async fn settle_of(log: &dyn Log, desk: &impl Tray, kind: &'static str, name: &A
             }
         }
     };
-    for one in ended {
-        if let Outcome::Again(after) = one.outcome {
-            desk.comes_again(after);
-        }
-    }
     if settled == Settled::Lost {
         // What the server still holds for it is given back: nobody here knows of it any more.
         desk.lost_an_answer(name);
