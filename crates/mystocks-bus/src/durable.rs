@@ -3,6 +3,8 @@
 mod follow;
 mod replay;
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::fmt;
 use std::future::Future;
@@ -10,9 +12,12 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::{try_join, try_join_all};
+
 use crate::envelope::Envelope;
 use crate::error::{Error, ErrorKind};
 use crate::event::Event;
+use crate::lane::Lanes;
 use crate::log::{Append, Appended, Entry, GroupState, Id, Log, Once, Part, Room, Shelf};
 use crate::metric;
 use crate::payload;
@@ -56,6 +61,7 @@ pub struct DurableTopic<E> {
     pub(crate) name: Arc<str>,
     source: Arc<str>,
     room: Room,
+    pub(crate) lanes: Lanes,
     event: PhantomData<fn() -> E>,
 }
 
@@ -71,7 +77,7 @@ pub struct Delivered<E> {
     pub event: E,
     /// What stood around it.
     pub envelope: Envelope,
-    /// Its place in the topic.
+    /// Its place in the topic, or in its lane.
     pub id: Id,
     /// How often it was given to a handler, this time included.
     pub deliveries: u64,
@@ -80,11 +86,21 @@ pub struct Delivered<E> {
 impl<E: Event> DurableTopic<E> {
     /// Makes the topic `name` on `log`, to which `source` publishes.
     pub fn new(log: impl Log, name: &str, source: &str) -> Self {
-        Self { log: Arc::new(log), name: name.into(), source: source.into(), room: ROOM, event: PhantomData }
+        let (log, lanes) = (Arc::new(log), Lanes::default());
+        Self { log, name: name.into(), source: source.into(), room: ROOM, lanes, event: PhantomData }
     }
 
-    /// Sets how many events the topic has room for; 1,000,000 unless it is set. What every group has acknowledged makes room for more, and
-    /// when that is not enough, publishing fails: nothing is lost.
+    /// Has the events of each [`Event::key`] handled one after the other, in the order in which they were appended, on `count` lanes, 1 to 64.
+    ///
+    /// Events without a key have no order. All who publish to a topic or handle its events have to say the same number, and it can only be
+    /// changed when nothing is to be handled any more.
+    #[must_use]
+    pub fn lanes(self, count: u32) -> Self {
+        Self { lanes: Lanes::new(&self.name, count), ..self }
+    }
+
+    /// Sets how many events the topic has room for, or each of its lanes; 1,000,000 unless it is set. What every group has acknowledged makes room
+    /// for more, and when that is not enough, publishing fails: nothing is lost.
     #[must_use]
     pub fn room(self, entries: u64) -> Self {
         Self { room: Room::Safe(entries), ..self }
@@ -120,7 +136,8 @@ impl<E: Event> DurableTopic<E> {
         ids.first().copied().ok_or_else(|| self.full(1))
     }
 
-    /// Appends `events` in their order, all of them or none, in one request; returns their places.
+    /// Appends `events` in their order, all of them or none, in one request; returns their places. With [`lanes`](Self::lanes) that holds for those
+    /// of each lane.
     ///
     /// # Errors
     /// As [`publish`](Self::publish).
@@ -132,13 +149,16 @@ impl<E: Event> DurableTopic<E> {
     }
 
     async fn append(&self, events: &[E], once: Option<Once<'_>>) -> Result<Vec<Id>, Error> {
+        self.check(APPEND)?;
         let payloads = events.iter().map(|event| {
             payload::encode_in(event, &Envelope::new(event, &self.source))
                 .map_err(|error| Error::new(ErrorKind::Encode, APPEND, &*self.name).with_source(error))
         });
         let payloads = payloads.collect::<Result<Vec<_>, _>>()?;
-        let entries: Vec<_> = payloads.iter().map(|payload| Append { payload, once }).collect();
-        let appended = self.log.append(&self.name, self.room, &entries).await;
+        let entries = events.iter().zip(&payloads);
+        let entries =
+            entries.map(|(event, payload)| (event.key(), Append { payload, once })).collect::<Vec<_>>();
+        let appended = self.append_all(&entries).await;
         let ids = appended.map(|appended| appended.iter().map(Appended::id).collect::<Option<Vec<_>>>());
         let outcome = match &ids {
             Ok(Some(_)) => "appended",
@@ -156,7 +176,36 @@ impl<E: Event> DurableTopic<E> {
         ))
     }
 
+    /// Appends entries, each with its key, where they belong: to the topic, or to their lanes, one after the other; answers as many as asked.
+    async fn append_all(
+        &self,
+        entries: &[(Option<Cow<'_, str>>, Append<'_>)],
+    ) -> Result<Vec<Appended>, Error> {
+        let mut places: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (at, (key, _)) in entries.iter().enumerate() {
+            places.entry(self.lanes.of(key.as_deref()).unwrap_or(&self.name)).or_default().push(at);
+        }
+        let mut answers = vec![Appended::Full; entries.len()];
+        for (place, which) in places {
+            let there: Vec<_> = which.iter().filter_map(|at| Some(entries.get(*at)?.1)).collect();
+            let appended = self.log.append(place, self.room, &there).await?;
+            for (at, appended) in which.into_iter().zip(appended) {
+                if let Some(answer) = answers.get_mut(at) {
+                    *answer = appended;
+                }
+            }
+        }
+        Ok(answers)
+    }
+
+    /// Refuses a name, or a number of lanes, that cannot be.
+    pub(crate) fn check(&self, operation: &'static str) -> Result<(), Error> {
+        self.lanes.check(operation, &self.name)
+    }
+
     /// Handles the events of the topic, with all other workers of `group`, each event by one of them.
+    ///
+    /// With [`lanes`](Self::lanes) an event begins when the one before it of the same key is done or dead.
     ///
     /// An event is acknowledged when `handler` has answered `Ok`. After an error or a panic it comes again, later each time; after the last allowed
     /// delivery it is a dead letter. What cannot be read is a dead letter at once. A worker that dies has its events handled by others when its lease
@@ -181,12 +230,21 @@ impl<E: Event> DurableTopic<E> {
         Worker::start(self, group, handling, handler).await
     }
 
-    /// Returns how `group` stands.
+    /// Returns how `group` stands, on all lanes together.
     ///
     /// # Errors
     /// As [`consume`](Self::consume).
     pub async fn state(&self, group: &str) -> Result<GroupState, Error> {
-        self.log.state(&self.name, group).await
+        let of_lanes = self.lanes.names().iter().map(|lane| self.log.state(lane, group));
+        let (mut all, of_lanes) = try_join(self.log.state(&self.name, group), try_join_all(of_lanes)).await?;
+        for lane in of_lanes {
+            all.entries += lane.entries;
+            all.lag += lane.lag;
+            all.pending += lane.pending;
+            all.waiting += lane.waiting;
+            all.trimmed += lane.trimmed;
+        }
+        Ok(all)
     }
 
     /// Returns at most `count` dead letters of `group` that come after `after`, as they stand there.
@@ -211,6 +269,7 @@ impl<E> Clone for DurableTopic<E> {
             name: Arc::clone(&self.name),
             source: Arc::clone(&self.source),
             room: self.room,
+            lanes: self.lanes.clone(),
             event: PhantomData,
         }
     }

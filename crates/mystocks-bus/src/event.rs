@@ -69,7 +69,7 @@ pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
         Self: Sized;
 
     /// Returns what the event is about, such as a stock: of two with the same key a [conflating](crate::Overflow::Conflate) queue
-    /// keeps the latter.
+    /// keeps the latter, and a durable topic with [lanes](crate::DurableTopic::lanes) handles them one after the other.
     fn key(&self) -> Option<Cow<'_, str>> {
         None
     }

@@ -39,6 +39,7 @@ mod feed;
 mod gap;
 mod hub;
 mod hush;
+mod lane;
 mod listener;
 mod log;
 mod memory;

@@ -10,6 +10,9 @@ use crate::error::Error;
 
 /// Keeps the entries of durable topics, and who is to handle them, for every process that shares it.
 ///
+/// A topic may be a lane of another: `orders#3` is lane 3 of `orders`. Its entries and its groups are its own; idempotency keys and dead letters are
+/// those of the topic.
+///
 /// Memory and Redis Streams implement it; `conformance` holds one function per promise. It knows bytes and ids; events, handlers and
 /// retries are the durable topic's. docs/decisions/0014 says how it works and why.
 #[async_trait]
@@ -28,7 +31,8 @@ pub trait Log: Debug + Send + Sync + 'static {
 
     /// Gives `consumer` at most `count` entries that nobody of its group was given, waiting for one for at most `wait`.
     ///
-    /// A consumer that has not [joined](Tend::join), or was taken away, may be given entries that others are given soon after.
+    /// A consumer that has not [joined](Tend::join), or was taken away, may be given entries that others are given soon after; a
+    /// [sole](Consumer::is_sole) one is given nothing then. Its reads do not wait either: [`Shelf::News`] does.
     ///
     /// # Errors
     /// [`ErrorKind::Transport`](crate::ErrorKind::Transport) when the group is not there.
@@ -43,7 +47,7 @@ pub trait Log: Debug + Send + Sync + 'static {
     /// Renews the lease of a consumer, takes away consumers whose leases have ended, and gives this one what is due.
     async fn tend(&self, consumer: &Consumer<'_>, tend: &Tend<'_>) -> Result<Tended, Error>;
 
-    /// Returns entries of a topic, or dead letters of a group.
+    /// Returns entries of a shelf.
     ///
     /// # Cancel safety
     /// Dropping the future changes nothing.
@@ -103,7 +107,7 @@ pub enum Part {
         id: Option<Id>,
         /// How many at most.
         count: usize,
-        /// How long one is waited for when there is none; dead letters are not waited for.
+        /// How long one is waited for when there is none; what a group has is not waited for.
         wait: Duration,
     },
     /// The last one.
@@ -144,6 +148,8 @@ pub struct Consumer<'a> {
     pub name: &'a str,
     /// How long it is taken for alive without [`Log::tend`].
     pub lease: Duration,
+    /// Whether it joins only while no other of its group is taken for alive, and reads only as long as it is itself.
+    pub is_sole: bool,
 }
 
 /// An entry that was given to somebody.
@@ -223,6 +229,8 @@ pub struct Tend<'a> {
     pub join: Option<Start>,
     /// How many entries that wait the consumer can take.
     pub room: usize,
+    /// Of what waits, takes none but these.
+    pub only: Option<&'a [Id]>,
     /// After how many deliveries an entry of a consumer that died is given up.
     pub deliveries: u64,
     /// From which delivery on [orphans](Entry::orphaned) are given one at a time: one of them may be what consumers die of, and the others are not to
@@ -243,8 +251,10 @@ pub struct Tended {
     pub entries: Vec<Entry>,
     /// Entries that are pending and that a trimming took away: they can never be handled.
     pub trimmed: u64,
-    /// When the next entry that waits is due; `None` when none waits.
+    /// When the next entry that waits, of [those](Tend::only) that were asked for, is due; `None` when none waits.
     pub due: Option<Duration>,
+    /// Up to which entry the group was given its entries; told to who joins.
+    pub reached: Option<Id>,
 }
 
 /// Where entries stand.
@@ -259,6 +269,16 @@ pub enum Shelf<'a> {
         /// Which group.
         group: &'a str,
     },
+    /// Those of a group that wait to be given again, due or not; what was trimmed has nothing in it.
+    Waiting {
+        /// Of which topic.
+        topic: &'a str,
+        /// Which group.
+        group: &'a str,
+    },
+    /// Of each of these topics, in their order, the first entry after this one, or, where there is none, one with the same id and nothing in it.
+    /// Of the part only the time counts, for which it is waited until there is one anywhere.
+    News(&'a [(&'a str, Id)]),
 }
 
 /// How a group stands.
@@ -278,6 +298,18 @@ pub struct GroupState {
     pub consumers: u64,
     /// Entries that were trimmed before anybody of the group was given them.
     pub trimmed: u64,
+}
+
+impl Entry {
+    /// Makes one with nothing in it.
+    pub(crate) fn nothing(id: Id) -> Self {
+        Self { id, number: 0, payload: Bytes::new(), only: None, deliveries: 0, orphaned: false, death: None }
+    }
+}
+
+impl Id {
+    /// Stands before all others.
+    pub const FIRST: Self = Self { millis: 0, sequence: 0 };
 }
 
 impl fmt::Display for Id {

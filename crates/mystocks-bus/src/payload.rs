@@ -82,6 +82,14 @@ pub(crate) fn key_of<E: Event>(payload: &[u8]) -> Option<String> {
     }
 }
 
+/// Returns what the event is about that [`encode_in`] wrote; `None` also when it is none of these events.
+pub(crate) fn key_in<E: Event>(payload: &[u8]) -> Option<String> {
+    match decode_in::<E>(payload) {
+        Ok(Decoded::Event(event, _)) => unpanicked(|| event.key().map(Cow::into_owned)).flatten(),
+        Ok(Decoded::Other) | Err(_) => None,
+    }
+}
+
 fn panics() -> JsonError {
     JsonError::custom("its type panics at it")
 }

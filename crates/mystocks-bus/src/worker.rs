@@ -1,6 +1,8 @@
 //! Who handles the events of a durable topic.
 
 mod desk;
+mod ordered;
+mod tray;
 mod work;
 
 use std::error::Error as StdError;
@@ -18,7 +20,10 @@ use crate::error::{Error, ErrorKind};
 use crate::event::Event;
 use crate::log::{Log, Start, Tend};
 use crate::metric;
+use crate::payload;
 use desk::Desk;
+use ordered::{LaneDesk, Member};
+use tray::Tray;
 
 pub use desk::Handled;
 
@@ -27,7 +32,7 @@ pub use desk::Handled;
 pub struct Handling {
     /// How many handlers run at once. Default: 16.
     pub at_once: usize,
-    /// How many events wait in this process. Default: 256.
+    /// How many events wait in this process, on a topic with lanes not counting those that wait behind another of their key. Default: 256.
     pub prefetch: usize,
     /// How often an event is given to a handler at most. Default: 5.
     pub deliveries: u64,
@@ -82,9 +87,14 @@ const BACKOFF: Duration = Duration::from_millis(200);
 /// A worker of a group; dropping it ends the work, and what it has not done comes to others when its lease has ended.
 #[must_use = "dropping it ends the work"]
 pub struct Worker {
-    desk: Arc<Desk>,
+    desk: Any,
     stop: CancellationToken,
     tasks: TaskTracker,
+}
+
+enum Any {
+    Shared(Arc<Desk>),
+    Ordered(Arc<LaneDesk>),
 }
 
 impl Worker {
@@ -103,19 +113,33 @@ impl Worker {
         handling.check().map_err(|detail| {
             Error::new(ErrorKind::InvalidArgument, "handle events of", &*topic.name).with_detail(detail)
         })?;
-        let desk = Arc::new(Desk::new(Arc::clone(&topic.name), group.into(), handling));
-        let log = Arc::clone(&topic.log);
-        tend(&*log, &desk, E::TYPE, false).await?;
-        let worker = Self { desk, stop: CancellationToken::new(), tasks: TaskTracker::new() };
-        let (desk, stop) = (Arc::clone(&worker.desk), worker.stop.clone());
-        worker.tasks.spawn(run(log, desk, stop, handler));
-        worker.tasks.close();
-        Ok(worker)
+        topic.check("handle events of")?;
+        let (log, name, lanes) = (Arc::clone(&topic.log), Arc::clone(&topic.name), topic.lanes.names());
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let desk = if lanes.is_empty() {
+            let desk = Arc::new(Desk::new(name, group.into(), handling));
+            tend(&*log, &desk, E::TYPE, false).await?;
+            tasks.spawn(run(log, Arc::clone(&desk), stop.clone(), handler));
+            Any::Shared(desk)
+        } else {
+            let key_of = payload::key_in::<E>;
+            let desk = Arc::new(LaneDesk::new(name, Arc::clone(lanes), group.into(), handling, key_of));
+            let mut member = Member::new();
+            ordered::begin(&*log, &desk).await?;
+            member.tend(&*log, &desk).await?;
+            tasks.spawn(ordered::run(log, Arc::clone(&desk), member, stop.clone(), handler));
+            Any::Ordered(desk)
+        };
+        tasks.close();
+        Ok(Self { desk, stop, tasks })
     }
 
     /// Returns what became of the events so far.
     pub fn handled(&self) -> Handled {
-        self.desk.handled()
+        match &self.desk {
+            Any::Shared(desk) => desk.handled(),
+            Any::Ordered(desk) => desk.handled(),
+        }
     }
 
     /// Ends the work: takes no more events, waits for the handlers under way, acknowledges what they did, and gives back what was not begun.
@@ -153,7 +177,7 @@ async fn run<E, F, R, X>(
     let beating = heart.run_until_cancelled(beat(&*log, &desk, E::TYPE));
     let working = async {
         let reading = stop.run_until_cancelled(read(&*log, &desk));
-        tokio::join!(reading, work::work(&*log, &desk, &stop, handler));
+        tokio::join!(reading, work::work(&*log, &*desk, &stop, handler));
         heart.cancel();
     };
     tokio::join!(beating, working);
@@ -202,6 +226,7 @@ async fn tend(log: &dyn Log, desk: &Desk, kind: &'static str, leaves: bool) -> R
         let asked = Tend {
             join: look.joins.then_some(desk.handling.start),
             room: look.room,
+            only: None,
             deliveries: desk.handling.deliveries,
             alone: desk::SUSPECT,
             keeps: look.keeps.as_deref(),

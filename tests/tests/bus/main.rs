@@ -5,6 +5,7 @@
 mod chaos;
 mod gaps;
 mod handling;
+mod lanes;
 mod ledger;
 
 use std::time::Duration;

@@ -77,6 +77,7 @@ pub(super) const SOAKS: [Soak; 6] = [
             "chaos::killed_stopped_and_cut_off_they_handle_everything",
             "gaps::what_a_lost_connection_costs_is_told",
             "gaps::what_a_restarted_server_costs_is_told",
+            "lanes::killed_and_stopped_they_keep_the_order_of_each_key",
         ],
         length: (MINUTES, 10),
         redis: true,

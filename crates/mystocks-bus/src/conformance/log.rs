@@ -1,6 +1,7 @@
 //! The promises of the seam [`Log`].
 
 mod appending;
+mod lanes;
 mod living;
 
 use std::any::Any;
@@ -43,6 +44,12 @@ macro_rules! log_conformance {
             what_a_lost_answer_gave_is_given_back
             who_leaves_gives_back_at_once
             it_is_walked_through
+            a_sole_consumer_is_the_only_one
+            who_was_taken_away_reads_nothing
+            what_waits_is_shown_in_order
+            only_what_is_asked_for_is_given
+            news_are_waited_for
+            lanes_share_keys_and_dead_letters
         }
     };
     (@tests $log:expr; $($promise:ident)*) => {$(
@@ -56,6 +63,10 @@ macro_rules! log_conformance {
 pub use appending::{
     a_dead_letter_is_moved_once, an_idempotency_key_counts_once, the_latest_stay_and_what_is_lost_is_counted,
     what_is_trimmed_while_it_waits_is_told, when_it_is_full_nothing_is_lost,
+};
+pub use lanes::{
+    a_sole_consumer_is_the_only_one, lanes_share_keys_and_dead_letters, news_are_waited_for,
+    only_what_is_asked_for_is_given, what_waits_is_shown_in_order, who_was_taken_away_reads_nothing,
 };
 pub use living::{
     what_a_dead_consumer_had_comes_once, what_a_lost_answer_gave_is_given_back,
@@ -137,10 +148,11 @@ const SHORT: Duration = Duration::from_millis(200);
 /// The server counts whole milliseconds.
 const EARLIEST: Duration = Duration::from_millis(198);
 const LONG: Duration = Duration::from_secs(60);
-const TEND: Tend<'_> = Tend { join: None, room: 100, deliveries: 5, alone: 3, keeps: None, leave: false };
+const TEND: Tend<'_> =
+    Tend { join: None, room: 100, only: None, deliveries: 5, alone: 3, keeps: None, leave: false };
 
 fn consumer(name: &str) -> Consumer<'_> {
-    Consumer { topic: TOPIC, group: "g", name, lease: LONG }
+    Consumer { topic: TOPIC, group: "g", name, lease: LONG, is_sole: false }
 }
 
 fn numbers(entries: &[Entry]) -> Vec<u32> {

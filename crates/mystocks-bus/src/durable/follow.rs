@@ -15,7 +15,7 @@ use tokio::task::coop;
 use tokio::time::{Instant, sleep};
 
 use super::{Delivered, DurableTopic};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::event::Event;
 use crate::gap::Gap;
 use crate::hush::Hush;
@@ -76,6 +76,12 @@ impl<E: Event> DurableTopic<E> {
     /// # Errors
     /// As [`consume`](Self::consume).
     pub async fn follow(&self, start: Start) -> Result<Follower<E>, Error> {
+        const OPERATION: &str = "follow";
+        self.check(OPERATION)?;
+        if !self.lanes.names().is_empty() {
+            return Err(Error::new(ErrorKind::InvalidArgument, OPERATION, &*self.name)
+                .with_detail("it has lanes, which have no order among each other"));
+        }
         let shelf = Shelf::Topic(&self.name);
         let last = match start {
             // What is no longer there cannot be missed by who begins with what is.

@@ -1,5 +1,6 @@
 //! Dead letters that are to be handled after all.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
@@ -8,6 +9,7 @@ use super::DurableTopic;
 use crate::error::Error;
 use crate::event::Event;
 use crate::log::{Append, Appended, Entry, Once, Part, Shelf};
+use crate::payload;
 
 /// How many are moved in one request.
 const BATCH: usize = 100;
@@ -61,10 +63,14 @@ impl<E: Event> DurableTopic<E> {
                     .iter()
                     .map(|letter| {
                         let once = Some(Once::Letter { group, id: letter.id });
-                        Append { payload: &letter.payload, once }
+                        // Only lanes ask for it.
+                        let has_lanes = !self.lanes.names().is_empty();
+                        let key = has_lanes.then(|| payload::key_in::<E>(&letter.payload)).flatten();
+                        let key = key.map(Cow::Owned);
+                        (key, Append { payload: &letter.payload, once })
                     })
                     .collect();
-                for appended in self.log.append(&self.name, self.room, &entries).await? {
+                for appended in self.append_all(&entries).await? {
                     match appended {
                         Appended::Now(_) | Appended::Before(_) => result.replayed += 1,
                         Appended::Gone => result.gone += 1,

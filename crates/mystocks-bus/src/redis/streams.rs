@@ -13,8 +13,9 @@ use tokio::time::timeout;
 
 use super::journal::Journals;
 use crate::error::{Error, ErrorKind};
+use crate::lane;
 use crate::log::{
-    Append, Appended, Consumer, Entry, GroupState, Log, Once, Part, Room, Settle, Settled, Shelf, Start,
+    Append, Appended, Consumer, Entry, GroupState, Id, Log, Once, Part, Room, Settle, Settled, Shelf, Start,
     Tend, Tended, Verdict,
 };
 
@@ -23,6 +24,10 @@ static SETTLE: Script =
     Script::new(concat!(include_str!("streams/group.lua"), include_str!("streams/settle.lua")));
 static TEND: Script =
     Script::new(concat!(include_str!("streams/group.lua"), include_str!("streams/tend.lua")));
+static TAKE: Script =
+    Script::new(concat!(include_str!("streams/group.lua"), include_str!("streams/take.lua")));
+static WAITING: Script =
+    Script::new(concat!(include_str!("streams/group.lua"), include_str!("streams/waiting.lua")));
 static STATE: Script =
     Script::new(concat!(include_str!("streams/group.lua"), include_str!("streams/state.lua")));
 
@@ -54,7 +59,9 @@ impl Streams {
     }
 
     fn stream(&self, operation: &'static str, topic: &str) -> Result<Stream, Error> {
-        self.keyspace.stream(topic).map_err(|error| invalid(operation, topic, error))
+        let (name, lane) = lane::split(topic);
+        let stream = self.keyspace.stream(name).map_err(|error| invalid(operation, topic, error))?;
+        Ok(lane.map(|lane| stream.lane(lane)).unwrap_or(stream))
     }
 
     fn keys(&self, operation: &'static str, topic: &str, group: &str) -> Result<Keys, Error> {
@@ -104,6 +111,48 @@ impl Streams {
         all.extend(args.iter().map(Vec::as_slice));
         let reply = self.redis.script(script, &keys.all(), &all, call).await;
         reply.map_err(|cause| failed(operation, consumer.topic, cause))
+    }
+}
+
+impl Streams {
+    async fn waiting(&self, topic: &str, group: &str, part: Part) -> Result<Vec<Entry>, Error> {
+        const OPERATION: &str = "read what waits of";
+        let (after, count) = match part {
+            Part::After { id, count, .. } => (from(id), count),
+            Part::Last => (from(None), u32::MAX as usize),
+        };
+        let nobody = Consumer { topic, group, name: "", lease: Duration::ZERO, is_sole: false };
+        let args = [after.into_bytes(), text(count)];
+        let reply = self.run(OPERATION, &WAITING, &nobody, &args, Call::repeatable()).await?;
+        let mut waiting = reply::waiting(reply).ok_or_else(|| garbled(OPERATION, topic))?;
+        // The server walks through them forward only.
+        let surplus = if part == Part::Last { waiting.len().saturating_sub(1) } else { 0 };
+        waiting.drain(..surplus);
+        Ok(waiting)
+    }
+
+    /// Waits for news: they all share a slot, so one command can watch them.
+    async fn news(&self, topics: &[(&str, Id)], part: Part) -> Result<Vec<Entry>, Error> {
+        const OPERATION: &str = "watch";
+        let wait = match part {
+            Part::After { wait, .. } => wait,
+            Part::Last => Duration::ZERO,
+        };
+        let Some((first, _)) = topics.first() else { return Ok(Vec::new()) };
+        let mut keys = Vec::with_capacity(topics.len());
+        for (topic, after) in topics {
+            keys.push((self.stream(OPERATION, topic)?.entries().as_str().to_owned(), *after));
+        }
+        let mut command = cmd("XREAD");
+        command.arg("COUNT").arg(1);
+        if !wait.is_zero() {
+            command.arg("BLOCK").arg(whole_millis(wait));
+        }
+        command.arg("STREAMS");
+        keys.iter().for_each(|(key, _)| _ = command.arg(key));
+        keys.iter().for_each(|(_, after)| _ = command.arg(after.to_string()));
+        let reply = self.wait(OPERATION, first, &command, wait).await?;
+        reply::news(reply, &keys).ok_or_else(|| garbled(OPERATION, first))
     }
 }
 
@@ -162,6 +211,10 @@ impl Log for Streams {
     async fn read(&self, consumer: &Consumer<'_>, count: usize, wait: Duration) -> Result<Vec<Entry>, Error> {
         const OPERATION: &str = "read from";
         let topic = consumer.topic;
+        if consumer.is_sole {
+            let reply = self.run(OPERATION, &TAKE, consumer, &[text(count.max(1))], Call::once()).await?;
+            return reply::read(reply, 1).ok_or_else(|| garbled(OPERATION, topic));
+        }
         let keys = self.keys(OPERATION, topic, consumer.group)?;
         let mut command = cmd("XREADGROUP");
         command.arg("GROUP").arg(consumer.group).arg(consumer.name).arg("COUNT").arg(count.max(1));
@@ -202,9 +255,12 @@ impl Log for Streams {
             flag(tend.leave),
             tend.join.map(start).unwrap_or_default().into_bytes(),
             text(tend.alone),
+            flag(consumer.is_sole),
+            flag(tend.only.is_some()),
         ];
-        let keeps = tend.keeps.unwrap_or_default();
-        args.extend(keeps.iter().map(|id| id.to_string().into_bytes()));
+        let (keeps, only) = (tend.keeps.unwrap_or_default(), tend.only.unwrap_or_default());
+        args.push(text(keeps.len()));
+        args.extend(keeps.iter().chain(only).map(|id| id.to_string().into_bytes()));
         let reply = self.run(OPERATION, &TEND, consumer, &args, Call::once()).await?;
         reply::tended(reply).ok_or_else(|| garbled(OPERATION, consumer.topic))
     }
@@ -214,6 +270,8 @@ impl Log for Streams {
         let (topic, key) = match shelf {
             Shelf::Topic(topic) => (topic, self.stream(OPERATION, topic)?.entries().as_str().to_owned()),
             Shelf::Dead { topic, group } => (topic, self.keys(OPERATION, topic, group)?.dead),
+            Shelf::Waiting { topic, group } => return self.waiting(topic, group, part).await,
+            Shelf::News(topics) => return self.news(topics, part).await,
         };
         let entries = match part {
             Part::After { id, count, wait } if !wait.is_zero() && matches!(shelf, Shelf::Topic(_)) => {
@@ -223,9 +281,8 @@ impl Log for Streams {
                 reply::read(self.wait(OPERATION, topic, &command, wait).await?, 0)
             }
             Part::After { id, count, .. } => {
-                let from = id.map_or_else(|| "-".to_owned(), |id| format!("({id}"));
                 let mut command = cmd("XRANGE");
-                command.arg(key).arg(from).arg("+").arg("COUNT").arg(count);
+                command.arg(key).arg(from(id)).arg("+").arg("COUNT").arg(count);
                 reply::entries(self.ask(OPERATION, topic, &command).await?)
             }
             Part::Last => {
@@ -239,12 +296,17 @@ impl Log for Streams {
 
     async fn state(&self, topic: &str, group: &str) -> Result<GroupState, Error> {
         const OPERATION: &str = "look at";
-        let nobody = Consumer { topic, group, name: "", lease: Duration::ZERO };
+        let nobody = Consumer { topic, group, name: "", lease: Duration::ZERO, is_sole: false };
         let reply = self.run(OPERATION, &STATE, &nobody, &[], Call::repeatable()).await?;
         let [entries, lag, pending, waiting, dead, consumers, trimmed]: [u64; 7] =
             redis::from_redis_value(reply).map_err(|_| garbled(OPERATION, topic))?;
         Ok(GroupState { entries, lag, pending, waiting, dead, consumers, trimmed })
     }
+}
+
+/// Returns where a range begins that comes after this one.
+fn from(after: Option<Id>) -> String {
+    after.map_or_else(|| "-".to_owned(), |after| format!("({after}"))
 }
 
 fn start(start: Start) -> String {

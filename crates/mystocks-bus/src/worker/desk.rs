@@ -9,7 +9,8 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::Handling;
-use crate::log::{Consumer, Entry, Id, Tended};
+use super::tray::Tray;
+use crate::log::{Consumer, Entry, Id, Settle, Tended, Verdict};
 
 /// What became of the events of one worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -45,7 +46,7 @@ pub(super) struct Desk {
     pub(super) handling: Handling,
     state: Mutex<State>,
     /// Something can be begun.
-    pub(super) changed: Notify,
+    changed: Notify,
     roomy: Notify,
     asked: Notify,
     sooner: Notify,
@@ -101,14 +102,6 @@ impl Desk {
         Self { topic, group, handling, state: Mutex::new(state), changed, roomy, asked, sooner }
     }
 
-    pub(super) fn consumer<'a>(&'a self, name: &'a str) -> Consumer<'a> {
-        Consumer { topic: &self.topic, group: &self.group, name, lease: self.handling.lease }
-    }
-
-    pub(super) fn group(&self) -> &str {
-        &self.group
-    }
-
     pub(super) fn handled(&self) -> Handled {
         self.state().handled
     }
@@ -140,17 +133,6 @@ impl Desk {
         }
     }
 
-    /// Takes in that a request under `name` has failed: there may be events that were given, and will be.
-    pub(super) fn lost_an_answer(&self, name: &Arc<str>) {
-        let mut state = self.state();
-        if state.current.name == *name {
-            let former = std::mem::replace(&mut state.current, Incarnation::new());
-            state.former.push(former);
-        }
-        drop(state);
-        self.asked.notify_one();
-    }
-
     /// Waits until something is to be asked for before the next beat.
     pub(super) async fn asked(&self) {
         self.asked.notified().await;
@@ -173,7 +155,7 @@ impl Desk {
     }
 
     /// Takes in that something is to come again after so long.
-    pub(super) fn comes_again(&self, after: Duration) {
+    fn comes_again(&self, after: Duration) {
         let mut state = self.state();
         // The server counts whole milliseconds.
         let due = Instant::now() + after + MOMENT;
@@ -247,8 +229,29 @@ impl Desk {
         self.roomy.notify_one();
     }
 
-    /// Takes what a handler can begin with, and the incarnation it was given to.
-    pub(super) fn begin(&self) -> Option<(Arc<str>, Entry)> {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tray for Desk {
+    fn handling(&self) -> &Handling {
+        &self.handling
+    }
+
+    fn group(&self) -> &str {
+        &self.group
+    }
+
+    fn changed(&self) -> &Notify {
+        &self.changed
+    }
+
+    fn consumer<'a>(&'a self, name: &'a str) -> Consumer<'a> {
+        Consumer { topic: &self.topic, group: &self.group, name, lease: self.handling.lease, is_sole: false }
+    }
+
+    fn begin(&self) -> Option<(Arc<str>, Entry)> {
         let mut state = self.state();
         if state.is_alone || state.running >= self.handling.at_once {
             return None;
@@ -275,8 +278,7 @@ impl Desk {
         Some(next)
     }
 
-    /// Takes in that a handler has ended.
-    pub(super) fn end(&self) {
+    fn end(&self) {
         let mut state = self.state();
         state.running -= 1;
         if std::mem::take(&mut state.is_alone) {
@@ -284,23 +286,29 @@ impl Desk {
         }
     }
 
-    /// Takes in that these, which incarnation `name` had, are settled.
-    pub(super) fn settled(
-        &self,
-        name: &str,
-        ids: impl Iterator<Item = Id>,
-        count: impl FnOnce(&mut Handled),
-    ) {
+    fn lost_an_answer(&self, name: &Arc<str>) {
+        let mut state = self.state();
+        if state.current.name == *name {
+            let former = std::mem::replace(&mut state.current, Incarnation::new());
+            state.former.push(former);
+        }
+        drop(state);
+        self.asked.notify_one();
+    }
+
+    fn settled(&self, name: &str, settlements: &[Settle<'_>], count: impl FnOnce(&mut Handled)) {
         let mut guard = self.state();
         let state = &mut *guard;
         if let Some(incarnation) = state.incarnation(name) {
-            ids.for_each(|id| _ = incarnation.held.remove(&id));
+            settlements.iter().for_each(|settle| _ = incarnation.held.remove(&settle.id));
         }
         count(&mut state.handled);
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        drop(guard);
+        for settle in settlements {
+            if let Verdict::Again(after) = settle.verdict {
+                self.comes_again(after);
+            }
+        }
     }
 }
 
@@ -315,7 +323,8 @@ impl State {
     }
 }
 
-fn is_suspect(entry: &Entry) -> bool {
+/// Returns whether it is to be handled alone.
+pub(super) fn is_suspect(entry: &Entry) -> bool {
     entry.orphaned && entry.deliveries >= SUSPECT
 }
 

@@ -12,7 +12,8 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::BACKOFF;
-use super::desk::{Desk, Handled};
+use super::desk::Handled;
+use super::tray::Tray;
 use crate::durable::Delivered;
 use crate::event::Event;
 use crate::listener::panic_text;
@@ -44,7 +45,7 @@ enum Outcome {
 /// Begins handlers and settles what they did, until `stop` and the end of the last one.
 pub(super) async fn work<E, F, R, X>(
     log: &dyn Log,
-    desk: &Arc<Desk>,
+    desk: &impl Tray,
     stop: &CancellationToken,
     handler: impl Fn(Delivered<E>) -> F + Send + Sync + 'static,
 ) where
@@ -59,7 +60,7 @@ pub(super) async fn work<E, F, R, X>(
         while !stop.is_cancelled()
             && let Some((name, entry)) = desk.begin()
         {
-            let (handler, handling) = (Arc::clone(&handler), desk.handling);
+            let (handler, handling) = (Arc::clone(&handler), *desk.handling());
             let is_ours = entry.only.as_deref().is_none_or(|only| only == desk.group());
             running.spawn(async move {
                 let (id, deliveries) = (entry.id, entry.deliveries);
@@ -80,7 +81,7 @@ pub(super) async fn work<E, F, R, X>(
         }
         let first = tokio::select! {
             Some(ended) = running.join_next() => ended,
-            () = desk.changed.notified() => continue,
+            () = desk.changed().notified() => continue,
             () = stop.cancelled(), if !stop.is_cancelled() => continue,
         };
         let mut ended = Vec::from_iter(first.ok());
@@ -124,7 +125,7 @@ where
 }
 
 /// Settles what has ended, incarnation by incarnation.
-async fn settle(log: &dyn Log, desk: &Desk, kind: &'static str, mut ended: Vec<Ended>) {
+async fn settle(log: &dyn Log, desk: &impl Tray, kind: &'static str, mut ended: Vec<Ended>) {
     while let Some(name) = ended.first().map(|first| Arc::clone(&first.name)) {
         let (now, later): (Vec<_>, Vec<_>) = ended.into_iter().partition(|one| one.name == name);
         ended = later;
@@ -132,7 +133,7 @@ async fn settle(log: &dyn Log, desk: &Desk, kind: &'static str, mut ended: Vec<E
     }
 }
 
-async fn settle_of(log: &dyn Log, desk: &Desk, kind: &'static str, name: &Arc<str>, ended: &[Ended]) {
+async fn settle_of(log: &dyn Log, desk: &impl Tray, kind: &'static str, name: &Arc<str>, ended: &[Ended]) {
     let settlements: Vec<Settle<'_>> = ended
         .iter()
         .map(|one| {
@@ -158,17 +159,11 @@ async fn settle_of(log: &dyn Log, desk: &Desk, kind: &'static str, name: &Arc<st
             }
         }
     };
-    for one in ended {
-        if let Outcome::Again(after) = one.outcome {
-            desk.comes_again(after);
-        }
-    }
     if settled == Settled::Lost {
         // What the server still holds for it is given back: nobody here knows of it any more.
         desk.lost_an_answer(name);
     }
-    let ids = ended.iter().map(|one| one.id);
-    desk.settled(name, ids, |handled| {
+    desk.settled(name, &settlements, |handled| {
         for one in ended {
             let (count, outcome) = counter(handled, settled, &one.outcome);
             *count += 1;

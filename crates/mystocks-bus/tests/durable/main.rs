@@ -22,6 +22,9 @@ macro_rules! on_both {
 
 mod exact;
 mod follow;
+mod lane_owners;
+mod lanes;
+mod lost_answers;
 mod replay;
 mod retries;
 mod trace;

@@ -79,9 +79,22 @@ async fn who_is_chosen_is_handled_again_in_order_and_from_the_first_delivery(log
 /// Makes so many dead letters, and returns the topic that they are of.
 async fn with_dead_letters(log: &(impl Log + Clone), count: u64) -> DurableTopic<Order> {
     let topic = orders(log.clone());
-    let consumer =
-        Consumer { topic: "orders", group: "risk", name: "undertaker", lease: Duration::from_secs(60) };
-    let tend = Tend { join: Some(Start::First), room: 0, deliveries: 5, alone: 3, keeps: None, leave: false };
+    let consumer = Consumer {
+        topic: "orders",
+        group: "risk",
+        name: "undertaker",
+        lease: Duration::from_secs(60),
+        is_sole: false,
+    };
+    let tend = Tend {
+        join: Some(Start::First),
+        room: 0,
+        only: None,
+        deliveries: 5,
+        alone: 3,
+        keeps: None,
+        leave: false,
+    };
     log.tend(&consumer, &tend).await.unwrap();
     let payloads: Vec<_> = (0..count).map(|number| number.to_string()).collect();
     for payloads in payloads.chunks(1_000) {

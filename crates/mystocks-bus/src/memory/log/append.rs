@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::{Stored, Topic};
-use crate::log::{Append, Appended, Entry, Id, Once, Room};
+use super::group::{Dead, Stored};
+use super::{Shared, Topic};
+use crate::log::{Append, Appended, Id, Once, Room};
 
 /// How many more there may be before they are cut.
 const SLACK: usize = 128;
@@ -15,14 +16,15 @@ impl Topic {
     /// Appends all of `entries` or none; `millis` is the time since the epoch.
     pub(super) fn append(
         &mut self,
+        shared: &mut Shared,
         room: Room,
         entries: &[Append<'_>],
         now: Instant,
         millis: u64,
     ) -> Vec<Appended> {
-        self.once.retain(|_, (_, until)| *until > now);
+        shared.once.retain(|_, (_, until)| *until > now);
         if let Room::Safe(most) = room {
-            let news = self.news(entries);
+            let news = shared.news(entries);
             let is_full = |topic: &Self| news > 0 && topic.entries.len() as u64 + news > most;
             if is_full(self) {
                 self.trim();
@@ -31,42 +33,27 @@ impl Topic {
                 return vec![Appended::Full; entries.len()];
             }
         }
-        let appended = entries.iter().map(|entry| self.append_one(entry, now, millis)).collect();
+        let appended = entries.iter().map(|entry| self.append_one(shared, entry, now, millis)).collect();
         if let Room::Latest(most) = room {
             self.cut(usize::try_from(most).unwrap_or(usize::MAX));
         }
         appended
     }
 
-    /// Returns how many of `entries` do not stand there yet.
-    fn news(&self, entries: &[Append<'_>]) -> u64 {
-        let (mut keys, mut letters) = (HashSet::new(), HashSet::new());
-        let onces = entries.iter().map(|entry| entry.once);
-        let is_new = onces.filter(|once| match *once {
-            None => true,
-            Some(Once::Key(key, _)) => !self.once.contains_key(key) && keys.insert(key),
-            Some(Once::Letter { group, id }) => {
-                self.letter(group, id).is_some() && letters.insert((group, id))
-            }
-        });
-        is_new.count() as u64
-    }
-
-    fn append_one(&mut self, entry: &Append<'_>, now: Instant, millis: u64) -> Appended {
+    fn append_one(&mut self, shared: &mut Shared, entry: &Append<'_>, now: Instant, millis: u64) -> Appended {
         match entry.once {
             None => Appended::Now(self.put(entry.payload, None, millis)),
             Some(Once::Key(key, window)) => {
-                if let Some((id, _)) = self.once.get(key) {
+                if let Some((id, _)) = shared.once.get(key) {
                     return Appended::Before(*id);
                 }
                 let id = self.put(entry.payload, None, millis);
-                self.once.insert(key.to_owned(), (id, now + window));
+                shared.once.insert(key.to_owned(), (id, now + window));
                 Appended::Now(id)
             }
             Some(Once::Letter { group, id }) => {
-                let Some(at) = self.letter(group, id) else { return Appended::Gone };
-                if let Some(group) = self.groups.get_mut(group) {
-                    group.dead.remove(at);
+                if !shared.dead.get_mut(group).is_some_and(|dead| dead.remove(id)) {
+                    return Appended::Gone;
                 }
                 Appended::Now(self.put(entry.payload, Some(group), millis))
             }
@@ -83,11 +70,6 @@ impl Topic {
         let payload = Bytes::copy_from_slice(payload);
         self.entries.insert(id, Stored { number: self.count, payload, only: only.map(str::to_owned) });
         id
-    }
-
-    /// Returns which of the dead letters of `group` it is.
-    fn letter(&self, group: &str, id: Id) -> Option<usize> {
-        self.groups.get(group)?.dead.iter().position(|letter: &Entry| letter.id == id)
     }
 
     /// Trims what every group has acknowledged; without groups nobody has.
@@ -119,5 +101,32 @@ impl Topic {
         } else {
             self.entries.clear();
         }
+    }
+}
+
+impl Shared {
+    /// Returns how many of `entries` do not stand there yet.
+    fn news(&self, entries: &[Append<'_>]) -> u64 {
+        let (mut keys, mut letters) = (HashSet::new(), HashSet::new());
+        let onces = entries.iter().map(|entry| entry.once);
+        let is_new = onces.filter(|once| match *once {
+            None => true,
+            Some(Once::Key(key, _)) => !self.once.contains_key(key) && keys.insert(key),
+            Some(Once::Letter { group, id }) => {
+                self.dead.get(group).is_some_and(|dead| dead.has(id)) && letters.insert((group, id))
+            }
+        });
+        is_new.count() as u64
+    }
+}
+
+impl Dead {
+    fn has(&self, id: Id) -> bool {
+        self.letters.iter().any(|letter| letter.id == id)
+    }
+
+    fn remove(&mut self, id: Id) -> bool {
+        let at = self.letters.iter().position(|letter| letter.id == id);
+        at.map(|at| self.letters.remove(at)).is_some()
     }
 }

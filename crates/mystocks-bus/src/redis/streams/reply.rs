@@ -1,5 +1,6 @@
 //! Reading what the server and the scripts answer.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -41,14 +42,34 @@ pub(super) fn read(reply: Value, deliveries: u64) -> Option<Vec<Entry>> {
 type Given = (String, u64, Vec<u8>, String, u64, u8);
 
 pub(super) fn tended(reply: Value) -> Option<Tended> {
-    let (is_alive, due, trimmed, given): (u8, i64, u64, Vec<Given>) = from_redis_value(reply).ok()?;
-    let entry = |(text, number, payload, only, deliveries, orphaned): Given| {
-        let (id, payload, only) = (id(&text)?, payload.into(), (!only.is_empty()).then_some(only));
-        Some(Entry { id, number, payload, only, deliveries, orphaned: orphaned == 1, death: None })
-    };
-    let entries = given.into_iter().map(entry).collect::<Option<_>>()?;
+    let (is_alive, due, trimmed, reached, entries): (u8, i64, u64, String, Vec<Given>) =
+        from_redis_value(reply).ok()?;
     let due = u64::try_from(due).ok().map(Duration::from_millis);
-    Some(Tended { is_alive: is_alive == 1, entries, trimmed, due })
+    let entries = entries.into_iter().map(given).collect::<Option<_>>()?;
+    Some(Tended { is_alive: is_alive == 1, entries, trimmed, due, reached: id(&reached) })
+}
+
+/// Reads what waits.
+pub(super) fn waiting(reply: Value) -> Option<Vec<Entry>> {
+    let entries: Vec<Given> = from_redis_value(reply).ok()?;
+    entries.into_iter().map(given).collect()
+}
+
+/// Reads what `XREAD` answers of the first entries after these: each of its own key, or none.
+pub(super) fn news(reply: Value, after: &[(String, Id)]) -> Option<Vec<Entry>> {
+    let streams: Option<Vec<(String, Vec<Raw>)>> = from_redis_value(reply).ok()?;
+    let mut streams: HashMap<String, Vec<Raw>> = streams.unwrap_or_default().into_iter().collect();
+    let mut first =
+        |(key, after): &(String, Id)| match streams.remove(key).and_then(|raw| raw.into_iter().next()) {
+            Some(raw) => entry(raw, 0),
+            None => Some(Entry::nothing(*after)),
+        };
+    after.iter().map(&mut first).collect()
+}
+
+fn given((text, number, payload, only, deliveries, orphaned): Given) -> Option<Entry> {
+    let (id, payload, only) = (id(&text)?, payload.into(), (!only.is_empty()).then_some(only));
+    Some(Entry { id, number, payload, only, deliveries, orphaned: orphaned == 1, death: None })
 }
 
 fn entry((text, fields): Raw, deliveries: u64) -> Option<Entry> {

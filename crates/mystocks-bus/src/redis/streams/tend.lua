@@ -1,8 +1,10 @@
 -- After group.lua. ARGV from 3 on: milliseconds of the lease, room, the most deliveries, 1 to give back, 1 to leave, after which id a group that
--- is new begins ('' when nothing is to be made), from which delivery on orphans are given one at a time; then the ids that it does not give back. Answers {1 when it is alive, milliseconds until the next is due (-1 for none), how many were trimmed, entries: {id,
--- number, payload, group or '', deliveries, 1 when who had it died}}.
+-- is new begins ('' when nothing is to be made), from which delivery on orphans are given one at a time, 1 to join only alone, 1 to take only some, how many ids it keeps; then the ids that it does not give back, and those
+-- that it takes. Answers {1 when it is alive, milliseconds until the next is due (-1 for none), how many were trimmed, the id that the group has reached ('' unless it joins), entries: {id, number, payload, group or '',
+-- deliveries, 1 when who had it died}}.
 local lease, room, most = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
-local at, trimmed, given = now(), 0, {}
+local at, trimmed, given, reached = now(), 0, {}, ''
+local alone, is_sole, takes_some, kept = tonumber(ARGV[9]), ARGV[10] == '1', ARGV[11] == '1', 12 + tonumber(ARGV[12])
 
 -- Takes a consumer away: what it has waits, or is dead when it was delivered too often.
 local function take_away(consumer)
@@ -41,19 +43,60 @@ local function hand(id, deliveries, orphaned)
   given[#given + 1] = {id, number, bytes, only, deliveries, orphaned}
 end
 
+local function enter()
+  if redis.call('XGROUP', 'CREATECONSUMER', stream, group, me) == 1 then redis.call('ZADD', leases, at + lease, me) end
+end
+
+-- Returns whether no other consumer is taken for alive.
+local function is_alone()
+  for _, name in ipairs(redis.call('ZRANGEBYSCORE', leases, '(' .. at, '+inf')) do
+    if name ~= me then return false end
+  end
+  return true
+end
+
+local has_suspect = false
+
+-- Takes an entry that waits; returns when it is due if it is not, there is no room, or it is to be alone.
+local function take(id)
+  local due = tonumber(redis.call('ZSCORE', waiting, id))
+  if not due then return end
+  if due > at or #given >= room then return due end
+  local orphaned, _, deliveries = due % 1 > 0, pending(id)
+  local is_suspect = orphaned and deliveries and deliveries + 1 >= alone
+  if is_suspect and has_suspect then return due end
+  has_suspect = has_suspect or is_suspect
+  redis.call('ZREM', waiting, id)
+  if deliveries then hand(id, deliveries + 1, orphaned and 1 or 0) else trimmed = trimmed + 1 end
+end
+
 if ARGV[8] ~= '' then
   if redis.call('EXISTS', stream) == 0 or redis.pcall('XPENDING', stream, group).err then
     redis.call('XGROUP', 'CREATE', stream, group, ARGV[8], 'MKSTREAM')
   end
-  if redis.call('XGROUP', 'CREATECONSUMER', stream, group, me) == 1 then redis.call('ZADD', leases, at + lease, me) end
+  if not is_sole then enter() end
 end
 local is_alive = redis.call('ZSCORE', leases, me) and 1 or 0
 if is_alive == 1 then redis.call('ZADD', leases, at + lease, me) end
-if redis.call('EXISTS', stream) == 0 or redis.pcall('XPENDING', stream, group).err then return {0, -1, 0, given} end
+if redis.call('EXISTS', stream) == 0 or redis.pcall('XPENDING', stream, group).err then return {0, -1, 0, '', given} end
 for _, of in ipairs(redis.call('XINFO', 'CONSUMERS', stream, group)) do
   local lives = of[2] == NOBODY or tonumber(redis.call('ZSCORE', leases, of[2]) or at) > at
   -- A read that a server was asked for by a consumer since taken away makes it anew, without a lease.
   if not lives then take_away(of[2]) end
+end
+if ARGV[8] ~= '' then
+  if is_sole and is_alone() then
+    enter()
+    is_alive = 1
+  end
+  for _, of in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
+    local name, last
+    for n = 1, #of, 2 do
+      if of[n] == 'name' then name = of[n + 1] end
+      if of[n] == 'last-delivered-id' then last = of[n + 1] end
+    end
+    if name == group then reached = last end
+  end
 end
 if is_alive == 1 and ARGV[7] == '1' then
   take_away(me)
@@ -61,7 +104,7 @@ if is_alive == 1 and ARGV[7] == '1' then
 end
 if is_alive == 1 and ARGV[6] == '1' then
   local keeps = {}
-  for n = 10, #ARGV do keeps[ARGV[n]] = true end
+  for n = 13, kept do keeps[ARGV[n]] = true end
   for _, entry in ipairs(redis.call('XPENDING', stream, group, '-', '+', 10000, me)) do
     local id = entry[1]
     if not keeps[id] then
@@ -71,20 +114,16 @@ if is_alive == 1 and ARGV[6] == '1' then
     end
   end
 end
-if is_alive == 1 and room > 0 then
-  local found = redis.call('ZRANGEBYSCORE', waiting, '-inf', at, 'WITHSCORES', 'LIMIT', 0, room)
-  local has_suspect = false
-  for n = 1, #found, 2 do
-    local id, orphaned = found[n], tonumber(found[n + 1]) % 1 > 0
-    local _, deliveries = pending(id)
-    local is_suspect = orphaned and deliveries and deliveries + 1 >= tonumber(ARGV[9])
-    if not (is_suspect and has_suspect) then
-      has_suspect = has_suspect or is_suspect
-      redis.call('ZREM', waiting, id)
-      if deliveries then hand(id, deliveries + 1, orphaned and 1 or 0) else trimmed = trimmed + 1 end
-    end
+local next
+if takes_some then
+  for n = kept + 1, #ARGV do
+    local due = is_alive == 1 and take(ARGV[n])
+    if due and (not next or due < next) then next = due end
   end
+else
+  if is_alive == 1 and room > 0 then
+    for _, id in ipairs(redis.call('ZRANGEBYSCORE', waiting, '-inf', at, 'LIMIT', 0, room)) do take(id) end
+  end
+  next = redis.call('ZRANGE', waiting, 0, 0, 'WITHSCORES')[2]
 end
-local due, next = -1, redis.call('ZRANGE', waiting, 0, 0, 'WITHSCORES')
-if next[2] then due = math.max(0, math.ceil(next[2] - at)) end
-return {is_alive, due, trimmed, given}
+return {is_alive, next and math.max(0, math.ceil(next - at)) or -1, trimmed, reached, given}
