@@ -175,7 +175,7 @@ impl Bus {
         let subscription = Subscription::new(feed, prefix, listening);
         let mut live = subscription.live();
         let feed = subscription.feed();
-        let waiting = timeout(PATIENCE, live.wait_for(|is_live| *is_live || feed.has_ended())).await;
+        let waiting = timeout(PATIENCE, live.wait_for(|_| feed.is_settled())).await;
         if self.is_closed() {
             return Err(Error::new(ErrorKind::Closed, "subscribe to", name));
         }

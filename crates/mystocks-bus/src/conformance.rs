@@ -19,6 +19,7 @@
 //! The expression makes two processes that share their channels; it is evaluated once per test and may await.
 
 pub mod log;
+mod remembering;
 
 use std::any::Any;
 use std::fmt;
@@ -34,6 +35,7 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::error::ErrorKind;
 use crate::transport::{Ear, Interest, Listening, Outgoing, Signal, Source, Transport};
+pub use remembering::*;
 
 /// Makes one `#[tokio::test]` per promise of [`Transport`](crate::Transport).
 #[macro_export]
@@ -50,6 +52,10 @@ macro_rules! transport_conformance {
             who_comes_later_hears_what_is_published_then
             nobody_listens
             publishers_wait_or_it_is_refused
+            what_is_remembered_has_ids_that_grow
+            who_resumes_gets_all_after_it_and_then_what_is_live
+            a_position_of_which_nobody_knows_is_told
+            only_channels_that_are_listened_to_have_positions
         }
     };
     (@tests $pair:expr; $($promise:ident)*) => {$(
@@ -64,13 +70,21 @@ macro_rules! transport_conformance {
 pub struct Pair {
     here: Arc<dyn Transport>,
     there: Arc<dyn Transport>,
+    remembers: bool,
     _keep: Vec<Box<dyn Any + Send>>,
 }
 
 impl Pair {
     /// Makes a pair of two transports.
     pub fn new(here: impl Transport, there: impl Transport) -> Self {
-        Self { here: Arc::new(here), there: Arc::new(there), _keep: Vec::new() }
+        Self { here: Arc::new(here), there: Arc::new(there), remembers: false, _keep: Vec::new() }
+    }
+
+    /// Says that they remember what was published: it has ids, and who resumes gets it.
+    #[must_use]
+    pub fn remembers(mut self) -> Self {
+        self.remembers = true;
+        self
     }
 
     /// Keeps `value`, such as a server, as long as the pair.
@@ -106,7 +120,7 @@ impl Ear for TestEar {
         let _ = self.signals.send(signal);
     }
 
-    async fn room(&self) {
+    async fn room(&self, _: usize) {
         drop(self.room.acquire().await);
     }
 }
@@ -121,13 +135,18 @@ struct Heard {
 impl Heard {
     /// Listens, and returns when it is up.
     async fn start(transport: &Arc<dyn Transport>, source: Source) -> Self {
-        let (signals, receiver) = mpsc::unbounded_channel();
-        let ear = Arc::new(TestEar { signals, room: Semaphore::new(0) });
-        let interest = Interest { source, waits: false };
-        let listening = transport.listen(&interest, Arc::clone(&ear) as Arc<dyn Ear>).expect("it listens");
-        let mut heard = Self { signals: receiver, ear, listening: Some(listening) };
+        let mut heard = Self::with(transport, &Interest::new(source));
         assert_eq!(heard.next().await, Signal::Up, "the first signal");
         heard
+    }
+
+    fn with(transport: &Arc<dyn Transport>, interest: &Interest) -> Self {
+        let (signals, receiver) = mpsc::unbounded_channel();
+        // Who is read something up on has room for it.
+        let ear =
+            Arc::new(TestEar { signals, room: Semaphore::new(if interest.waits { 0 } else { 10_000 }) });
+        let listening = transport.listen(interest, Arc::clone(&ear) as Arc<dyn Ear>).expect("it listens");
+        Self { signals: receiver, ear, listening: Some(listening) }
     }
 
     async fn next(&mut self) -> Signal {
@@ -136,7 +155,7 @@ impl Heard {
 
     async fn message(&mut self) -> (String, Bytes) {
         match self.next().await {
-            Signal::Message { channel, payload } => (channel.to_string(), payload),
+            Signal::Message { channel, payload, .. } => (channel.to_string(), payload),
             other => panic!("{other:?} is no message"),
         }
     }
@@ -302,7 +321,7 @@ pub async fn nobody_listens(pair: Pair) {
 pub async fn publishers_wait_or_it_is_refused(pair: Pair) {
     let (signals, receiver) = mpsc::unbounded_channel();
     let ear = Arc::new(TestEar { signals, room: Semaphore::new(0) });
-    let interest = Interest { source: only("news"), waits: true };
+    let interest = Interest { waits: true, ..Interest::new(only("news")) };
     let listening = match pair.there.listen(&interest, Arc::clone(&ear) as Arc<dyn Ear>) {
         Err(error) => {
             assert_eq!(error.kind(), ErrorKind::InvalidArgument);

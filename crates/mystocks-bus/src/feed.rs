@@ -13,6 +13,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::gap::Gap;
+use crate::log::Id;
 use crate::transport::{Ear, Signal};
 use queue::Queue;
 
@@ -45,7 +46,7 @@ pub enum Overflow {
     Conflate,
     /// The subscription ends, when what waits has been taken, with one [`Gap`].
     Disconnect,
-    /// The publisher waits. Redis Pub/Sub cannot, and refuses such a subscription. A handler that publishes to its own topic waits for
+    /// The publisher waits. Redis cannot, and refuses such a subscription. A handler that publishes to its own topic waits for
     /// itself, forever when its queue is full.
     Wait,
 }
@@ -85,6 +86,7 @@ pub(crate) struct Message {
     /// When it came.
     pub(crate) at: Instant,
     pub(crate) key: Option<Arc<str>>,
+    pub(crate) id: Option<Id>,
 }
 
 /// What is next.
@@ -101,8 +103,8 @@ pub(crate) struct Feed {
     /// Locked before the queue where both are.
     live: watch::Sender<bool>,
     reader: AtomicWaker,
-    /// Tells publishers that wait; all of them, since one that was told may wait for another subscriber then.
-    taken: Option<Notify>,
+    /// Tells who waits for room; all of them, since one that was told may wait for another subscriber then.
+    taken: Notify,
 }
 
 impl Feed {
@@ -112,7 +114,7 @@ impl Feed {
             key_of: (backlog.overflow == Overflow::Conflate).then_some(key_of),
             live: watch::Sender::new(false),
             reader: AtomicWaker::new(),
-            taken: (backlog.overflow == Overflow::Wait).then(Notify::new),
+            taken: Notify::new(),
         }
     }
 
@@ -125,7 +127,7 @@ impl Feed {
         };
         match next {
             Some(next) => {
-                self.tell_publishers();
+                self.taken.notify_waiters();
                 Poll::Ready(Some(next))
             }
             None if ended => Poll::Ready(None),
@@ -156,12 +158,13 @@ impl Feed {
     pub(crate) fn close(&self) {
         self.turn(|queue| queue.close(Instant::now()));
         self.reader.wake();
-        self.tell_publishers();
+        self.taken.notify_waiters();
     }
 
-    /// Returns whether nothing comes any more beside what waits.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.queue().has_ended()
+    /// Returns whether all that is published from now on will come, or nothing any more.
+    pub(crate) fn is_settled(&self) -> bool {
+        let queue = self.queue();
+        queue.serves() || queue.has_ended()
     }
 
     /// Makes a change after which messages may come or not, and tells those who watch that.
@@ -169,15 +172,9 @@ impl Feed {
         self.live.send_if_modified(|live| {
             let mut queue = self.queue();
             change(&mut queue);
-            // Who waits for the first message wants to know also that none will come.
-            mem::replace(live, queue.is_up()) != *live || queue.has_ended()
+            // Who waits for the first message wants to know also that it will come late, or that none will.
+            mem::replace(live, queue.is_up()) != *live || queue.serves() || queue.has_ended()
         });
-    }
-
-    fn tell_publishers(&self) {
-        if let Some(taken) = &self.taken {
-            taken.notify_waiters();
-        }
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -190,12 +187,14 @@ impl Ear for Feed {
     fn hear(&self, signal: Signal) {
         match signal {
             Signal::Up => self.turn(|queue| queue.up(Instant::now())),
+            Signal::Late { since } => self.turn(|queue| queue.late(since, Instant::now())),
+            Signal::Lost { since, until } => self.queue().miss(since, until),
             Signal::Down { since } => self.turn(|queue| queue.down(since)),
-            Signal::Message { channel, payload } => {
+            Signal::Message { channel, payload, id } => {
                 let key = self.key_of.and_then(|key_of| key_of(&payload)).map(Arc::from);
                 let ended = {
                     let mut queue = self.queue();
-                    queue.push(Message { channel, payload, at: Instant::now(), key });
+                    queue.push(Message { channel, payload, at: Instant::now(), key, id });
                     queue.has_ended()
                 };
                 if ended {
@@ -207,11 +206,11 @@ impl Ear for Feed {
         self.reader.wake();
     }
 
-    async fn room(&self) {
-        while let Some(taken) = &self.taken {
+    async fn room(&self, bytes: usize) {
+        loop {
             // From here on a change is noticed.
-            let taken = taken.notified();
-            if self.queue().has_room() {
+            let taken = self.taken.notified();
+            if self.queue().has_room(bytes) {
                 return;
             }
             taken.await;

@@ -14,8 +14,9 @@ use tokio::time::{Instant, timeout};
 use crate::bus::{Bus, PATIENCE};
 use crate::error::{Error, ErrorKind};
 use crate::feed::{Backlog, Overflow};
+use crate::log::Id;
 use crate::metric::HubMeters;
-use crate::transport::{Ear, Interest, Transport};
+use crate::transport::{Ear, Transport};
 use outlet::Outlet;
 use source::{Name, Source};
 
@@ -39,7 +40,7 @@ pub use client::{Client, Frame};
 /// client.subscribe_pattern("events:market:*").await?;
 /// bus.publish_price_update("600519.SH", 1688.0, 12.5, 0.75).await?;
 /// match client.next().await.ok_or("the hub goes on")? {
-///     Frame::Message { topic, payload } => assert_eq!((&*topic, payload.first()), ("price:update", Some(&b'{'))),
+///     Frame::Message { topic, payload, .. } => assert_eq!((&*topic, payload.first()), ("price:update", Some(&b'{'))),
 ///     Frame::Gap(gap) => println!("for {:?} something is missing", gap.duration()),
 ///     _ => {}
 /// }
@@ -133,11 +134,14 @@ impl Shared {
             (std::mem::take(&mut table.sources), std::mem::take(&mut table.clients))
         };
         sources.into_values().for_each(|source| source.end());
-        clients.into_values().filter_map(|client| client.upgrade()).for_each(|outlet| outlet.close());
+        for outlet in clients.into_values().filter_map(|client| client.upgrade()) {
+            outlet.sources().iter().filter(|source| source.is_own()).for_each(|source| source.end());
+            outlet.close();
+        }
     }
 
     /// Has `outlet` get what `name` stands for, and returns when it does, or has waited long enough.
-    async fn subscribe(&self, outlet: &Arc<Outlet>, name: Name) -> Result<(), Error> {
+    async fn subscribe(&self, outlet: &Arc<Outlet>, name: Name, after: Option<Id>) -> Result<(), Error> {
         let begun = Instant::now();
         let refuse = |kind| Error::new(kind, "subscribe to", name.subject());
         let (source, is_new) = {
@@ -145,22 +149,27 @@ impl Shared {
             if table.is_closed || outlet.has_ended() {
                 return Err(refuse(ErrorKind::Closed));
             }
-            let known = table.sources.get(&name).cloned();
+            let known = outlet.source(&name).or_else(|| match after {
+                // Others have not asked for what was before.
+                Some(_) => None,
+                None => table.sources.get(&name).cloned(),
+            });
             let source = known.clone().unwrap_or_else(|| {
                 table.last += 1;
                 let prefix = self.keyspace.prefixes().bus.len();
-                Arc::new(Source::new(table.last, name.clone(), prefix))
+                Arc::new(Source::new(table.last, name.clone(), prefix, after))
             });
             if !outlet.add(&source) {
                 return Err(refuse(ErrorKind::InvalidArgument).with_detail("the client has too many topics"));
             }
             source.join(outlet, begun);
-            table.sources.entry(name.clone()).or_insert_with(|| Arc::clone(&source));
+            if !source.is_own() {
+                table.sources.entry(name.clone()).or_insert_with(|| Arc::clone(&source));
+            }
             (source, known.is_none())
         };
         if is_new {
-            let interest = Interest { source: name.source(), waits: false };
-            match self.transport.listen(&interest, Arc::clone(&source) as Arc<dyn Ear>) {
+            match self.transport.listen(&source.interest(), Arc::clone(&source) as Arc<dyn Ear>) {
                 Ok(listening) => source.hold(listening),
                 Err(error) => self.refuse(&source, &error),
             }
@@ -184,8 +193,8 @@ impl Shared {
             let mut table = self.table();
             let Some(source) = outlet.remove(name) else { return false };
             let is_last = source.leave(outlet.id);
-            if is_last && table.sources.get(name).is_some_and(|known| known.id == source.id) {
-                table.sources.remove(name);
+            if is_last {
+                table.forget(&source);
             }
             (source, is_last)
         };
@@ -197,8 +206,8 @@ impl Shared {
 
     /// Ends all that `outlet` has to do with the hub.
     fn leave(&self, outlet: &Outlet) {
-        for name in outlet.names() {
-            self.unsubscribe(outlet, &name);
+        for source in outlet.sources() {
+            self.unsubscribe(outlet, source.name());
         }
         self.table().clients.remove(&outlet.id);
     }
@@ -206,12 +215,20 @@ impl Shared {
     /// Gives up a source that the transport cannot serve.
     fn refuse(&self, source: &Source, error: &Error) {
         let mut table = self.table();
-        table.sources.remove(source.name());
+        table.forget(source);
         source.refuse(error);
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    fn forget(&mut self, source: &Source) {
+        if self.sources.get(source.name()).is_some_and(|known| known.id == source.id) {
+            self.sources.remove(source.name());
+        }
     }
 }
 

@@ -46,6 +46,7 @@ mod memory;
 mod metric;
 mod payload;
 mod platform;
+mod position;
 #[cfg(feature = "redis")]
 mod redis;
 mod subscription;

@@ -49,12 +49,12 @@ impl Room {
     fn tell(&self, channel: &Arc<str>, payload: &Bytes) -> Result<u64, Arc<dyn Ear>> {
         let listeners = self.listeners();
         let wanting = || listeners.values().filter(|listener| listener.source.matches(channel));
-        if let Some(full) = wanting().find(|listener| !listener.has_room()) {
+        if let Some(full) = wanting().find(|listener| !listener.has_room(payload.len())) {
             return Err(Arc::clone(&full.ear));
         }
         let mut count = 0;
         for Listener { ear, .. } in wanting() {
-            ear.hear(Signal::Message { channel: Arc::clone(channel), payload: payload.clone() });
+            ear.hear(Signal::Message { channel: Arc::clone(channel), payload: payload.clone(), id: None });
             count += 1;
         }
         Ok(count)
@@ -66,8 +66,8 @@ impl Room {
 }
 
 impl Listener {
-    fn has_room(&self) -> bool {
-        !self.waits || self.ear.room().now_or_never().is_some()
+    fn has_room(&self, bytes: usize) -> bool {
+        !self.waits || self.ear.room(bytes).now_or_never().is_some()
     }
 }
 
@@ -82,7 +82,7 @@ impl Transport for MemoryTransport {
             receivers.push(loop {
                 match self.room.tell(&channel, &payload) {
                     Ok(count) => break count,
-                    Err(full) => full.room().await,
+                    Err(full) => full.room(payload.len()).await,
                 }
             });
         }
@@ -90,12 +90,14 @@ impl Transport for MemoryTransport {
     }
 
     fn listen(&self, interest: &Interest, ear: Arc<dyn Ear>) -> Result<Listening, Error> {
+        let forgotten = interest.forgotten()?;
         let mut listeners = self.room.listeners();
         let id = self.room.last.fetch_add(1, Ordering::Relaxed);
         let listener =
             Listener { source: interest.source.clone(), waits: interest.waits, ear: Arc::clone(&ear) };
         listeners.insert(id, listener);
         ear.hear(Signal::Up);
+        forgotten.into_iter().for_each(|lost| ear.hear(lost));
         drop(listeners);
         Ok(Listening::new(Leaves { id, room: Arc::clone(&self.room) }))
     }

@@ -1,8 +1,9 @@
 //! Messages over Redis Pub/Sub.
 
+mod journal;
 mod streams;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use mystocks_redis_core::{Call, ErrorKind as Cause, Event, RedisManager};
@@ -41,30 +42,24 @@ impl Transport for PubSub {
                 self.redis.pipeline(&pipeline, Call::once()).await
             }
         };
-        receivers.map_err(|cause| {
-            let kind = match cause.kind() {
-                Cause::Timeout => ErrorKind::Unknown,
-                Cause::Unavailable | Cause::Exhausted | Cause::Closed => ErrorKind::Unavailable,
-                _ => ErrorKind::Transport,
-            };
-            Error::new(kind, "publish on", subject()).with_source(cause)
-        })
+        receivers.map_err(|cause| failed("publish on", subject(), cause))
     }
 
     fn listen(&self, interest: &Interest, ear: Arc<dyn Ear>) -> Result<Listening, Error> {
         if interest.waits {
-            let subject = match &interest.source {
-                Source::Channels(channels) => channels.first().map_or("", |channel| channel.name()),
-                Source::Pattern(pattern) => pattern.as_str(),
-            };
-            return Err(Error::new(ErrorKind::InvalidArgument, "subscribe to", subject)
-                .with_detail("publishers on Redis Pub/Sub cannot wait: choose another overflow than Wait"));
+            return Err(cannot_wait(interest));
         }
+        let forgotten = Mutex::new(interest.forgotten()?);
         let hear = move |event| {
             ear.hear(match event {
-                Event::Up => Signal::Up,
+                Event::Up => {
+                    ear.hear(Signal::Up);
+                    let forgotten = forgotten.lock().unwrap_or_else(PoisonError::into_inner).take();
+                    return forgotten.into_iter().for_each(|lost| ear.hear(lost));
+                }
                 Event::Down { since } => Signal::Down { since },
-                Event::Message { channel, payload } => Signal::Message { channel, payload },
+                Event::Message { channel, payload } => Signal::Message { channel, payload, id: None },
+                Event::Closed => Signal::Closed,
             });
         };
         Ok(Listening::new(match &interest.source {
@@ -75,6 +70,22 @@ impl Transport for PubSub {
             Source::Pattern(pattern) => self.redis.listen_by_pattern(&[pattern.as_str()], hear),
         }))
     }
+}
+
+/// Refuses who wants publishers to wait.
+fn cannot_wait(interest: &Interest) -> Error {
+    Error::new(ErrorKind::InvalidArgument, "subscribe to", interest.subject())
+        .with_detail("publishers on Redis cannot wait: choose another overflow than Wait")
+}
+
+/// Returns what a publication that failed is to its caller.
+fn failed(operation: &'static str, subject: &str, cause: mystocks_redis_core::Error) -> Error {
+    let kind = match cause.kind() {
+        Cause::Timeout => ErrorKind::Unknown,
+        Cause::Unavailable | Cause::Exhausted | Cause::Closed => ErrorKind::Unavailable,
+        _ => ErrorKind::Transport,
+    };
+    Error::new(kind, operation, subject).with_source(cause)
 }
 
 fn publish(message: &Outgoing<'_>) -> Cmd {

@@ -16,6 +16,7 @@ use crate::event::Event;
 use crate::feed::{Counts, Feed, Message, Next};
 use crate::gap::Gap;
 use crate::hush::Hush;
+use crate::log::Id;
 use crate::metric;
 use crate::payload::{self, Decoded};
 use crate::transport::Listening;
@@ -37,6 +38,7 @@ pub struct Received<E> {
     channel: Arc<str>,
     prefix: usize,
     envelope: Option<Envelope>,
+    id: Option<Id>,
 }
 
 /// A subscription: a stream of events, and of gaps where some are missing; dropping it unsubscribes.
@@ -85,7 +87,7 @@ impl<E: Event> Subscription<E> {
         self.feed.counts()
     }
 
-    /// Watches whether messages come; while they do not, they are missed, which the next gap will tell.
+    /// Watches whether messages come at once; while they do not, they are read up on later, or missed, which the next gap will tell.
     ///
     /// What [`borrow`](watch::Receiver::borrow) returns holds up every subscription of the bus until it is dropped.
     pub fn live(&self) -> watch::Receiver<bool> {
@@ -119,7 +121,8 @@ impl<E: Event> Subscription<E> {
         });
         match decoded {
             Ok(Decoded::Event(event, envelope)) => {
-                Some(Received { event, channel: message.channel, prefix: self.prefix, envelope })
+                let Message { channel, id, .. } = message;
+                Some(Received { event, channel, prefix: self.prefix, envelope, id })
             }
             Ok(Decoded::Other) | Err(()) => None,
         }
@@ -175,6 +178,12 @@ impl<E> Received<E> {
     /// Returns the topic it came on, without the platform's prefix.
     pub fn topic(&self) -> &str {
         self.channel.get(self.prefix..).unwrap_or_default()
+    }
+
+    /// Returns its place among the messages of its topic, from which [`Topics::after`](crate::Topics::after) goes on; `None` on a transport that
+    /// remembers nothing.
+    pub fn id(&self) -> Option<Id> {
+        self.id
     }
 
     /// Returns what stood around it; `None` for events that travel without.

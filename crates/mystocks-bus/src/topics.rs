@@ -1,9 +1,12 @@
 //! What is subscribed to, and how much may wait.
 
+use std::collections::BTreeMap;
+
 use mystocks_keys::{InvalidKey, Keyspace};
 
 use crate::error::{Error, ErrorKind};
 use crate::feed::{Backlog, Overflow};
+use crate::log::Id;
 use crate::topic::Topic;
 use crate::transport::{Interest, Source};
 
@@ -22,6 +25,7 @@ use crate::transport::{Interest, Source};
 pub struct Topics<E> {
     which: Which<E>,
     pub(crate) backlog: Backlog,
+    after: Option<Id>,
 }
 
 #[derive(Debug, Clone)]
@@ -33,12 +37,12 @@ enum Which<E> {
 impl<E> Topics<E> {
     /// Takes several topics; one that is named twice counts once.
     pub fn these(topics: impl IntoIterator<Item = Topic<E>>) -> Self {
-        Self { which: Which::These(topics.into_iter().collect()), backlog: Backlog::default() }
+        Self { which: Which::These(topics.into_iter().collect()), backlog: Backlog::default(), after: None }
     }
 
     /// Takes all topics that match `glob`, in Redis' syntax (`*`, `?`, `[…]`, `\`; `*` also stands for colons).
     pub fn pattern(glob: impl Into<String>) -> Self {
-        Self { which: Which::Pattern(glob.into()), backlog: Backlog::default() }
+        Self { which: Which::Pattern(glob.into()), backlog: Backlog::default(), after: None }
     }
 
     /// Sets how many messages may wait; see [`Backlog::messages`].
@@ -59,6 +63,15 @@ impl<E> Topics<E> {
     #[must_use]
     pub fn overflow(mut self, overflow: Overflow) -> Self {
         self.backlog.overflow = overflow;
+        self
+    }
+
+    /// Goes on after the event with [this id](crate::Received::id): first comes what was published after it, then what is live.
+    ///
+    /// What the transport does not remember any more is a [`Gap`](crate::Gap) in its place. Only for one topic: each has ids of its own.
+    #[must_use]
+    pub fn after(mut self, id: Id) -> Self {
+        self.after = Some(id);
         self
     }
 
@@ -89,7 +102,17 @@ impl<E> Topics<E> {
                 Source::Pattern(keyspace.channel_pattern(glob).map_err(|error| refuse(glob.clone(), error))?)
             }
         };
-        Ok(Interest { source, waits: self.backlog.overflow == Overflow::Wait })
+        let after = match (self.after, &source) {
+            (None, _) => BTreeMap::new(),
+            (Some(id), Source::Channels(channels)) if channels.len() == 1 => {
+                channels.iter().map(|channel| (channel.clone(), id)).collect()
+            }
+            (Some(_), _) => {
+                return Err(Error::new(ErrorKind::InvalidArgument, "resume", self.name())
+                    .with_detail("an id is of one topic: subscribe to each by itself"));
+            }
+        };
+        Ok(Interest { source, waits: self.backlog.overflow == Overflow::Wait, after })
     }
 
     /// Returns what an error calls it.

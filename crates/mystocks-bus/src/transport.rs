@@ -1,20 +1,24 @@
 //! The seam between the bus and whoever carries its messages.
 
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use mystocks_keys::{Channel, ChannelPattern};
 use tokio::time::Instant;
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
+use crate::log::Id;
 
 /// Carries messages to everybody who listens at that moment.
 ///
-/// Memory and Redis Pub/Sub implement it; `conformance` holds one function per promise. It knows whole channels and bytes; events,
-/// queues and handlers are the [`Bus`](crate::Bus)'s. One value stands for one process.
+/// Memory, Redis Pub/Sub and Redis Streams implement it; `conformance` holds one function per promise. It knows whole channels and bytes;
+/// events, queues and handlers are the [`Bus`](crate::Bus)'s. One value stands for one process. Some remember what was published: their
+/// messages have ids, and who was away reads up on what it missed.
 #[async_trait]
 pub trait Transport: Debug + Send + Sync + 'static {
     /// Publishes the messages in their order, and returns how many listeners each had; other processes that read one connection for many
@@ -30,9 +34,12 @@ pub trait Transport: Debug + Send + Sync + 'static {
     /// Has `ear` hear what is published on the channels of `interest` from [`Signal::Up`] on, until what is returned is dropped.
     ///
     /// # Behavior
-    /// - The first signal is `Up`, or `Down` when there is no connection. Messages come between `Up` and `Down` only, in the order in which
-    ///   the server got them; of those that were published from `Up` to `Down.since` none is missing.
+    /// - The first signal is `Up`, `Late` when there is something to read up on, or `Down` when there is no connection. Messages come between
+    ///   `Up` or `Late` and `Down` only, in the order in which the server got them; of those that were published from `Up` or `Late` to
+    ///   `Down.since` none is missing but where `Lost` says so. What is read up on is in order within each channel.
     /// - After a loss it comes back by itself.
+    /// - After what was published [before](Interest::after) comes all that was published later, each message once; or `Lost` in the place of
+    ///   what is not remembered.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) for an interest that this transport cannot serve.
@@ -55,6 +62,8 @@ pub struct Interest {
     pub source: Source,
     /// Whether publishers are to [wait](Ear::room) for this listener.
     pub waits: bool,
+    /// The last message that was heard of some of the channels: what was published after it comes first. Only for [`Source::Channels`].
+    pub after: BTreeMap<Channel, Id>,
 }
 
 /// Some channels.
@@ -69,8 +78,20 @@ pub enum Source {
 /// What a listener is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Signal {
-    /// From here on no message is missed.
+    /// From here on no message is missed, and each comes at once.
     Up,
+    /// What was published after `since` comes, but not at once, until the next `Up`: it is read up on.
+    Late {
+        /// What was published before has come.
+        since: Instant,
+    },
+    /// Exactly here messages are or may be missing, though others come.
+    Lost {
+        /// What was published before is not missing here.
+        since: Instant,
+        /// What was published later is not missing here.
+        until: Instant,
+    },
     /// What was published after `since` may be missed, until the next `Up`.
     Down {
         /// What was published before has come.
@@ -82,6 +103,8 @@ pub enum Signal {
         channel: Arc<str>,
         /// What was published.
         payload: Bytes,
+        /// Its place among the messages of its channel, where they are remembered.
+        id: Option<Id>,
     },
     /// Nothing comes any more.
     Closed,
@@ -93,9 +116,10 @@ pub trait Ear: Send + Sync + 'static {
     /// Takes a signal, where the connection is read: it must be quick, must not wait, and must not end what it listens to.
     fn hear(&self, signal: Signal);
 
-    /// Waits until one more message can be taken; asking takes nothing, and several may ask. Only who [waits](Interest::waits) is asked, also
-    /// where the transport has something locked: it must not come back to it. Cancel safe.
-    async fn room(&self);
+    /// Waits until one more message of so many bytes can be taken; asking takes nothing, and several may ask. Who [waits](Interest::waits) is asked before each
+    /// message, also where the transport has something locked: it must not come back to it. Who is read something up on is asked
+    /// before each message of that, where nobody else waits for it. Cancel safe.
+    async fn room(&self, bytes: usize);
 }
 
 /// Ends the listening when it is dropped.
@@ -112,6 +136,53 @@ impl Debug for Listening {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Listening").finish_non_exhaustive()
     }
+}
+
+impl Interest {
+    /// Makes one in all that is published on the channels of `source` from now on.
+    pub fn new(source: Source) -> Self {
+        Self { source, waits: false, after: BTreeMap::new() }
+    }
+
+    /// Returns what an error about it names.
+    pub fn subject(&self) -> &str {
+        match &self.source {
+            Source::Channels(channels) => channels.first().map_or("", Channel::name),
+            Source::Pattern(pattern) => pattern.as_str(),
+        }
+    }
+
+    /// Returns what a transport that remembers nothing says after its first `Up`: whether something is missing it cannot know.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for a position in a pattern.
+    pub(crate) fn forgotten(&self) -> Result<Option<Signal>, Error> {
+        self.check_positions()?;
+        let now = Instant::now();
+        let since = self.after.values().map(|id| since(*id, SystemTime::now(), now)).min();
+        Ok(since.map(|since| Signal::Lost { since, until: now }))
+    }
+
+    /// Refuses positions of what has none.
+    pub(crate) fn check_positions(&self) -> Result<(), Error> {
+        let refuse = |detail: &str| {
+            Err(Error::new(ErrorKind::InvalidArgument, "resume", self.subject()).with_detail(detail))
+        };
+        match &self.source {
+            Source::Pattern(_) if !self.after.is_empty() => refuse("a pattern has no position"),
+            Source::Channels(channels) if self.after.keys().any(|channel| !channels.contains(channel)) => {
+                refuse("a position is of another channel")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Returns when a message was published, by a clock that shows `wall` at `now`.
+pub(crate) fn since(id: Id, wall: SystemTime, now: Instant) -> Instant {
+    let published = UNIX_EPOCH.checked_add(Duration::from_millis(id.millis));
+    let ago = published.and_then(|published| wall.duration_since(published).ok());
+    ago.and_then(|ago| now.checked_sub(ago)).unwrap_or(now)
 }
 
 impl Source {

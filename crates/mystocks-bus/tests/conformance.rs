@@ -17,23 +17,23 @@ mod memory {
 
 #[cfg(feature = "redis")]
 mod redis {
-    use mystocks_bus::{Keyspace, PubSub, Streams};
+    use mystocks_bus::{Keyspace, PubSub, Streams, Transport};
     use mystocks_config::RedisSettings;
     use mystocks_redis_core::RedisManager;
     use mystocks_testkit::RedisServer;
 
     use super::*;
 
-    async fn pair() -> Pair {
+    pub(crate) async fn pair<T: Transport>(make: impl Fn(RedisManager) -> T) -> Pair {
         let server = RedisServer::start().await;
         let settings = RedisSettings::from_url(&server.url()).expect("the server's address");
         let [here, there] = [
             RedisManager::start(&settings).await.expect("a manager"),
             RedisManager::start(&settings).await.expect("a manager"),
         ];
-        Pair::new(PubSub::new(here), PubSub::new(there)).keep(server)
+        Pair::new(make(here), make(there)).keep(server)
     }
-    transport_conformance!(pair().await);
+    transport_conformance!(pair(PubSub::new).await);
 
     async fn log() -> LogUnderTest {
         let server = RedisServer::start().await;
@@ -42,4 +42,16 @@ mod redis {
         LogUnderTest::new(Streams::new(redis, &Keyspace::default())).keep(server)
     }
     log_conformance!(log().await);
+}
+
+#[cfg(feature = "redis")]
+mod streams {
+    use mystocks_bus::{Keyspace, Streams};
+
+    use super::*;
+
+    async fn pair() -> Pair {
+        super::redis::pair(|redis| Streams::new(redis, &Keyspace::default())).await.remembers()
+    }
+    transport_conformance!(pair().await);
 }

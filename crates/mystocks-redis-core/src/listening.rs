@@ -22,7 +22,7 @@ impl RedisManager {
     ///
     /// It is called where the connection is read, which saves the time until another task runs, and holds up every other
     /// subscription of the manager: it has to be quick, and must not wait, subscribe or end a subscription. The first event is
-    /// [`Event::Up`], or [`Event::Down`] when connecting failed; the last after [`RedisManager::shutdown`] is [`Event::Down`].
+    /// [`Event::Up`], or [`Event::Down`] when connecting failed; the last, after [`RedisManager::shutdown`], is [`Event::Closed`].
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -81,6 +81,7 @@ impl fmt::Debug for Listening {
 const UNDECIDED: u8 = 0;
 const UP: u8 = 1;
 const DOWN: u8 = 2;
+const CLOSED: u8 = 3;
 
 /// Calls `hear`, always under the board's lock.
 struct Ear<F> {
@@ -112,6 +113,6 @@ impl<F: Fn(Event) + Send + Sync> Inbox for Ear<F> {
     }
 
     fn close(&self) {
-        self.down(Instant::now());
+        self.stand(CLOSED, Event::Closed);
     }
 }

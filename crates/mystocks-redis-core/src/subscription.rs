@@ -28,6 +28,8 @@ pub enum Event {
         /// What was published before has come.
         since: Instant,
     },
+    /// Nothing comes any more: the manager was shut down. Only who [listens](RedisManager::listen) is told; [`Subscription::next`] answers `None`.
+    Closed,
 }
 
 /// A subscription to channels, which comes back by itself after every loss; dropping it unsubscribes.

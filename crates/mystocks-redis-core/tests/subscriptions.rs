@@ -80,11 +80,15 @@ async fn who_listens_is_called_until_it_ends() {
     assert_eq!(publish(&mut direct, "a", "two").await, 1);
     drop(other);
     eventually("nobody is subscribed", LONG, async || subscribers(&mut direct.clone(), "a").await == 0).await;
-    let late = manager.listen(&["b"], move |event| drop(heard.send(event)));
+    let second = heard.clone();
+    let late = manager.listen(&["b"], move |event| drop(second.send(event)));
     assert_eq!(next().await, Event::Up, "what was dropped heard nothing more");
+    let third = heard.clone();
     manager.shutdown().await;
-    assert!(matches!(next().await, Event::Down { .. }));
-    drop(late);
+    assert_eq!(next().await, Event::Closed);
+    let after = manager.listen(&["b"], move |event| drop(third.send(event)));
+    assert_eq!(next().await, Event::Closed, "at once");
+    drop((late, after));
 }
 
 #[tokio::test]

@@ -71,14 +71,14 @@ async fn payload() -> Result<Arc<[u8]>> {
             }
         }
 
-        async fn room(&self) {}
+        async fn room(&self, _: usize) {}
     }
 
     let keyspace = Keyspace::default();
     let transport = MemoryTransport::new();
     let (sender, mut payloads) = mpsc::unbounded_channel();
     let source = Source::Channels(vec![keyspace.channel_named("bench:quotes")?]);
-    let interest = Interest { source, waits: false };
+    let interest = Interest::new(source);
     let _listening = transport.listen(&interest, Arc::new(Recorder(sender)))?;
     let bus = Bus::new(transport.clone(), &BusSettings::default(), &keyspace, "bench");
     bus.publish(&Quote::number(12_345)).await?;

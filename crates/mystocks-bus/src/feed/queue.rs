@@ -29,6 +29,8 @@ enum Stand {
     /// Nothing has come yet; since when what is missed is to be told.
     Coming(Option<Instant>),
     Up(Instant),
+    /// All comes, but not at once: since when.
+    Late(Instant),
     Down(Instant),
     /// There was no room. It ends when the gap that tells of it, which stands last, is taken.
     Full,
@@ -72,7 +74,7 @@ impl Queue {
 
     pub(crate) fn push(&mut self, message: Message) {
         match self.stand {
-            Stand::Up(_) => {}
+            Stand::Up(_) | Stand::Late(_) => {}
             Stand::Full => {
                 self.counts.received += 1;
                 self.give_up(message.at);
@@ -112,21 +114,35 @@ impl Queue {
     pub(crate) fn up(&mut self, now: Instant) {
         match self.stand {
             Stand::Coming(Some(since)) | Stand::Down(since) => self.tell(Gap::disconnected(since, now)),
-            Stand::Coming(None) => {}
+            Stand::Coming(None) | Stand::Late(_) => {}
             Stand::Up(_) | Stand::Full | Stand::Ended => return,
         }
         self.stand = Stand::Up(now);
     }
 
+    pub(crate) fn late(&mut self, since: Instant, now: Instant) {
+        self.stand = match self.stand {
+            Stand::Coming(Some(owed)) | Stand::Down(owed) => {
+                self.tell(Gap::disconnected(owed, now));
+                Stand::Late(now)
+            }
+            Stand::Coming(None) => Stand::Late(since),
+            Stand::Up(up) => Stand::Late(since.max(up)),
+            stand @ (Stand::Late(_) | Stand::Full | Stand::Ended) => stand,
+        };
+    }
+
     pub(crate) fn down(&mut self, since: Instant) {
-        if let Stand::Up(up) = self.stand {
-            self.stand = Stand::Down(since.max(up));
+        match self.stand {
+            Stand::Up(up) => self.stand = Stand::Down(since.max(up)),
+            Stand::Late(since) => self.stand = Stand::Down(since),
+            _ => {}
         }
     }
 
     /// Tells of what may be missing here though messages come.
     pub(crate) fn miss(&mut self, since: Instant, until: Instant) {
-        if self.is_up() {
+        if self.serves() {
             self.tell(Gap::disconnected(since, until));
         }
     }
@@ -138,7 +154,7 @@ impl Queue {
     }
 
     pub(crate) fn close(&mut self, now: Instant) {
-        if let Stand::Coming(Some(since)) | Stand::Down(since) = self.stand {
+        if let Stand::Coming(Some(since)) | Stand::Down(since) | Stand::Late(since) = self.stand {
             self.tell(Gap::disconnected(since, now));
         }
         self.stand = Stand::Ended;
@@ -148,14 +164,21 @@ impl Queue {
         matches!(self.stand, Stand::Up(_))
     }
 
+    /// Returns whether all comes, be it late.
+    pub(crate) fn serves(&self) -> bool {
+        matches!(self.stand, Stand::Up(_) | Stand::Late(_))
+    }
+
     /// Returns whether nothing comes any more beside what waits.
     pub(crate) fn has_ended(&self) -> bool {
         matches!(self.stand, Stand::Full | Stand::Ended)
     }
 
     /// Returns whether one more has room; when it has ended nobody needs any.
-    pub(crate) fn has_room(&self) -> bool {
-        self.has_ended() || self.fits(1)
+    pub(crate) fn has_room(&self, bytes: usize) -> bool {
+        // What publishers waited for may reach beyond.
+        let bytes = if self.backlog.overflow == Overflow::Wait { 1 } else { bytes };
+        self.has_ended() || self.fits(bytes)
     }
 
     pub(crate) fn counts(&self) -> Counts {

@@ -14,8 +14,9 @@ use super::Shared;
 use super::outlet::Outlet;
 use super::source::Name;
 use crate::error::{Error, ErrorKind};
-use crate::feed::{Counts, Next};
+use crate::feed::{Counts, Message, Next};
 use crate::gap::Gap;
+use crate::log::Id;
 
 /// What a client of a [`Hub`](crate::Hub) gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +28,9 @@ pub enum Frame {
         topic: Arc<str>,
         /// What was published, as it stands on the channel; all clients share it.
         payload: Bytes,
+        /// Its place among the messages of its topic, from which a client [resumes](Client::resume): its text is what a browser sends back as
+        /// `Last-Event-ID`. `None` on a transport that remembers nothing.
+        id: Option<Id>,
     },
     /// Messages are or may be missing here.
     Gap(Gap),
@@ -64,7 +68,7 @@ impl Client {
     /// Dropping the future leaves it subscribed.
     pub async fn subscribe(&mut self, name: &str) -> Result<(), Error> {
         let name = self.channel("subscribe to", name)?;
-        self.hub.subscribe(&self.outlet, name).await
+        self.hub.subscribe(&self.outlet, name, None).await
     }
 
     /// Subscribes to all topics that match `glob`, in Redis' syntax, as [`subscribe`](Self::subscribe) does.
@@ -76,7 +80,33 @@ impl Client {
     /// Dropping the future leaves it subscribed.
     pub async fn subscribe_pattern(&mut self, glob: &str) -> Result<(), Error> {
         let name = self.pattern("subscribe to", glob)?;
-        self.hub.subscribe(&self.outlet, name).await
+        self.hub.subscribe(&self.outlet, name, None).await
+    }
+
+    /// Subscribes to the topic `name` where another client left off: after the message with the id `last_event_id`.
+    ///
+    /// What was published since comes first, each message once and in order, and then what is live; what is not remembered any more is a
+    /// [`Gap`] in its place, and so is everything on a transport that remembers nothing. Until it has caught up, nothing is given up for want of room.
+    /// It has a listening of its own for it. A pattern that takes in the topic, too, is better subscribed to afterwards.
+    ///
+    /// # Errors
+    /// As [`Client::subscribe`], and [`ErrorKind::InvalidArgument`] for a text that is no [`Id`], and when it has subscribed to the topic.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves it subscribed.
+    pub async fn resume(&mut self, name: &str, last_event_id: &str) -> Result<(), Error> {
+        const OPERATION: &str = "resume";
+        let channel = self.channel(OPERATION, name)?;
+        let refuse = |detail| {
+            Err(Error::new(ErrorKind::InvalidArgument, OPERATION, channel.subject()).with_detail(detail))
+        };
+        let Some(id) = Id::read(last_event_id) else {
+            return refuse("the last event id is none that was given out");
+        };
+        if self.outlet.source(&channel).is_some() {
+            return refuse("the client has subscribed to it");
+        }
+        self.hub.subscribe(&self.outlet, channel, Some(id)).await
     }
 
     /// Unsubscribes from the topic `name`, and returns whether it was subscribed to; what waits still comes.
@@ -134,7 +164,8 @@ impl Stream for Client {
         turn.made_progress();
         Poll::Ready(match next {
             Some(Next::Message(message)) => {
-                Some(Frame::Message { topic: message.channel, payload: message.payload })
+                let Message { channel: topic, payload, id, .. } = message;
+                Some(Frame::Message { topic, payload, id })
             }
             Some(Next::Gap(gap)) => Some(Frame::Gap(gap)),
             None => {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use futures::task::AtomicWaker;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::Limits;
@@ -19,6 +20,7 @@ pub(super) struct Outlet {
     meters: Arc<HubMeters>,
     state: Mutex<State>,
     reader: AtomicWaker,
+    taken: Notify,
 }
 
 struct State {
@@ -43,7 +45,14 @@ impl Outlet {
         queue.up(Instant::now());
         let state = State { queue, channels: Wishes::new(), patterns: Wishes::new(), last: 0 };
         meters.clients.increment(1);
-        Self { id, limits, meters, state: Mutex::new(state), reader: AtomicWaker::new() }
+        Self {
+            id,
+            limits,
+            meters,
+            state: Mutex::new(state),
+            reader: AtomicWaker::new(),
+            taken: Notify::new(),
+        }
     }
 
     pub(super) fn conflates(&self) -> bool {
@@ -62,7 +71,9 @@ impl Outlet {
             return false;
         }
         state.last += 1;
-        let wish = Wish { number: state.last, source: Arc::clone(source) };
+        // What is resumed has no second way.
+        let number = if source.is_own() { 0 } else { state.last };
+        let wish = Wish { number, source: Arc::clone(source) };
         state.wishes(source.name()).insert(text.to_owned(), wish);
         true
     }
@@ -72,9 +83,12 @@ impl Outlet {
         wish.map(|wish| wish.source)
     }
 
-    pub(super) fn names(&self) -> Vec<Name> {
-        let state = self.state();
-        state.all().map(|wish| wish.source.name().clone()).collect()
+    pub(super) fn source(&self, name: &Name) -> Option<Arc<Source>> {
+        self.state().wishes(name).get(name.text()).map(|wish| Arc::clone(&wish.source))
+    }
+
+    pub(super) fn sources(&self) -> Vec<Arc<Source>> {
+        self.state().all().map(|wish| Arc::clone(&wish.source)).collect()
     }
 
     /// Returns whether all that it wants comes.
@@ -106,6 +120,7 @@ impl Outlet {
     pub(super) fn close(&self) {
         self.state().queue.close(Instant::now());
         self.reader.wake();
+        self.taken.notify_waiters();
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -129,7 +144,21 @@ impl Outlet {
             None if !state.queue.has_ended() => return Poll::Pending,
             None => {}
         }
+        drop(state);
+        self.taken.notify_waiters();
         Poll::Ready(next)
+    }
+
+    /// Waits until one more has room; cancel safe.
+    pub(super) async fn room(&self, bytes: usize) {
+        loop {
+            // From here on a change is noticed.
+            let taken = self.taken.notified();
+            if self.state().queue.has_room(bytes) {
+                return;
+            }
+            taken.await;
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -155,7 +184,7 @@ impl State {
         }
         let patterns = self.patterns.values().filter(|wish| wish.source.name().matches(channel));
         let ways = self.channels.get(channel).into_iter().chain(patterns);
-        let first = ways.filter(|wish| wish.source.is_up()).min_by_key(|wish| wish.number);
+        let first = ways.filter(|wish| wish.source.serves()).min_by_key(|wish| wish.number);
         first.is_some_and(|wish| wish.source.id == source.id)
     }
 }

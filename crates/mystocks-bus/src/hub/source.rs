@@ -15,8 +15,9 @@ use super::outlet::Outlet;
 use crate::error::Error;
 use crate::event::{MarketEvent, PriceUpdate};
 use crate::feed::Message;
+use crate::log::Id;
 use crate::payload;
-use crate::transport::{self, Ear, Listening, Signal};
+use crate::transport::{self, Ear, Interest, Listening, Signal};
 
 /// What can be subscribed to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -30,10 +31,12 @@ pub(super) struct Source {
     name: Name,
     prefix: usize,
     members: Mutex<BTreeMap<u64, Member>>,
-    is_up: AtomicBool,
+    serves: AtomicBool,
     stand: watch::Sender<Stand>,
     slot: Mutex<Slot>,
     refusal: OnceLock<Error>,
+    /// After which message it begins; then it is one client's own.
+    after: Option<Id>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +44,8 @@ pub(super) enum Stand {
     /// The transport has said nothing yet.
     Coming,
     Up,
+    /// All comes, but not at once.
+    Late,
     Down,
     Ended,
 }
@@ -60,16 +65,17 @@ enum Slot {
 }
 
 impl Source {
-    pub(super) fn new(id: u64, name: Name, prefix: usize) -> Self {
+    pub(super) fn new(id: u64, name: Name, prefix: usize, after: Option<Id>) -> Self {
         Self {
             id,
             name,
             prefix,
             members: Mutex::default(),
-            is_up: AtomicBool::new(false),
+            serves: AtomicBool::new(false),
             stand: watch::Sender::new(Stand::Coming),
             slot: Mutex::new(Slot::Empty),
             refusal: OnceLock::new(),
+            after,
         }
     }
 
@@ -77,9 +83,22 @@ impl Source {
         &self.name
     }
 
+    /// Returns whether it is one client's own.
+    pub(super) fn is_own(&self) -> bool {
+        self.after.is_some()
+    }
+
+    pub(super) fn interest(&self) -> Interest {
+        let mut interest = Interest::new(self.name.source());
+        if let (Name::Channel(channel), Some(id)) = (&self.name, self.after) {
+            interest.after.insert(channel.clone(), id);
+        }
+        interest
+    }
+
     pub(super) fn join(&self, outlet: &Arc<Outlet>, now: Instant) {
         let mut members = self.members();
-        let owed = (*self.stand.borrow() == Stand::Down).then_some(now);
+        let owed = matches!(*self.stand.borrow(), Stand::Down | Stand::Late).then_some(now);
         let member = Member { outlet: Arc::clone(outlet), since: now, owed };
         members.entry(outlet.id).or_insert(member);
     }
@@ -128,15 +147,20 @@ impl Source {
     /// Has what `outlet` may miss since `since`, while it is not up, told as a gap.
     pub(super) fn owe(&self, outlet: u64, since: Instant) {
         let mut members = self.members();
-        if !self.is_up()
+        if !self.serves()
             && let Some(member) = members.get_mut(&outlet)
         {
             member.owed.get_or_insert(since);
         }
     }
 
+    /// Returns whether all comes, be it late.
+    pub(super) fn serves(&self) -> bool {
+        self.serves.load(Ordering::Acquire)
+    }
+
     pub(super) fn is_up(&self) -> bool {
-        self.is_up.load(Ordering::Acquire)
+        *self.stand.borrow() == Stand::Up
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -148,18 +172,42 @@ impl Source {
     }
 
     fn turn(&self, stand: Stand) {
-        self.is_up.store(stand == Stand::Up, Ordering::Release);
+        self.serves.store(matches!(stand, Stand::Up | Stand::Late), Ordering::Release);
         self.stand.send_replace(stand);
     }
 
     fn up(&self) {
         let (mut members, now) = (self.members(), Instant::now());
+        let was_late = *self.stand.borrow() == Stand::Late;
         self.turn(Stand::Up);
         for member in members.values_mut() {
             member.since = now;
-            if let Some(since) = member.owed.take() {
+            if let (Some(since), false) = (member.owed.take(), was_late) {
                 member.outlet.miss(since, now);
             }
+        }
+    }
+
+    fn late(&self, since: Instant) {
+        let (mut members, now) = (self.members(), Instant::now());
+        let was_late = *self.stand.borrow() == Stand::Late;
+        self.turn(Stand::Late);
+        for member in members.values_mut().filter(|_| !was_late) {
+            if let Some(since) = member.owed.take() {
+                member.outlet.miss(since, now);
+                member.since = now;
+            }
+            // Told when it ends before it is up.
+            member.owed = Some(since.max(member.since));
+        }
+    }
+
+    fn lost(&self, since: Instant, until: Instant) {
+        let members = self.members();
+        if self.serves() {
+            // Who resumes asked for what was before.
+            let begun = |member: &Member| if self.is_own() { since } else { since.max(member.since) };
+            members.values().for_each(|member| member.outlet.miss(begun(member).min(until), until));
         }
     }
 
@@ -181,9 +229,9 @@ impl Source {
         }
     }
 
-    fn fan_out(&self, channel: &str, payload: &Bytes) {
+    fn fan_out(&self, channel: &str, payload: &Bytes, id: Option<Id>) {
         let members = self.members();
-        if !self.is_up() {
+        if !self.serves() {
             return;
         }
         let topic: Arc<str> = Arc::from(channel.get(self.prefix..).unwrap_or_default());
@@ -191,7 +239,7 @@ impl Source {
         let at = Instant::now();
         for member in members.values() {
             let key = if member.outlet.conflates() { key.clone() } else { None };
-            let message = Message { channel: Arc::clone(&topic), payload: payload.clone(), at, key };
+            let message = Message { channel: Arc::clone(&topic), payload: payload.clone(), at, key, id };
             member.outlet.offer(self, channel, message);
         }
     }
@@ -207,7 +255,9 @@ impl Ear for Source {
         match signal {
             Signal::Up => self.up(),
             Signal::Down { since } => self.down(since),
-            Signal::Message { channel, payload } => self.fan_out(&channel, &payload),
+            Signal::Late { since } => self.late(since),
+            Signal::Lost { since, until } => self.lost(since, until),
+            Signal::Message { channel, payload, id } => self.fan_out(&channel, &payload, id),
             Signal::Closed => {
                 self.settle();
                 self.members().values().for_each(|member| member.outlet.close());
@@ -215,7 +265,14 @@ impl Ear for Source {
         }
     }
 
-    async fn room(&self) {}
+    async fn room(&self, bytes: usize) {
+        // What others want, too, waits for nobody.
+        let only =
+            self.is_own().then(|| self.members().values().next().map(|member| Arc::clone(&member.outlet)));
+        if let Some(Some(outlet)) = only {
+            outlet.room(bytes).await;
+        }
+    }
 }
 
 /// Returns what a message is about, together with its topic: what stands on one never replaces what stands on another.
@@ -230,7 +287,7 @@ fn key_of(topic: &str, payload: &[u8]) -> Option<Arc<str>> {
 
 impl Stand {
     pub(super) fn is_settled(self) -> bool {
-        matches!(self, Self::Up | Self::Ended)
+        matches!(self, Self::Up | Self::Late | Self::Ended)
     }
 }
 

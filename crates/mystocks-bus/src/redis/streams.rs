@@ -11,6 +11,7 @@ use mystocks_redis_core::{Call, ErrorKind as Cause, RedisManager, Script};
 use redis::{Cmd, Value, cmd};
 use tokio::time::timeout;
 
+use super::journal::Journals;
 use crate::error::{Error, ErrorKind};
 use crate::lane;
 use crate::log::{
@@ -33,11 +34,13 @@ static STATE: Script =
 /// How much longer than it asked the server to wait a read waits for the answer.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Keeps durable topics in Redis Streams: what is short on the manager's shared connections, what waits on one of its own.
+/// Keeps durable topics in Redis Streams, and carries live messages that it remembers: what is short on the manager's shared connections,
+/// what waits on one of its own.
 #[derive(Debug, Clone)]
 pub struct Streams {
-    redis: RedisManager,
-    keyspace: Keyspace,
+    pub(super) redis: RedisManager,
+    pub(super) keyspace: Keyspace,
+    pub(super) journals: Journals,
 }
 
 /// The keys of a group, in the order in which every script of groups takes them.
@@ -50,9 +53,9 @@ struct Keys {
 }
 
 impl Streams {
-    /// Makes a log on `redis` with the names of `keyspace`.
+    /// Makes one on `redis` with the names of `keyspace`.
     pub fn new(redis: RedisManager, keyspace: &Keyspace) -> Self {
-        Self { redis, keyspace: keyspace.clone() }
+        Self { redis, keyspace: keyspace.clone(), journals: Journals::default() }
     }
 
     fn stream(&self, operation: &'static str, topic: &str) -> Result<Stream, Error> {

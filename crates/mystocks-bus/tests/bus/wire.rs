@@ -33,13 +33,13 @@ struct Heard(Mutex<Vec<(String, String)>>);
 #[async_trait]
 impl Ear for Heard {
     fn hear(&self, signal: Signal) {
-        if let Signal::Message { channel, payload } = signal {
+        if let Signal::Message { channel, payload, .. } = signal {
             let text = String::from_utf8_lossy(&payload).into_owned();
             self.0.lock().unwrap().push((channel.to_string(), text));
         }
     }
 
-    async fn room(&self) {}
+    async fn room(&self, _: usize) {}
 }
 
 impl Line {
@@ -48,7 +48,7 @@ impl Line {
         let heard = Arc::new(Heard::default());
         let source = Source::Pattern(keyspace.channel_pattern("*").unwrap());
         let ear = Arc::clone(&heard) as Arc<dyn Ear>;
-        let listening = transport.listen(&Interest { source, waits: false }, ear).unwrap();
+        let listening = transport.listen(&Interest::new(source), ear).unwrap();
         let bus = Bus::new(transport.clone(), &BusSettings::default(), &keyspace, "indicators");
         Self { bus, transport, heard, _listening: listening }
     }

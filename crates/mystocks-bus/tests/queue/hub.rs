@@ -20,7 +20,7 @@ pub(crate) fn json(tick: &Tick) -> String {
 /// Takes the next frame, which has to be a message.
 pub(crate) async fn message(client: &mut Client) -> (String, String) {
     match soon(client.next()).await {
-        Some(Frame::Message { topic, payload }) => {
+        Some(Frame::Message { topic, payload, .. }) => {
             (topic.to_string(), String::from_utf8(payload.to_vec()).unwrap())
         }
         other => panic!("{other:?} is no message"),

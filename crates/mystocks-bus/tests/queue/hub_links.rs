@@ -163,3 +163,62 @@ async fn what_the_transport_refuses_leaves_nothing() {
     hub.shutdown();
     assert_eq!(client.next().await, None);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_late_is_no_gap_and_what_is_lost_is_one_in_its_place() {
+    let puppet = Puppet::default();
+    let bus = puppet.bus();
+    let hub = Hub::new(&bus);
+    let mut first = client(&hub);
+    let (subscribed, ()) = tokio::join!(first.subscribe("ticks"), async { puppet.say(&Signal::Up) });
+    subscribed.unwrap();
+    puppet.send(1);
+    puppet.say(&Signal::Late { since: Instant::now() });
+    assert!(!first.is_live());
+    // Who comes now waits for nothing: all that is published from now on will come.
+    let begun = Instant::now();
+    let mut second = client(&hub);
+    second.subscribe("ticks").await.unwrap();
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+    sleep(SECOND).await;
+    puppet.send(2);
+    puppet.say(&Signal::Lost { since: begun, until: Instant::now() });
+    puppet.send(3);
+    puppet.say(&Signal::Up);
+    assert!(first.is_live() && second.is_live());
+    puppet.send(4);
+    expect_tick(&mut first, 1).await;
+    for client in [&mut first, &mut second] {
+        expect_tick(client, 2).await;
+        assert_eq!(gap(client).await, (SECOND, 0, true));
+        expect_tick(client, 3).await;
+        expect_tick(client, 4).await;
+        assert!(client.next().now_or_never().is_none());
+    }
+    // Who ends before it has come is told.
+    puppet.say(&Signal::Late { since: Instant::now() });
+    sleep(SECOND).await;
+    hub.shutdown();
+    for client in [&mut first, &mut second] {
+        assert_eq!(gap(client).await, (SECOND, 0, true));
+        assert_eq!(soon(client.next()).await, None);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_missed_before_it_came_late_is_told() {
+    let puppet = Puppet::default();
+    let bus = puppet.bus();
+    let hub = Hub::new(&bus);
+    let mut client = client(&hub);
+    let (subscribed, ()) = tokio::join!(client.subscribe("ticks"), async {
+        puppet.say(&Signal::Down { since: Instant::now() });
+    });
+    subscribed.unwrap();
+    puppet.say(&Signal::Late { since: Instant::now() });
+    puppet.send(1);
+    puppet.say(&Signal::Up);
+    assert_eq!(gap(&mut client).await, (Duration::from_millis(1500), 0, true));
+    expect_tick(&mut client, 1).await;
+    assert!(client.next().now_or_never().is_none());
+}

@@ -105,7 +105,7 @@ async fn resume(client: &mut Client) {
     let (mut numbers, mut prices) = (Vec::new(), HashMap::new());
     let Some(Frame::Gap(gap)) = frames.first() else { panic!("a gap in the place of what is missing") };
     for frame in &frames[1..] {
-        let Frame::Message { topic, payload } = frame else { panic!("one gap only") };
+        let Frame::Message { topic, payload, .. } = frame else { panic!("one gap only") };
         bytes += payload.len();
         let Json::Object(fields) = Json::parse(payload).unwrap() else { panic!("an object") };
         let field = |name: &str| fields.iter().find(|(field, _)| field == name).unwrap().1.dumps();
@@ -148,7 +148,7 @@ async fn topics_do_not_replace_each_other(world: World) {
     has_received(|| client.counts(), 3 * 7).await;
     let mut count = HashMap::<_, Vec<_>>::new();
     for frame in take(&mut client).await {
-        let Frame::Message { topic, payload } = frame else { panic!("nothing is missing") };
+        let Frame::Message { topic, payload, .. } = frame else { panic!("nothing is missing") };
         let text = String::from_utf8(payload.to_vec()).unwrap();
         count.entry(topic.to_string()).or_default().push(text);
     }

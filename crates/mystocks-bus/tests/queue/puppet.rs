@@ -47,7 +47,7 @@ impl Puppet {
 
     pub(crate) fn send(&self, number: u64) {
         let payload = Bytes::from(json(&tick(number)));
-        self.say(&Signal::Message { channel: Arc::from("mystocks:ticks"), payload });
+        self.say(&Signal::Message { channel: Arc::from("mystocks:ticks"), payload, id: None });
     }
 }
 

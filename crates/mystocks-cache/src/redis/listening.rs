@@ -44,7 +44,7 @@ impl Links {
                 return if was_up { [Some(Signal::Down), Some(Signal::Up)] } else { [None, None] };
             }
             Heard::Published(Event::Up) => self.is_subscribed = true,
-            Heard::Published(Event::Down { .. }) => self.is_subscribed = false,
+            Heard::Published(Event::Down { .. } | Event::Closed) => self.is_subscribed = false,
             Heard::Touched(Touched::Up) => self.is_tracked = true,
             Heard::Touched(Touched::Down) => self.is_tracked = false,
         }

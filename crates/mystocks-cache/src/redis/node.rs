@@ -88,7 +88,7 @@ impl Node {
                     while let Some(event) = events.next().await {
                         match event {
                             Event::Up => doorbell.set_up(true),
-                            Event::Down { .. } => doorbell.set_up(false),
+                            Event::Down { .. } | Event::Closed => doorbell.set_up(false),
                             Event::Message { payload, .. } => {
                                 message::read_freed(&payload).into_iter().for_each(|key| doorbell.ring(key));
                             }

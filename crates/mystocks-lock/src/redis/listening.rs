@@ -27,7 +27,7 @@ pub(super) async fn watch(mut tracking: Tracking, hear: Hear) {
 pub(super) fn read(event: Event) -> Option<Signal> {
     match event {
         Event::Up => Some(Signal::Up),
-        Event::Down { .. } => Some(Signal::Down),
+        Event::Down { .. } | Event::Closed => Some(Signal::Down),
         Event::Message { payload, .. } => message(&payload),
     }
 }

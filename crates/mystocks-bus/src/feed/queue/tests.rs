@@ -38,6 +38,7 @@ impl Bench {
     /// Has the message `number` come, at that millisecond.
     fn push(&mut self, number: u64, key: Option<&str>, len: usize) {
         self.queue.push(Message {
+            id: None,
             channel: Arc::from(number.to_string()),
             payload: Bytes::from(vec![b'x'; len]),
             at: self.at(number),
@@ -196,7 +197,7 @@ fn what_replaces_another_needs_room_too() {
 fn who_is_disconnected_gets_what_waits_then_one_gap_then_nothing() {
     let mut bench = Bench::up(Overflow::Disconnect, 2, 100);
     (1..=4).for_each(|number| bench.push(number, None, 1));
-    assert!(bench.queue.has_ended() && bench.queue.has_room());
+    assert!(bench.queue.has_ended() && bench.queue.has_room(1));
     assert_eq!(bench.pop().as_deref(), Some("1"));
     // Room is no reason to go on.
     bench.push(5, None, 1);
@@ -226,4 +227,47 @@ fn what_is_being_read_still_counts_as_waiting() {
     assert_eq!(bench.queue.counts().waiting, 1);
     bench.queue.count(|counts| counts.skipped += 1);
     assert_eq!((bench.queue.counts().waiting, bench.queue.counts().skipped), (0, 1));
+}
+
+#[test]
+fn what_comes_late_comes_without_a_gap_unless_it_ends_before() {
+    let mut bench = Bench::up(Overflow::DropOldest, 9, 100);
+    bench.push(1, None, 1);
+    bench.queue.late(bench.at(2), bench.at(3));
+    assert!(bench.queue.serves() && !bench.queue.is_up());
+    bench.push(4, None, 1);
+    bench.queue.late(bench.at(5), bench.at(6));
+    bench.queue.up(bench.at(7));
+    assert!(bench.queue.is_up());
+    bench.push(8, None, 1);
+    assert_eq!(bench.rest(), ["1", "4", "8"]);
+    bench.queue.late(bench.at(9), bench.at(10));
+    bench.queue.late(bench.at(11), bench.at(12));
+    bench.push(13, None, 1);
+    bench.queue.close(bench.at(14));
+    assert_eq!(bench.rest(), ["13", "[9-14 0?]"]);
+}
+
+#[test]
+fn what_is_lost_is_told_in_its_place_though_messages_come() {
+    let mut bench = Bench::new(Overflow::DropOldest, 9, 100);
+    bench.queue.owe(bench.at(1));
+    bench.queue.miss(bench.at(1), bench.at(2));
+    bench.queue.late(bench.at(0), bench.at(3));
+    bench.push(4, None, 1);
+    bench.queue.miss(bench.at(4), bench.at(5));
+    bench.push(6, None, 1);
+    bench.queue.down(bench.at(7));
+    bench.queue.miss(bench.at(7), bench.at(8));
+    bench.push(9, None, 1);
+    bench.queue.up(bench.at(10));
+    assert_eq!(bench.rest(), ["[1-3 0?]", "4", "[4-5 0?]", "6", "[3-10 0?]"]);
+}
+
+#[test]
+fn what_is_read_up_on_waits_for_its_whole_size() {
+    let mut bench = Bench::up(Overflow::DropOldest, 9, 10);
+    assert!(bench.queue.has_room(50), "alone it may be larger");
+    bench.push(1, None, 4);
+    assert!(bench.queue.has_room(6) && !bench.queue.has_room(7));
 }

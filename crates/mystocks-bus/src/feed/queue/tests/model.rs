@@ -246,7 +246,7 @@ fn run(overflow: Overflow, room: (usize, usize), steps: &[Step]) {
     for (now, step) in (1..).zip(steps.iter().chain(finish)) {
         match step {
             // Publishers push when there is room.
-            Step::Push(..) if overflow == Overflow::Wait && !bench.queue.has_room() => continue,
+            Step::Push(..) if overflow == Overflow::Wait && !bench.queue.has_room(1) => continue,
             Step::Push(key, len) => bench.push(now, key.map(|key| key.to_string()).as_deref(), *len),
             Step::Pop => {
                 let expected = model.entries.first();
