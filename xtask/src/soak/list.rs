@@ -76,6 +76,8 @@ pub(super) const SOAKS: [Soak; 6] = [
         tests: &[
             "chaos::killed_stopped_and_cut_off_they_handle_everything",
             "gaps::what_a_lost_connection_costs_is_told",
+            "handling::poison_lies_aside_and_takes_nothing_with_it",
+            "handling::what_takes_long_is_handled_once",
             "gaps::what_a_restarted_server_costs_is_told",
             "lanes::killed_and_stopped_they_keep_the_order_of_each_key",
         ],
