@@ -64,6 +64,8 @@ struct State {
     is_alone: bool,
     /// When something that waits is due, as far as is known here: what others add is found with the next beat.
     due: Option<Instant>,
+    /// The same, of what was settled after what is under way was asked: its answer does not know of it.
+    noted: Option<Instant>,
     handled: Handled,
 }
 
@@ -96,6 +98,7 @@ impl Desk {
             running: 0,
             is_alone: false,
             due: None,
+            noted: None,
             handled: Handled::default(),
         };
         let [changed, roomy, asked, sooner] = [(); 4].map(|()| Notify::new());
@@ -159,6 +162,7 @@ impl Desk {
         let mut state = self.state();
         // The server counts whole milliseconds.
         let due = Instant::now() + after + MOMENT;
+        state.noted = Some(state.noted.map_or(due, |earlier| earlier.min(due)));
         if state.due.is_none_or(|earlier| due < earlier) {
             state.due = Some(due);
             drop(state);
@@ -174,7 +178,8 @@ impl Desk {
 
     /// Returns what to ask for: first in the names of the former incarnations, which give back what the current one may take.
     pub(super) fn looks(&self, leaves: bool) -> Vec<Look> {
-        let (state, asked) = (self.state(), Instant::now());
+        let (mut state, asked) = (self.state(), Instant::now());
+        state.noted = None;
         let former = state.former.iter().map(|former| Look {
             name: Arc::clone(&former.name),
             joins: false,
@@ -209,8 +214,8 @@ impl Desk {
             state.current.has_joined = true;
             // What is due and was not given, though there was room, is in somebody's hands.
             let pause = if tended.entries.is_empty() { LOOK } else { Duration::ZERO };
-            state.due =
-                tended.due.map(|due| Instant::now() + if due.is_zero() { pause } else { due + MOMENT });
+            let due = tended.due.map(|due| Instant::now() + if due.is_zero() { pause } else { due + MOMENT });
+            state.due = due.into_iter().chain(state.noted).min();
             state.current.held.extend(tended.entries.iter().map(|entry| entry.id));
             for entry in tended.entries.into_iter().rev() {
                 state.waiting.push_front((Arc::clone(&look.name), entry));

@@ -30,6 +30,8 @@ struct Book {
 struct Noting<L> {
     log: L,
     book: Arc<Mutex<Book>>,
+    /// How long the answer to a look takes.
+    answers_after: Duration,
 }
 
 /// The server counts whole milliseconds.
@@ -57,6 +59,9 @@ impl<L: Log> Log for Noting<L> {
 
     async fn tend(&self, consumer: &Consumer<'_>, tend: &Tend<'_>) -> Result<Tended, Error> {
         let tended = self.log.tend(consumer, tend).await?;
+        if !self.answers_after.is_zero() {
+            sleep(self.answers_after).await;
+        }
         let (now, mut book) = (Instant::now(), self.book.lock().unwrap());
         for entry in tended.entries.iter().filter(|entry| !entry.orphaned) {
             // Only what is given back to somebody who leaves was not due.
@@ -83,7 +88,8 @@ impl<L: Log> Log for Noting<L> {
 async fn retries_are_never_early_never_lost_and_never_double(log: impl Log + Clone) {
     const COUNT: u64 = 2_000;
     let book = Arc::new(Mutex::new(Book::default()));
-    let (orders, calls) = (orders(Noting { log, book: Arc::clone(&book) }), Calls::default());
+    let (orders, calls) =
+        (orders(Noting { log, book: Arc::clone(&book), answers_after: Duration::ZERO }), Calls::default());
     let noted = calls.clone();
     let handler = move |order: Delivered<Order>| {
         noted.note(order.number, order.deliveries);
@@ -124,14 +130,18 @@ async fn retries_are_never_early_never_lost_and_never_double(log: impl Log + Clo
 }
 
 /// Has `count` events fail once, and returns how late each came again, in tokio's paused time.
-async fn lateness(count: u64, handling: Handling) -> Vec<Duration> {
-    let book = Arc::new(Mutex::new(Book::default()));
-    let orders = orders(Noting { log: mystocks_bus::MemoryLog::new(), book: Arc::clone(&book) });
+async fn lateness(count: u64, handling: Handling, answers_after: Duration) -> Vec<Duration> {
+    let (log, book) = (mystocks_bus::MemoryLog::new(), Arc::new(Mutex::new(Book::default())));
+    let orders = orders(Noting { log, book: Arc::clone(&book), answers_after });
     let handler = |order: Delivered<Order>| {
         std::future::ready(if order.deliveries == 1 { Err("not yet") } else { Ok(()) })
     };
     let worker = orders.consume("risk", handling, handler).await.unwrap();
-    orders.publish_all(&(0..count).map(|number| Order { number }).collect::<Vec<_>>()).await.unwrap();
+    for number in 0..count {
+        orders.publish(&Order { number }).await.unwrap();
+        // A look comes 1.3 s after the last failure, and is under way then.
+        sleep(answers_after.mul_f64(13.5)).await;
+    }
     while worker.handled().done < count {
         sleep(Duration::from_millis(1)).await;
     }
@@ -145,10 +155,14 @@ async fn lateness(count: u64, handling: Handling) -> Vec<Duration> {
 #[tokio::test(start_paused = true)]
 async fn retries_are_asked_for_when_they_are_due() {
     let again_after = Duration::from_millis(5_300);
-    let late = lateness(1, Handling { again_after, ..Handling::default() }).await;
+    let late = lateness(1, Handling { again_after, ..Handling::default() }, Duration::ZERO).await;
     assert!(late.len() == 1 && late[0] <= 2 * MILLISECOND, "{late:?}");
     let again_after = Duration::from_millis(70);
     // Four at a time, a millisecond each.
-    let late = lateness(200, Handling { at_once: 4, again_after, ..Handling::default() }).await;
+    let late =
+        lateness(200, Handling { at_once: 4, again_after, ..Handling::default() }, Duration::ZERO).await;
     assert!(late.len() == 200 && late.iter().all(|late| *late <= 50 * MILLISECOND), "{late:?}");
+    let (again_after, answers_after) = (Duration::from_millis(300), Duration::from_millis(100));
+    let late = lateness(200, Handling { again_after, ..Handling::default() }, answers_after).await;
+    assert!(late.len() == 200 && late.iter().all(|late| *late <= 3 * answers_after), "{late:?}");
 }
