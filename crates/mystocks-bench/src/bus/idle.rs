@@ -89,7 +89,7 @@ impl Sides {
     }
 
     async fn p99(&self, side: usize) -> Result<f64> {
-        Ok(quantile(&*self.times.get(side).context("a side")?.lock().await, 0.99))
+        Ok(quantile(&self.times.get(side).context("a side")?.lock().await, 0.99))
     }
 }
 

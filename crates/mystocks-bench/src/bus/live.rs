@@ -118,7 +118,7 @@ pub(super) async fn run(redis: &str, rounds: usize) -> Result<Vec<Row>> {
     ];
     let mut p99 = Vec::new();
     for times in &*all {
-        p99.push(quantile(&*times.lock().await, 0.99));
+        p99.push(quantile(&times.lock().await, 0.99));
     }
     if let [raw, ours, fred, by_hand] = p99[..] {
         let name = "publish to handler, p99";
