@@ -9,8 +9,9 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
+use super::by_hand::ByHand;
 use super::raw::{Fred, Raw};
-use super::{Quote, bus, payload};
+use super::{LONG, Quote, bus, payload};
 use crate::report::Row;
 use crate::rounds::{interleave, quantile};
 
@@ -18,25 +19,28 @@ use crate::rounds::{interleave, quantile};
 const SINGLE: usize = 1_500;
 const FLOOD: usize = 24_000;
 const PUBLISHERS: usize = 64;
-const LONG: Duration = Duration::from_secs(30);
 
 struct Sides {
     raw: Raw,
     fred: Fred,
+    by_hand: ByHand,
     bus: Bus,
     /// Its subscriptions end with it.
     _there: Bus,
     _listener: Listener,
-    calls: [Mutex<mpsc::UnboundedReceiver<Instant>>; 3],
+    calls: [Mutex<mpsc::UnboundedReceiver<Instant>>; SIDES],
 }
 
-/// By hand, ours, fred.
-const SIDES: usize = 3;
+/// The same bytes, ours, fred, the same work by hand.
+const SIDES: usize = 4;
+const BYTES: &str = "redis-rs, the same bytes";
+const FRED: &str = "fred 10";
+const BY_HAND: &str = "redis-rs, serde_json, an id by hand";
 
 impl Sides {
     async fn start(redis: &str) -> Result<Self> {
-        let [(raw_calls, raw_called), (our_calls, our_called), (fred_calls, fred_called)] =
-            [(); 3].map(|()| mpsc::unbounded_channel());
+        let [raw_side, our_side, fred_side, hand_side] = [(); SIDES].map(|()| mpsc::unbounded_channel());
+        let (our_calls, our_called) = our_side;
         let payload = payload().await?;
         let (here, there) = (bus(redis).await?, bus(redis).await?);
         let topics = Topics::from(Quote::topic()).messages(FLOOD).bytes(1 << 30);
@@ -47,12 +51,13 @@ impl Sides {
             std::future::ready(())
         };
         Ok(Self {
-            raw: Raw::start(redis, Arc::clone(&payload), raw_calls).await?,
-            fred: Fred::start(redis, payload, fred_calls).await?,
+            raw: Raw::start(redis, Arc::clone(&payload), raw_side.0).await?,
+            fred: Fred::start(redis, payload, fred_side.0).await?,
+            by_hand: ByHand::start(redis, hand_side.0).await?,
             bus: here,
             _listener: there.on(topics, handler).await?,
             _there: there,
-            calls: [raw_called, our_called, fred_called].map(Mutex::new),
+            calls: [raw_side.1, our_called, fred_side.1, hand_side.1].map(Mutex::new),
         })
     }
 
@@ -60,7 +65,8 @@ impl Sides {
         let receivers = match side {
             0 => self.raw.publish().await?,
             1 => self.bus.publish(&Quote::number(number)).await?,
-            _ => self.fred.publish().await?,
+            2 => self.fred.publish().await?,
+            _ => self.by_hand.publish(Quote::number(number)).await?,
         };
         ensure!(receivers == 1, "{receivers} listen to side {side}");
         Ok(())
@@ -94,7 +100,7 @@ impl Sides {
 pub(super) async fn run(redis: &str, rounds: usize) -> Result<Vec<Row>> {
     let sides = Arc::new(Sides::start(redis).await?);
     let all: Arc<[Mutex<Vec<f64>>; SIDES]> = Arc::default();
-    let [raw, ours, fred] = interleave(rounds, |side| {
+    let [raw, ours, fred, by_hand] = interleave(rounds, |side| {
         let (sides, all) = (Arc::clone(&sides), Arc::clone(&all));
         async move {
             let times = sides.single(side).await?;
@@ -104,24 +110,27 @@ pub(super) async fn run(redis: &str, rounds: usize) -> Result<Vec<Row>> {
         }
     })
     .await?;
+    let name = "publish to handler, p50";
     let mut rows = vec![
-        Row::times("publish to handler, p50", &ours, "redis-rs, the same bytes", &raw, Some(1.15)),
-        Row::times("publish to handler, p50", &ours, "fred 10", &fred, None),
+        Row::times(name, &ours, BYTES, &raw, Some(1.15)),
+        Row::times(name, &ours, BY_HAND, &by_hand, None),
+        Row::times(name, &ours, FRED, &fred, None),
     ];
-    let [raw, ours, fred] = [0, 1, 2].map(|side| all.get(side));
     let mut p99 = Vec::new();
-    for times in [raw, ours, fred] {
-        p99.push(quantile(&times.context("a side")?.lock().await, 0.99));
+    for times in &*all {
+        p99.push(quantile(&times.lock().await, 0.99));
     }
-    if let [raw, ours, fred] = p99[..] {
+    if let [raw, ours, fred, by_hand] = p99[..] {
         let name = "publish to handler, p99";
-        rows.push(Row::figures(name, "ns", ours, "redis-rs, the same bytes", raw, Some(1.3)));
-        rows.push(Row::figures(name, "ns", ours, "fred 10", fred, None));
+        rows.push(Row::figures(name, "ns", ours, BYTES, raw, Some(1.3)));
+        rows.push(Row::figures(name, "ns", ours, BY_HAND, by_hand, None));
+        rows.push(Row::figures(name, "ns", ours, FRED, fred, None));
     }
-    let [raw, ours, fred] = interleave(rounds, |side| flood(Arc::clone(&sides), side)).await?;
+    let [raw, ours, fred, by_hand] = interleave(rounds, |side| flood(Arc::clone(&sides), side)).await?;
     let name = format!("a message of {FLOOD}, {PUBLISHERS} publishing");
-    rows.push(Row::times(&name, &ours, "redis-rs, the same bytes", &raw, Some(1.0 / 0.9)));
-    rows.push(Row::times(&name, &ours, "fred 10", &fred, None));
+    rows.push(Row::times(&name, &ours, BYTES, &raw, Some(1.0 / 0.9)));
+    rows.push(Row::times(&name, &ours, BY_HAND, &by_hand, None));
+    rows.push(Row::times(&name, &ours, FRED, &fred, None));
     sides.fred.end().await?;
     sides.bus.shutdown().await;
     Ok(rows)

@@ -1,16 +1,27 @@
 //! The bus: from publishing to the handler, beside the same bytes sent by hand and by peers.
 
+mod append;
+mod by_hand;
+mod consume;
+mod fan_out;
+mod idle;
 mod live;
+mod peer;
 mod raw;
+mod slow;
+mod streams;
 
+use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use mystocks_bus::{Bus, Event, Keyspace, PubSub, Topic};
 use mystocks_config::{BusSettings, RedisSettings};
 use mystocks_redis_core::RedisManager;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::report::Report;
@@ -18,9 +29,20 @@ use crate::report::Report;
 pub(crate) fn run(redis: &str, rounds: usize) -> Result<Report> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let mut report = Report::default();
-    report.0.extend(runtime.block_on(live::run(redis, rounds))?);
+    runtime.block_on(async {
+        report.0.extend(live::run(redis, rounds).await?);
+        report.0.extend(append::run(redis, rounds).await?);
+        report.0.extend(consume::run(redis, rounds).await?);
+        report.0.extend(idle::run(redis, rounds).await?);
+        report.0.extend(slow::run(redis, rounds).await?);
+        report.0.extend(fan_out::run(redis, rounds).await?);
+        anyhow::Ok(())
+    })?;
     Ok(report)
 }
+
+/// How long is waited at most for what has to happen.
+const LONG: Duration = Duration::from_secs(30);
 
 /// What is published, in an envelope.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -54,6 +76,13 @@ type Calls = mpsc::UnboundedSender<Instant>;
 async fn bus(redis: &str) -> Result<Bus> {
     let redis = RedisManager::start(&RedisSettings::from_url(redis)?).await?;
     Ok(Bus::new(PubSub::new(redis), &BusSettings::default(), &Keyspace::default(), "bench"))
+}
+
+/// Runs on a worker of the runtime, as a service does its work.
+async fn on_worker<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    let mut running = JoinSet::new();
+    running.spawn(work);
+    running.join_next().await.context("it was to end")??
 }
 
 /// Returns what a quote is on the wire, with a name of the channel of its own.
