@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
+use futures::future::BoxFuture;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::BACKOFF;
-use super::desk::Handled;
+use super::desk::{Handled, is_suspect};
 use super::tray::Tray;
 use crate::durable::Delivered;
 use crate::event::Event;
@@ -33,6 +34,8 @@ struct Ended {
     name: Arc<str>,
     id: Id,
     outcome: Outcome,
+    /// Nothing ran beside it.
+    is_alone: bool,
 }
 
 enum Outcome {
@@ -56,14 +59,24 @@ pub(super) async fn work<E, F, R, X>(
 {
     let handler = Arc::new(handler);
     let mut running: JoinSet<Ended> = JoinSet::new();
+    // What has ended is settled together, while others run.
+    let (mut ended, mut settling) = (Vec::new(), None::<BoxFuture<'_, ()>>);
+    let mut is_alone = false;
     loop {
+        if std::mem::take(&mut is_alone) {
+            // Nothing else begins before it is known that this one killed nobody.
+            if let Some(settling) = settling.take() {
+                settling.await;
+            }
+            settle(log, desk, E::TYPE, std::mem::take(&mut ended)).await;
+        }
         while !stop.is_cancelled()
             && let Some((name, entry)) = desk.begin()
         {
             let (handler, handling) = (Arc::clone(&handler), *desk.handling());
             let is_ours = entry.only.as_deref().is_none_or(|only| only == desk.group());
             running.spawn(async move {
-                let (id, deliveries) = (entry.id, entry.deliveries);
+                let (id, deliveries, is_alone) = (entry.id, entry.deliveries, is_suspect(&entry));
                 let handled = if is_ours { handle(&*handler, entry).await } else { Ok(Outcome::Skipped) };
                 let outcome = match handled {
                     Err(reason) if deliveries < handling.deliveries => {
@@ -73,26 +86,32 @@ pub(super) async fn work<E, F, R, X>(
                     Err(reason) => Outcome::Dead(reason),
                     Ok(outcome) => outcome,
                 };
-                Ended { name, id, outcome }
+                Ended { name, id, outcome, is_alone }
             });
         }
-        if stop.is_cancelled() && running.is_empty() {
+        if settling.is_none() && !ended.is_empty() {
+            let now = ended.drain(..ended.len().min(BATCH)).collect();
+            settling = Some(settle(log, desk, E::TYPE, now).boxed());
+        }
+        if stop.is_cancelled() && running.is_empty() && settling.is_none() {
             return;
         }
-        let first = tokio::select! {
-            Some(ended) = running.join_next() => ended,
-            () = desk.changed().notified() => continue,
-            () = stop.cancelled(), if !stop.is_cancelled() => continue,
-        };
-        let mut ended = Vec::from_iter(first.ok());
-        desk.end();
-        while ended.len() < BATCH
-            && let Some(next) = running.try_join_next()
-        {
-            desk.end();
-            ended.extend(next.ok());
+        tokio::select! {
+            Some(next) = running.join_next() => {
+                let mut next = Some(next);
+                while let Some(one) = next {
+                    desk.end();
+                    is_alone |= one.as_ref().is_ok_and(|one| one.is_alone);
+                    ended.extend(one.ok());
+                    next = running.try_join_next();
+                }
+            }
+            () = async { if let Some(settling) = &mut settling { settling.await } }, if settling.is_some() => {
+                settling = None;
+            }
+            () = desk.changed().notified() => {}
+            () = stop.cancelled(), if !stop.is_cancelled() => {}
         }
-        settle(log, desk, E::TYPE, ended).await;
     }
 }
 
