@@ -233,9 +233,10 @@ pub struct Tend<'a> {
     pub only: Option<&'a [Id]>,
     /// After how many deliveries an entry of a consumer that died is given up.
     pub deliveries: u64,
-    /// From which delivery on [orphans](Entry::orphaned) are given one at a time: one of them may be what consumers die of, and the others are not to
-    /// die with it.
+    /// From which delivery on an [orphan](Entry::orphaned) is given alone, with nothing else: it may be what consumers die of.
     pub alone: u64,
+    /// Whether the consumer can take such an orphan now; else it waits, and others that are due are given.
+    pub takes_alone: bool,
     /// Gives back all that the consumer was given but these, to wait for others at once: an answer was lost, and with it what it was given.
     pub keeps: Option<&'a [Id]>,
     /// Whether the consumer goes: what it holds waits for others at once.

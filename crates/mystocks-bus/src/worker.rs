@@ -18,6 +18,7 @@ use tokio_util::task::TaskTracker;
 use crate::durable::{Delivered, DurableTopic};
 use crate::error::{Error, ErrorKind};
 use crate::event::Event;
+use crate::hush::Hush;
 use crate::log::{Log, Start, Tend};
 use crate::metric;
 use crate::payload;
@@ -71,8 +72,17 @@ impl Handling {
             ("prefetch", self.prefetch as u64),
             ("deliveries", self.deliveries),
         ];
-        match counts.iter().find(|(_, count)| *count == 0) {
-            Some((name, _)) => Err(format!("with `{name}` 0 nothing would be handled: give it at least 1")),
+        if let Some((name, _)) = counts.iter().find(|(_, count)| *count == 0) {
+            return Err(format!("with `{name}` 0 nothing would be handled: give it at least 1"));
+        }
+        let most = [("at_once", self.at_once, 1 << 16), ("prefetch", self.prefetch, 1 << 20)];
+        if let Some((name, count, most)) = most.iter().find(|(_, count, most)| count > most) {
+            return Err(format!("`{name}` is {count}: give it at most {most}"));
+        }
+        let times =
+            [("lease", self.lease), ("again_after", self.again_after), ("again_at_most", self.again_at_most)];
+        match times.iter().find(|(_, time)| *time > LONGEST) {
+            Some((name, time)) => Err(format!("`{name}` is {time:?}: give it at most a year")),
             None => Ok(()),
         }
     }
@@ -82,6 +92,7 @@ impl Handling {
 const WAIT: Duration = Duration::from_secs(5);
 /// A third of it has to be enough for a beat, also on a busy machine.
 const SHORTEST: Duration = Duration::from_millis(100);
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 const BACKOFF: Duration = Duration::from_millis(200);
 
 /// A worker of a group; dropping it ends the work, and what it has not done comes to others when its lease has ended.
@@ -177,7 +188,11 @@ async fn run<E, F, R, X>(
     let beating = heart.run_until_cancelled(beat(&*log, &desk, E::TYPE));
     let working = async {
         let reading = stop.run_until_cancelled(read(&*log, &desk));
-        tokio::join!(reading, work::work(&*log, &*desk, &stop, handler));
+        let closing = async {
+            stop.cancelled().await;
+            desk.close();
+        };
+        tokio::join!(reading, closing, work::work(&*log, &*desk, &stop, handler));
         heart.cancel();
     };
     tokio::join!(beating, working);
@@ -189,12 +204,15 @@ async fn run<E, F, R, X>(
 
 /// Fetches events as long as there is room for them.
 async fn read(log: &dyn Log, desk: &Desk) {
+    let mut failures = Hush::default();
     loop {
         let (name, room) = desk.room().await;
         match log.read(&desk.consumer(&name), room, WAIT).await {
             Ok(entries) => desk.put(&name, entries),
             Err(error) => {
-                tracing::debug!(%error, "events cannot be read");
+                if let Some(times) = failures.say() {
+                    tracing::warn!(%error, times, "events cannot be read");
+                }
                 desk.lost_an_answer(&name);
                 sleep(BACKOFF).await;
             }
@@ -204,7 +222,7 @@ async fn read(log: &dyn Log, desk: &Desk) {
 
 /// Keeps the worker alive and takes what is due.
 async fn beat(log: &dyn Log, desk: &Desk, kind: &'static str) {
-    let mut last = Instant::now();
+    let (mut last, mut failures) = (Instant::now(), Hush::default());
     loop {
         tokio::select! {
             () = sleep_until(desk.rests_until(last)) => {}
@@ -214,7 +232,9 @@ async fn beat(log: &dyn Log, desk: &Desk, kind: &'static str) {
         }
         last = Instant::now();
         if let Err(error) = tend(log, desk, kind, false).await {
-            tracing::debug!(%error, "a worker cannot be kept alive");
+            if let Some(times) = failures.say() {
+                tracing::warn!(%error, times, "a worker cannot be kept alive");
+            }
             sleep(BACKOFF.min(desk.handling.lease / 10)).await;
         }
     }
@@ -224,15 +244,21 @@ async fn beat(log: &dyn Log, desk: &Desk, kind: &'static str) {
 async fn tend(log: &dyn Log, desk: &Desk, kind: &'static str, leaves: bool) -> Result<(), Error> {
     for look in desk.looks(leaves) {
         let asked = Tend {
-            join: look.joins.then_some(desk.handling.start),
+            join: look.joins,
             room: look.room,
             only: None,
             deliveries: desk.handling.deliveries,
             alone: desk::SUSPECT,
+            takes_alone: look.takes_alone,
             keeps: look.keeps.as_deref(),
             leave: look.leaves,
         };
-        let tended = log.tend(&desk.consumer(&look.name), &asked).await?;
+        let tended = log.tend(&desk.consumer(&look.name), &asked).await.inspect_err(|_| {
+            if look.room > 0 {
+                // It may have been given something that nobody here knows of.
+                desk.lost_an_answer(&look.name);
+            }
+        })?;
         if tended.trimmed > 0 {
             tracing::warn!(count = tended.trimmed, "events were deleted before they were handled");
             metric::trimmed(kind, tended.trimmed);

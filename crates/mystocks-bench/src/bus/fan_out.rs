@@ -95,7 +95,7 @@ async fn follow(mut client: Client, base: Instant) -> Result<Vec<f64>> {
             return Ok(times);
         }
         let frame = client.next().await.context("the hub was to live")?;
-        if let Frame::Message { topic, payload } = frame {
+        if let Frame::Message { topic, payload, .. } = frame {
             let now = base.elapsed().as_secs_f64();
             frames += 1;
             if &*topic == PRICES {

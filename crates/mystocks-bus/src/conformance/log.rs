@@ -148,8 +148,16 @@ const SHORT: Duration = Duration::from_millis(200);
 /// The server counts whole milliseconds.
 const EARLIEST: Duration = Duration::from_millis(198);
 const LONG: Duration = Duration::from_secs(60);
-const TEND: Tend<'_> =
-    Tend { join: None, room: 100, only: None, deliveries: 5, alone: 3, keeps: None, leave: false };
+const TEND: Tend<'_> = Tend {
+    join: None,
+    room: 100,
+    only: None,
+    deliveries: 5,
+    alone: 3,
+    takes_alone: true,
+    keeps: None,
+    leave: false,
+};
 
 fn consumer(name: &str) -> Consumer<'_> {
     Consumer { topic: TOPIC, group: "g", name, lease: LONG, is_sole: false }
@@ -245,7 +253,10 @@ pub async fn what_is_to_come_again_comes_when_it_is_due(test: &LogUnderTest) {
         assert!(tended.entries.is_empty() || begun.elapsed() >= EARLIEST, "too soon");
         let due = tended.due.expect("one waits");
         again.extend(tended.entries);
-        assert!(if again.len() < 2 { due <= SHORT } else { due > LONG / 2 }, "{due:?}");
+        assert!(
+            if again.len() < 2 { due <= SHORT + Duration::from_millis(1) } else { due > LONG / 2 },
+            "{due:?}"
+        );
         sleep(Duration::from_millis(5)).await;
     }
     assert_eq!((numbers(&again), again[0].deliveries, again[1].deliveries), (vec![0, 1], 2, 2));

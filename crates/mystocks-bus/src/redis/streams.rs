@@ -20,10 +20,16 @@ use crate::log::{
 };
 
 static APPEND: Script = Script::new(include_str!("streams/append.lua"));
-static SETTLE: Script =
-    Script::new(concat!(include_str!("streams/group.lua"), include_str!("streams/settle.lua")));
-static TEND: Script =
-    Script::new(concat!(include_str!("streams/group.lua"), include_str!("streams/tend.lua")));
+static SETTLE: Script = Script::new(concat!(
+    "#!lua flags=allow-oom\n",
+    include_str!("streams/group.lua"),
+    include_str!("streams/settle.lua")
+));
+static TEND: Script = Script::new(concat!(
+    "#!lua flags=allow-oom\n",
+    include_str!("streams/group.lua"),
+    include_str!("streams/tend.lua")
+));
 static TAKE: Script =
     Script::new(concat!(include_str!("streams/group.lua"), include_str!("streams/take.lua")));
 static WAITING: Script =
@@ -259,7 +265,7 @@ impl Log for Streams {
             flag(tend.only.is_some()),
         ];
         let (keeps, only) = (tend.keeps.unwrap_or_default(), tend.only.unwrap_or_default());
-        args.push(text(keeps.len()));
+        args.extend([text(keeps.len()), flag(tend.takes_alone)]);
         args.extend(keeps.iter().chain(only).map(|id| id.to_string().into_bytes()));
         let reply = self.run(OPERATION, &TEND, consumer, &args, Call::once()).await?;
         reply::tended(reply).ok_or_else(|| garbled(OPERATION, consumer.topic))

@@ -9,8 +9,8 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::Handling;
-use super::tray::Tray;
-use crate::log::{Consumer, Entry, Id, Settle, Tended, Verdict};
+use super::tray::{Drain, Tray};
+use crate::log::{Consumer, Entry, Id, Settle, Start, Tended, Verdict};
 
 /// What became of the events of one worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -62,6 +62,12 @@ struct State {
     running: usize,
     /// Whether what runs is to run alone.
     is_alone: bool,
+    drain: Drain,
+    /// Whether no more is begun.
+    is_closing: bool,
+    /// Whether it has been a consumer of the group, and the last that it was given.
+    has_been: bool,
+    last: Option<Id>,
     /// When something that waits is due, as far as is known here: what others add is found with the next beat.
     due: Option<Instant>,
     /// The same, of what was settled after what is under way was asked: its answer does not know of it.
@@ -81,8 +87,10 @@ struct Incarnation {
 /// What to ask for in the name of one incarnation.
 pub(super) struct Look {
     pub(super) name: Arc<str>,
-    pub(super) joins: bool,
+    /// Where the group begins if it is new, to join it.
+    pub(super) joins: Option<Start>,
     pub(super) room: usize,
+    pub(super) takes_alone: bool,
     /// What a former one knows of.
     pub(super) keeps: Option<Vec<Id>>,
     pub(super) leaves: bool,
@@ -97,6 +105,10 @@ impl Desk {
             waiting: VecDeque::new(),
             running: 0,
             is_alone: false,
+            drain: Drain::default(),
+            is_closing: false,
+            has_been: false,
+            last: None,
             due: None,
             noted: None,
             handled: Handled::default(),
@@ -128,11 +140,35 @@ impl Desk {
     /// Takes in what was read; of an incarnation that is gone it is somebody else's.
     pub(super) fn put(&self, name: &Arc<str>, entries: Vec<Entry>) {
         let mut state = self.state();
-        if state.current.name == *name {
+        if state.current.name == *name && !state.is_closing {
+            state.last = entries.iter().map(|entry| entry.id).chain(state.last).max();
             state.current.held.extend(entries.iter().map(|entry| entry.id));
             state.waiting.extend(entries.into_iter().map(|entry| (Arc::clone(name), entry)));
             drop(state);
             self.changed.notify_one();
+        }
+    }
+
+    /// Begins no more, and gives back at once what was not begun.
+    pub(super) fn close(&self) {
+        let mut guard = self.state();
+        let state = &mut *guard;
+        state.is_closing = true;
+        for (name, entry) in std::mem::take(&mut state.waiting) {
+            if let Some(incarnation) = state.incarnation(&name) {
+                incarnation.held.remove(&entry.id);
+            }
+        }
+        drop(guard);
+        self.asked.notify_one();
+    }
+
+    /// Returns where the group begins if it is new: one that was lost goes on where it was, as far as is known here.
+    fn begins(&self, state: &State) -> Start {
+        match (state.last, self.handling.start) {
+            (Some(last), _) => Start::After(last),
+            (None, Start::Now) if state.has_been => Start::First,
+            (None, start) => start,
         }
     }
 
@@ -182,17 +218,22 @@ impl Desk {
         state.noted = None;
         let former = state.former.iter().map(|former| Look {
             name: Arc::clone(&former.name),
-            joins: false,
+            joins: None,
             room: 0,
+            takes_alone: false,
             keeps: Some(former.held.iter().copied().collect()),
             leaves: leaves || former.held.is_empty(),
             asked,
         });
+        // A join that nobody hears of is to have given nothing.
+        let joins = !state.current.has_joined && !leaves && !state.is_closing;
+        let has_again = state.waiting.front().is_some_and(|(_, entry)| entry.deliveries > 1);
         let current = Look {
             name: Arc::clone(&state.current.name),
-            joins: !state.current.has_joined && !leaves,
-            room: if leaves { 0 } else { self.room_for_more(&state) },
-            keeps: None,
+            joins: joins.then(|| self.begins(&state)),
+            room: if leaves || joins || state.is_closing { 0 } else { self.room_for_more(&state) },
+            takes_alone: !has_again,
+            keeps: state.is_closing.then(|| state.current.held.iter().copied().collect()),
             leaves,
             asked,
         };
@@ -211,7 +252,15 @@ impl Desk {
             incarnation.until = look.asked + self.handling.lease;
         }
         if tended.is_alive && is_current {
-            state.current.has_joined = true;
+            (state.current.has_joined, state.has_been) = (true, true);
+            if state.is_closing && !tended.entries.is_empty() {
+                // It was asked for before: the next look gives it back.
+                self.asked.notify_one();
+                return;
+            }
+            if look.joins.is_some() {
+                self.sooner.notify_one();
+            }
             // What is due and was not given, though there was room, is in somebody's hands.
             let pause = if tended.entries.is_empty() { LOOK } else { Duration::ZERO };
             let due = tended.due.map(|due| Instant::now() + if due.is_zero() { pause } else { due + MOMENT });
@@ -263,7 +312,8 @@ impl Tray for Desk {
         }
         let (name, next) = state.waiting.front()?;
         let (name, is_alone) = (Arc::clone(name), is_suspect(next));
-        if is_alone && state.running > 0 {
+        let running = state.running;
+        if is_alone && !state.drain.is_over(running, Instant::now()) {
             return None;
         }
         // This process may have stood still for so long that somebody else has it.
@@ -273,7 +323,7 @@ impl Tray for Desk {
         }
         let next = state.waiting.pop_front()?;
         state.running += 1;
-        state.is_alone = is_alone;
+        (state.is_alone, state.drain) = (is_alone, Drain::default());
         if next.1.deliveries > 1 && state.due.is_some() {
             // There is room for one more that comes again.
             self.sooner.notify_one();
@@ -283,10 +333,10 @@ impl Tray for Desk {
         Some(next)
     }
 
-    fn end(&self) {
+    fn end(&self, was_alone: bool) {
         let mut state = self.state();
         state.running -= 1;
-        if std::mem::take(&mut state.is_alone) {
+        if was_alone && std::mem::take(&mut state.is_alone) {
             self.asked.notify_one();
         }
     }

@@ -24,7 +24,7 @@ use super::{BACKOFF, WAIT, work};
 use crate::durable::Delivered;
 use crate::error::Error;
 use crate::event::Event;
-use crate::log::{Consumer, Id, Log, Part, Shelf, Tend, Tended};
+use crate::log::{Consumer, Id, Log, Part, Shelf, Start, Tend, Tended};
 use crate::metric;
 use desk::{LaneDesk as Desk, Step};
 
@@ -81,7 +81,16 @@ impl Member {
 impl Desk {
     fn tend(&self) -> Tend<'_> {
         let deliveries = self.handling.deliveries;
-        Tend { join: None, room: 0, only: Some(&[]), deliveries, alone: SUSPECT, keeps: None, leave: false }
+        Tend {
+            join: None,
+            room: 0,
+            only: Some(&[]),
+            deliveries,
+            alone: SUSPECT,
+            takes_alone: true,
+            keeps: None,
+            leave: false,
+        }
     }
 }
 
@@ -150,7 +159,9 @@ async fn take(log: &dyn Log, desk: &Desk) {
         }
         let Some(name) = desk.joins(lane) else { continue };
         let asked = Instant::now();
-        let tend = Tend { join: Some(desk.handling.start), ..desk.tend() };
+        // The group was there: if it is not any more, so is nothing that stood there before.
+        let start = if desk.handling.start == Start::Now { Start::First } else { desk.handling.start };
+        let tend = Tend { join: Some(start), ..desk.tend() };
         match log.tend(&desk.owner(lane, &name), &tend).await {
             Ok(tended) => {
                 desk.has_joined(lane, asked, Some(&tended));

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::BACKOFF;
 use super::desk::{Handled, is_suspect};
-use super::tray::Tray;
+use super::tray::{PATIENCE, Tray};
 use crate::durable::Delivered;
 use crate::event::Event;
 use crate::listener::panic_text;
@@ -100,8 +100,9 @@ pub(super) async fn work<E, F, R, X>(
             Some(next) = running.join_next() => {
                 let mut next = Some(next);
                 while let Some(one) = next {
-                    desk.end();
-                    is_alone |= one.as_ref().is_ok_and(|one| one.is_alone);
+                    let was_alone = one.as_ref().map_or(true, |one| one.is_alone);
+                    desk.end(was_alone);
+                    is_alone |= was_alone;
                     ended.extend(one.ok());
                     next = running.try_join_next();
                 }
@@ -110,6 +111,8 @@ pub(super) async fn work<E, F, R, X>(
                 settling = None;
             }
             () = desk.changed().notified() => {}
+            // Something may have waited long enough for others to end.
+            () = sleep(PATIENCE), if !running.is_empty() => {}
             () = stop.cancelled(), if !stop.is_cancelled() => {}
         }
     }
@@ -132,12 +135,12 @@ where
     };
     let place = Place::of(E::TYPE, Some(&envelope));
     let delivered = Delivered { event, envelope, id: entry.id, deliveries: entry.deliveries };
-    // Its error's text is its own, too.
+    // Its error's text is its own, too, and the end of what it answers.
     let handling = AssertUnwindSafe(
-        place.run(async { handler(delivered).await.map_err(|error| error.into().to_string()) }),
+        place.run(async { handler(delivered).await.map(drop).map_err(|error| error.into().to_string()) }),
     );
     match handling.catch_unwind().await {
-        Ok(Ok(_)) => Ok(Outcome::Done),
+        Ok(Ok(())) => Ok(Outcome::Done),
         Ok(Err(reason)) => Err(reason),
         Err(panic) => Err(format!("its handler panicked: {}", panic_text(panic.as_ref()))),
     }

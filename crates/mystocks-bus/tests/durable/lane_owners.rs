@@ -26,6 +26,7 @@ async fn what_a_dead_owner_had_comes_before_what_is_new(log: impl Log + Clone) {
         only: None,
         deliveries: 5,
         alone: 3,
+        takes_alone: true,
         keeps: None,
         leave: false,
     };
@@ -64,7 +65,16 @@ async fn what_two_owners_died_with_is_handled_alone(log: impl Log + Clone) {
     let (fills, book, accounts) = (fills(log.clone(), 2), Book::default(), accounts(20));
     publish(&fills, &accounts, 0..1).await;
     let lease = Duration::from_millis(200);
-    let tend = Tend { join: None, room: 100, only: None, deliveries: 9, alone: 9, keeps: None, leave: false };
+    let tend = Tend {
+        join: None,
+        room: 100,
+        only: None,
+        deliveries: 9,
+        alone: 9,
+        takes_alone: true,
+        keeps: None,
+        leave: false,
+    };
     for name in ["first", "second"] {
         for lane in ["fills#0", "fills#1"] {
             let owner = Consumer { topic: lane, group: GROUP, name, lease, is_sole: true };

@@ -17,18 +17,19 @@ use tokio::time::sleep;
 use crate::LONG;
 use crate::lanes::{Book, accounts, fills, now_and_then, publish, settled, work};
 
-/// A log that does everything it is asked for, and of whose answers about lanes every fifth is lost; or nobody can be kept alive.
+/// A log that does everything it is asked for, and of whose answers about lanes, or about all, every fifth is lost; or nobody can be kept alive.
 #[derive(Debug, Clone, Default)]
 struct Lossy {
     log: MemoryLog,
     loses: Arc<AtomicBool>,
+    loses_all: Arc<AtomicBool>,
     asked: Arc<AtomicU32>,
     is_deaf: Arc<AtomicBool>,
 }
 
 impl Lossy {
     fn answer<T>(&self, topic: &str, answer: Result<T, Error>) -> Result<T, Error> {
-        if topic.contains('#')
+        if (topic.contains('#') || self.loses_all.load(Ordering::SeqCst))
             && self.loses.load(Ordering::SeqCst)
             && self.asked.fetch_add(1, Ordering::SeqCst) % 5 == 4
         {
@@ -121,5 +122,31 @@ async fn nothing_begins_without_a_lease() {
     log.is_deaf.store(false, Ordering::SeqCst);
     settled(&fills).await;
     assert_eq!((begun(), worker.handled().done), (3, 3));
+    worker.shutdown().await;
+}
+
+/// What an answer gave that nobody heard is given back, also when it came again, so that nothing is held by somebody who does not know of it.
+#[tokio::test(start_paused = true)]
+async fn answers_that_are_lost_hold_nothing() {
+    let (log, calls) = (Lossy::default(), crate::Calls::default());
+    let orders = crate::orders(log.clone());
+    let noted = calls.clone();
+    let handler = move |order: mystocks_bus::Delivered<crate::Order>| {
+        noted.note(order.number, order.deliveries);
+        std::future::ready(if order.deliveries < 3 { Err("not yet") } else { Ok(()) })
+    };
+    let handling = Handling { at_once: 4, prefetch: 8, deliveries: 1_000, ..crate::quick() };
+    let worker = orders.consume("risk", handling, handler).await.unwrap();
+    log.loses_all.store(true, Ordering::SeqCst);
+    log.loses.store(true, Ordering::SeqCst);
+    for number in 0..200 {
+        // Asked for one after the other, many answers are lost that gave something.
+        while orders.publish(&crate::Order { number }).await.is_err() {}
+        sleep(Duration::from_millis(5)).await;
+    }
+    crate::settled(&orders).await;
+    assert_eq!(calls.len(), 200);
+    assert!(log.asked.load(Ordering::SeqCst) > 100, "there were answers to lose");
+    log.loses.store(false, Ordering::SeqCst);
     worker.shutdown().await;
 }

@@ -20,6 +20,7 @@ macro_rules! on_both {
     };
 }
 
+mod broken_groups;
 mod exact;
 mod follow;
 mod lane_owners;
@@ -27,6 +28,7 @@ mod lanes;
 mod lost_answers;
 mod replay;
 mod retries;
+mod standstill;
 mod trace;
 mod unacknowledged;
 
@@ -354,6 +356,18 @@ async fn what_cannot_be_kept_is_refused() {
         ("prefetch", Handling { prefetch: 0, ..quick() }),
         ("deliveries", Handling { deliveries: 0, ..quick() }),
     ];
+    let too_much = [
+        ("at_once", Handling { at_once: usize::MAX, ..quick() }),
+        ("prefetch", Handling { prefetch: usize::MAX, ..quick() }),
+        ("lease", Handling { lease: Duration::MAX, ..quick() }),
+        ("again_after", Handling { again_after: Duration::MAX, ..quick() }),
+        ("again_at_most", Handling { again_at_most: Duration::MAX, ..quick() }),
+    ];
+    for (name, handling) in too_much {
+        let error = orders(MemoryLog::new()).consume("risk", handling, handler).await.unwrap_err();
+        assert_eq!(error.kind(), mystocks_bus::ErrorKind::InvalidArgument);
+        assert!(error.to_string().contains(&format!("`{name}` is")), "{error}");
+    }
     for (name, handling) in nothing {
         let error = orders(MemoryLog::new()).consume("risk", handling, handler).await.unwrap_err();
         assert_eq!(error.kind(), mystocks_bus::ErrorKind::InvalidArgument);

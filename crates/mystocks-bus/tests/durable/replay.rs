@@ -92,6 +92,7 @@ async fn with_dead_letters(log: &(impl Log + Clone), count: u64) -> DurableTopic
         only: None,
         deliveries: 5,
         alone: 3,
+        takes_alone: true,
         keeps: None,
         leave: false,
     };

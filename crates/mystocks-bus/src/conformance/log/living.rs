@@ -132,7 +132,7 @@ pub async fn who_leaves_gives_back_at_once(test: &LogUnderTest) {
     assert_eq!(test.figures().await, [0, 3, 0, 0, 1]);
 }
 
-/// What two consumers have died with is given one at a time, and does not keep others from being given.
+/// What two consumers have died with is given one at a time with nothing else, and does not keep others from being given.
 pub async fn what_may_have_killed_is_given_alone(test: &LogUnderTest) {
     let watch = consumer("watch");
     test.join(&watch).await;
@@ -147,12 +147,16 @@ pub async fn what_may_have_killed_is_given_alone(test: &LogUnderTest) {
     }
     let fourth = ids(&test.read(&watch, 1).await);
     test.settle(&watch, &fourth, Verdict::Again(Duration::ZERO)).await;
-    let mut given = test.tend(&watch, TEND).await.entries;
-    assert_eq!(given.iter().filter(|entry| entry.orphaned && entry.deliveries == 3).count(), 1, "{given:?}");
-    assert_eq!(given.len(), 2, "who was given back is no orphan");
-    for _ in 0..2 {
+    let mut given = test.tend(&watch, Tend { takes_alone: false, ..TEND }).await.entries;
+    assert_eq!((ids(&given), given[0].orphaned), (fourth, false), "they do not keep others from being given");
+    test.settle(&watch, &ids(&given), Verdict::Again(Duration::ZERO)).await;
+    for _ in 0..3 {
         let next = test.tend(&watch, TEND).await.entries;
-        assert_eq!((next.len(), next[0].deliveries), (1, 3));
+        assert_eq!(
+            (next.len(), next[0].deliveries, next[0].orphaned),
+            (1, 3, true),
+            "nothing else comes with it"
+        );
         given.extend(next);
     }
     assert_eq!(given.iter().map(|entry| entry.id).collect::<BTreeSet<_>>().len(), 4);

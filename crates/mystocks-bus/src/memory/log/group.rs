@@ -177,13 +177,18 @@ impl Group {
         now: Instant,
         entries: &BTreeMap<Id, Stored>,
     ) -> (Vec<Entry>, u64) {
-        let due = self.waiting(tend.only).into_iter().filter(|(at, _)| *at <= now).take(tend.room);
+        let due = self.waiting(tend.only).into_iter().filter(|(at, _)| *at <= now);
         let (mut given, mut trimmed, mut has_suspect) = (Vec::new(), 0, false);
         for (_, id) in due {
             let is_suspect = self.pending.get(&id).is_some_and(|pending| pending.is_suspect(tend.alone));
-            if is_suspect && std::mem::replace(&mut has_suspect, true) {
+            // Nothing else is given together with it.
+            if has_suspect
+                || given.len() >= tend.room
+                || is_suspect && (!tend.takes_alone || !given.is_empty())
+            {
                 continue;
             }
+            has_suspect = is_suspect;
             match (self.pending.get_mut(&id), entries.get(&id)) {
                 (Some(pending), Some(stored)) => {
                     let orphaned = pending.is_orphaned();

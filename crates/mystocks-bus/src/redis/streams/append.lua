@@ -55,11 +55,13 @@ local function cut(excess)
     end
     if unread > 0 then redis.call('HINCRBY', lost, group[1], unread) end
   end
-  redis.call('XTRIM', stream, 'MAXLEN', '=', most)
+  redis.call('XTRIM', stream, 'MAXLEN', '=', redis.call('XLEN', stream) - excess)
 end
 
 -- How many more there may be before they are cut: all at once would hold up everybody.
 local SLACK = 128
+-- How many are cut at once, beside as many as were appended.
+local MOST = 1000
 
 local entries, seen, news, n, key = {}, {}, 0, 3, 4
 while n <= #ARGV do
@@ -110,6 +112,6 @@ for at, entry in ipairs(entries) do
 end
 if is_lossy and news > 0 then
   local excess = redis.call('XLEN', stream) - most
-  if excess > math.min(math.floor(most / 100), SLACK) then cut(excess) end
+  if excess > math.min(math.floor(most / 100), SLACK) then cut(math.min(excess, MOST + news)) end
 end
 return answers

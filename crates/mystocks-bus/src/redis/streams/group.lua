@@ -23,7 +23,11 @@ end
 -- Returns payload, number and group of an entry; nothing when it is not there.
 local function fields(id)
   local entry = redis.call('XRANGE', stream, id, id)[1]
-  if entry then return entry[2][4], entry[2][2], entry[2][6] or '' end
+  if not entry then return end
+  local value = {}
+  for n = 1, #entry[2], 2 do value[entry[2][n]] = entry[2][n + 1] end
+  -- What somebody else wrote there is an entry, too, if one that cannot be read.
+  return value.p or '', tonumber(value.n) and value.n or '0', value.g or ''
 end
 
 -- Puts an entry among the dead letters; one that was trimmed leaves nothing to keep.

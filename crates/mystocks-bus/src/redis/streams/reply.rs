@@ -80,17 +80,18 @@ fn entry((text, fields): Raw, deliveries: u64) -> Option<Entry> {
         })
     };
     let utf8 = |name| field(name).map(|value| String::from_utf8_lossy(value).into_owned());
-    let number = |name, otherwise| utf8(name).map_or(Some(otherwise), |text| text.parse().ok());
+    let number = |name, otherwise| utf8(name).and_then(|text| text.parse().ok()).unwrap_or(otherwise);
     let death = match field("r") {
-        Some(_) => Some(Death { id: id(&utf8("i")?)?, reason: utf8("r")?, at: number("t", 0)? }),
+        Some(_) => Some(Death { id: id(&utf8("i")?)?, reason: utf8("r")?, at: number("t", 0) }),
         None => None,
     };
     Some(Entry {
         id: id(&text)?,
-        number: number("n", 0)?,
-        payload: Bytes::copy_from_slice(field("p")?),
+        number: number("n", 0),
+        // What somebody else wrote there is an entry, too, if one that cannot be read.
+        payload: Bytes::copy_from_slice(field("p").unwrap_or_default()),
         only: utf8("g"),
-        deliveries: number("d", deliveries)?,
+        deliveries: number("d", deliveries),
         orphaned: false,
         death,
     })

@@ -12,7 +12,9 @@ for n = 3, #ARGV, 3 do
     local holder, deliveries = pending(id)
     if holder == me and verdict == 'a' then
       give(id, NOBODY, deliveries)
-      redis.call('ZADD', waiting, now() + argument, id)
+      -- The clock is cut off to whole milliseconds.
+      local pause = tonumber(argument)
+      redis.call('ZADD', waiting, now() + pause + (pause > 0 and 1 or 0), id)
     elseif holder == me then
       bury(id, argument, deliveries)
     end

@@ -1,7 +1,7 @@
 -- After group.lua. Answers entries, lag, pending, waiting, dead letters, consumers, trimmed.
 local state = {redis.call('XLEN', stream), 0, 0, redis.call('ZCARD', waiting), redis.call('XLEN', dead), redis.call('ZCARD', leases), tonumber(redis.call('HGET', KEYS[5], group) or 0)}
 local function number(entry)
-  return tonumber(entry[2][2])
+  return tonumber(entry[2][2]) or 0
 end
 local first, last = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1], redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
 state[2] = state[1]

@@ -1,10 +1,10 @@
 -- After group.lua. ARGV from 3 on: milliseconds of the lease, room, the most deliveries, 1 to give back, 1 to leave, after which id a group that
--- is new begins ('' when nothing is to be made), from which delivery on orphans are given one at a time, 1 to join only alone, 1 to take only some, how many ids it keeps; then the ids that it does not give back, and those
+-- is new begins ('' when nothing is to be made), from which delivery on orphans are given one at a time, 1 to join only alone, 1 to take only some, how many ids it keeps, 1 to take such an orphan; then the ids that it does not give back, and those
 -- that it takes. Answers {1 when it is alive, milliseconds until the next is due (-1 for none), how many were trimmed, the id that the group has reached ('' unless it joins), entries: {id, number, payload, group or '',
 -- deliveries, 1 when who had it died}}.
 local lease, room, most = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local at, trimmed, given, reached = now(), 0, {}, ''
-local alone, is_sole, takes_some, kept = tonumber(ARGV[9]), ARGV[10] == '1', ARGV[11] == '1', 12 + tonumber(ARGV[12])
+local alone, is_sole, takes_some, kept = tonumber(ARGV[9]), ARGV[10] == '1', ARGV[11] == '1', 13 + tonumber(ARGV[12])
 
 -- Takes a consumer away: what it has waits, or is dead when it was delivered too often.
 local function take_away(consumer)
@@ -62,17 +62,22 @@ local function take(id)
   local due = tonumber(redis.call('ZSCORE', waiting, id))
   if not due then return end
   if due > at or #given >= room then return due end
-  local orphaned, _, deliveries = due % 1 > 0, pending(id)
+  local holder, deliveries = pending(id)
+  local orphaned = due % 1 > 0
   local is_suspect = orphaned and deliveries and deliveries + 1 >= alone
-  if is_suspect and has_suspect then return due end
-  has_suspect = has_suspect or is_suspect
+  -- Nothing else is given together with it.
+  if has_suspect or is_suspect and (ARGV[13] ~= '1' or #given > 0) then return due end
+  has_suspect = is_suspect
   redis.call('ZREM', waiting, id)
+  -- Somebody has it who was given it anew: the group was made again.
+  if deliveries and holder ~= NOBODY then return end
   if deliveries then hand(id, deliveries + 1, orphaned and 1 or 0) else trimmed = trimmed + 1 end
 end
 
 if ARGV[8] ~= '' then
   if redis.call('EXISTS', stream) == 0 or redis.pcall('XPENDING', stream, group).err then
     redis.call('XGROUP', 'CREATE', stream, group, ARGV[8], 'MKSTREAM')
+    redis.call('DEL', waiting)
   end
   if not is_sole then enter() end
 end
@@ -84,6 +89,8 @@ for _, of in ipairs(redis.call('XINFO', 'CONSUMERS', stream, group)) do
   -- A read that a server was asked for by a consumer since taken away makes it anew, without a lease.
   if not lives then take_away(of[2]) end
 end
+-- Names that no consumer has any more, since the group was made again.
+redis.call('ZREMRANGEBYSCORE', leases, '-inf', at)
 if ARGV[8] ~= '' then
   if is_sole and is_alone() then
     enter()
@@ -104,7 +111,7 @@ if is_alive == 1 and ARGV[7] == '1' then
 end
 if is_alive == 1 and ARGV[6] == '1' then
   local keeps = {}
-  for n = 13, kept do keeps[ARGV[n]] = true end
+  for n = 14, kept do keeps[ARGV[n]] = true end
   for _, entry in ipairs(redis.call('XPENDING', stream, group, '-', '+', 10000, me)) do
     local id = entry[1]
     if not keeps[id] then
@@ -122,7 +129,8 @@ if takes_some then
   end
 else
   if is_alive == 1 and room > 0 then
-    for _, id in ipairs(redis.call('ZRANGEBYSCORE', waiting, '-inf', at, 'LIMIT', 0, room)) do take(id) end
+    -- Suspects that have to wait do not keep others from being given.
+    for _, id in ipairs(redis.call('ZRANGEBYSCORE', waiting, '-inf', at, 'LIMIT', 0, room + 512)) do take(id) end
   end
   next = redis.call('ZRANGE', waiting, 0, 0, 'WITHSCORES')[2]
 end

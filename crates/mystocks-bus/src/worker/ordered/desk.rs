@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::lane::{Lane, Stage};
 use crate::log::{Consumer, Entry, Id, Tended};
 use crate::worker::desk::SUSPECT;
+use crate::worker::tray::Drain;
 use crate::worker::{Handled, Handling};
 
 /// Returns the key of the event in a payload.
@@ -41,6 +42,7 @@ pub(super) struct State {
     pub(super) running: usize,
     /// Whether what runs is to run alone.
     pub(super) is_alone: bool,
+    pub(super) drain: Drain,
     /// The one event that was asked for to be handled alone, and of which lane: nothing else is taken that would die with it.
     pub(super) suspect: Option<(usize, Id)>,
     /// Where the next handler looks first.
@@ -74,6 +76,7 @@ impl LaneDesk {
             is_stopping: false,
             running: 0,
             is_alone: false,
+            drain: Drain::default(),
             suspect: None,
             next: 0,
             handled: Handled::default(),

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::desk::LaneDesk;
 use super::lane::Stage;
 use crate::log::{Consumer, Entry, Settle, Verdict};
-use crate::worker::tray::Tray;
+use crate::worker::tray::{Drain, Tray};
 use crate::worker::{Handled, Handling};
 
 impl Tray for LaneDesk {
@@ -45,11 +45,11 @@ impl Tray for LaneDesk {
                 continue;
             }
             let is_alone = lane.order.is_next_alone();
-            if is_alone && state.running > 0 {
+            if is_alone && !state.drain.is_over(state.running, now) {
                 return None;
             }
             let Some(entry) = lane.order.begin() else { continue };
-            state.is_alone = is_alone;
+            (state.is_alone, state.drain) = (is_alone, Drain::default());
             lane.running += 1;
             if lane.has_news && lane.order.ready() <= share / 2 {
                 self.wake(at);
@@ -61,10 +61,10 @@ impl Tray for LaneDesk {
         None
     }
 
-    fn end(&self) {
+    fn end(&self, was_alone: bool) {
         let mut state = self.state();
         state.running -= 1;
-        state.is_alone = false;
+        state.is_alone &= !was_alone;
     }
 
     fn lost_an_answer(&self, name: &Arc<str>) {
