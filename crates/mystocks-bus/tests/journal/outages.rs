@@ -124,6 +124,26 @@ async fn who_is_slow_reads_up_at_its_own_pace() {
 }
 
 #[tokio::test]
+async fn what_was_held_back_comes_at_its_pace_too() {
+    let world = World::start().await;
+    let mut subscription = world.there.subscribe(&ticks()).await.unwrap();
+    world.publish(0..5).await;
+    expect(&mut subscription, 0..5).await;
+    world.cut(&subscription).await;
+    // More than it has room for, so that it reads while others publish, and those are held back.
+    world.publish(5..2000).await;
+    world.heal();
+    assert_eq!(event(&mut subscription).await.number, 5);
+    world.publish(2000..2900).await;
+    assert!(!*subscription.live().borrow(), "it is not live before it has come so far");
+    expect(&mut subscription, 6..2900).await;
+    world.until(&subscription, true).await;
+    world.publish([2900]).await;
+    expect(&mut subscription, [2900]).await;
+    assert_eq!((subscription.counts().dropped, subscription.counts().gaps), (0, 0));
+}
+
+#[tokio::test]
 async fn what_is_missed_when_it_ends_in_an_outage_is_told() {
     let world = World::start().await;
     let mut subscription = world.there.subscribe(&ticks()).await.unwrap();

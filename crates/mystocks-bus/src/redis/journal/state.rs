@@ -2,7 +2,7 @@
 
 mod place;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::mem;
 use std::sync::Arc;
 
@@ -47,7 +47,7 @@ enum Stand {
 
 #[derive(Default)]
 struct Held {
-    messages: Vec<(Arc<str>, Bytes)>,
+    messages: VecDeque<(Arc<str>, Bytes)>,
     bytes: usize,
     /// There was more: the journals have it.
     is_spilled: bool,
@@ -59,6 +59,17 @@ enum Told {
     Down,
     Late,
     Up,
+}
+
+/// What is left to do before it is live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Finish {
+    /// Nothing, or nothing that counts.
+    Over,
+    /// To read once more: too much came meanwhile.
+    Again,
+    /// To hand on what is held back, first something of so many bytes.
+    Held(usize),
 }
 
 /// A journal that goes on after what has come.
@@ -153,7 +164,7 @@ impl State {
             Stand::Live => self.deliver(live, &message),
             Stand::Behind(held) => {
                 held.bytes += message.len();
-                held.messages.push((Arc::clone(live), message));
+                held.messages.push_back((Arc::clone(live), message));
                 if held.messages.len() > HELD_MESSAGES || held.bytes > HELD_BYTES {
                     *held = Held { is_spilled: true, ..Held::default() };
                 }
@@ -250,25 +261,38 @@ impl State {
         true
     }
 
-    /// Goes live with what was held back; returns whether there was too much of it, so that it has to be read.
-    pub(super) fn finish(&mut self, turn: u64) -> bool {
-        if self.is_behind() != Some(turn) {
-            return false;
+    /// Goes live when nothing is held back any more.
+    pub(super) fn finish(&mut self, turn: u64) -> Finish {
+        let Stand::Behind(held) = &mut self.stand else { return Finish::Over };
+        if self.turn != turn {
+            return Finish::Over;
         }
-        let Stand::Behind(held) = mem::replace(&mut self.stand, Stand::Live) else { return false };
         if held.is_spilled {
-            self.stand = Stand::Behind(Held::default());
-            return true;
+            *held = Held::default();
+            return Finish::Again;
         }
+        if let Some((_, message)) = held.messages.front() {
+            return Finish::Held(split(message).map_or(0, |(_, payload)| payload.len()));
+        }
+        self.stand = Stand::Live;
         for place in self.places.values_mut() {
             (place.since, place.is_excused) = (None, false);
         }
         self.told = Told::Up;
         self.ear.hear(Signal::Up);
-        for (live, message) in held.messages {
+        Finish::Over
+    }
+
+    /// Hands on the first that is held back, unless the journals have to be read for those before it.
+    pub(super) fn hand_on(&mut self, turn: u64) {
+        let Stand::Behind(held) = &mut self.stand else { return };
+        if self.turn != turn || held.is_spilled {
+            return;
+        }
+        if let Some((live, message)) = held.messages.pop_front() {
+            held.bytes -= message.len();
             self.deliver(&live, &message);
         }
-        false
     }
 
     /// Hands on what was pushed, unless it was read.
@@ -283,6 +307,9 @@ impl State {
         let Some(place) = self.places.get_mut(live) else { return };
         if place.push(id) {
             let channel = Arc::clone(&place.channel);
+            if !matches!(self.stand, Stand::Live) {
+                self.late();
+            }
             self.ear.hear(Signal::Message { channel, payload, id: Some(id) });
         }
     }

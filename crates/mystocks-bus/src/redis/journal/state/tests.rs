@@ -49,14 +49,19 @@ fn only_what_was_read_since_the_last_connection_makes_it_live() -> Result<(), Bo
     assert!(!state.read(first, &live, id(2), Some(6), Bytes::from("2")));
     assert!(!state.skip(first, &live, id(3)));
     assert!(state.compare(first, &standing(), ends(3)).is_none());
-    assert!(!state.finish(first));
+    assert_eq!(state.finish(first), Finish::Over);
     assert_eq!(state.is_behind(), Some(second), "it is not live by what was asked before");
     assert!(state.compare(second, &standing(), ends(3)).is_some());
     state.push(&live, Bytes::from("6-2 2"));
     for (number, text) in [(2, "2"), (3, "3")] {
         assert!(state.read(second, &live, id(number), Some(6), Bytes::from(text)));
     }
-    assert!(!state.finish(second));
+    assert_eq!(state.finish(second), Finish::Held(1));
+    assert_eq!(state.is_behind(), Some(second), "it is not live while something is held back");
+    state.hand_on(first);
+    assert_eq!(state.finish(second), Finish::Held(1), "what was asked before hands on nothing");
+    state.hand_on(second);
+    assert_eq!(state.finish(second), Finish::Over);
     for text in ["6-3 3", "6-4 4", "6-5 5", "garbage", "6-6"] {
         state.push(&live, Bytes::from(text));
     }
@@ -73,7 +78,7 @@ fn what_was_under_way_when_it_began_does_not_come_and_what_begins_anew_does() ->
     let mut state = State::new(Arc::clone(&notes) as Arc<dyn Ear>, keyspace);
     state.admit(&channel, Some((Id { millis: 6, sequence: 2 }, None)));
     state.up();
-    assert!(!state.finish(state.is_behind().ok_or("it is behind")?));
+    assert_eq!(state.finish(state.is_behind().ok_or("it is behind")?), Finish::Over);
     for text in ["6-1 1", "6-2 2", "6-3 3", "5-1 new", "5-2 newer", "6-3 newest"] {
         state.push(&live, Bytes::from(text));
     }
