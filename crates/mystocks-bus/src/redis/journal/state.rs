@@ -17,8 +17,8 @@ use crate::transport::{Ear, Signal};
 use place::Place;
 
 /// So much is held back at most; beyond it is read up on once more.
-const HELD_MESSAGES: usize = 4096;
-const HELD_BYTES: usize = 4 << 20;
+const HELD_MESSAGES: usize = 1024;
+const HELD_BYTES: usize = 1 << 20;
 
 pub(super) struct State {
     ear: Arc<dyn Ear>,
@@ -125,6 +125,9 @@ impl State {
         if !self.has_ended() {
             self.turn += 1;
             self.stand = Stand::Behind(Held::default());
+            for place in self.places.values_mut() {
+                (place.pushed, place.excused) = (None, None);
+            }
         }
     }
 
@@ -192,7 +195,7 @@ impl State {
         if is_forgotten {
             self.identity.clone_from(&standing.identity);
             self.lost(None);
-            self.places.values_mut().for_each(|place| place.is_excused = true);
+            self.places.values_mut().for_each(|place| place.excused = Some(standing.now));
         }
         let mut behind = Vec::new();
         for (live, end) in ends {
@@ -207,19 +210,20 @@ impl State {
                     is_lost
                 }
                 // The server has gone back to before what it told.
-                Some(end) if end.last < place.position => {
+                Some(end) if end.last < place.reached() => {
                     place.position = end.last;
                     true
                 }
-                Some(end) if end.last == place.position => false,
+                Some(end) if end.last == place.reached() => false,
                 Some(end) => {
                     let journal = place.journal.clone();
                     behind.push(Behind { live: Arc::clone(&live), journal, until: end.last });
-                    false
+                    continue;
                 }
             };
-            if is_lost && !mem::take(&mut place.is_excused) {
-                let since = place.since.take();
+            // Up to here it is settled: what comes of it later is in no gap that was told now.
+            let (excused, since) = (place.excused.take(), place.since.take());
+            if is_lost && excused.is_none() {
                 self.lost(since);
             }
         }
@@ -228,7 +232,7 @@ impl State {
 
     /// Returns up to where a channel has come.
     pub(super) fn position(&self, live: &str) -> Id {
-        self.places.get(live).map_or(self.origin, |place| place.position)
+        self.places.get(live).map_or(self.origin, Place::reached)
     }
 
     /// Takes in an entry that was read, of a journal that was born then; returns whether that still counts.
@@ -236,7 +240,7 @@ impl State {
         if self.is_behind() != Some(turn) {
             return false;
         }
-        let Some(place) = self.places.get_mut(live).filter(|place| id > place.position) else { return true };
+        let Some(place) = self.places.get_mut(live).filter(|place| id > place.reached()) else { return true };
         let (is_lost, since) = place.read(id, born);
         let channel = Arc::clone(&place.channel);
         self.late();
@@ -276,7 +280,7 @@ impl State {
         }
         self.stand = Stand::Live;
         for place in self.places.values_mut() {
-            (place.since, place.is_excused) = (None, false);
+            (place.since, place.excused) = (None, None);
         }
         self.told = Told::Up;
         self.ear.hear(Signal::Up);
