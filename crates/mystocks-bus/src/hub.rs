@@ -191,8 +191,8 @@ impl Shared {
     fn unsubscribe(&self, outlet: &Outlet, name: &Name) -> bool {
         let (source, is_last) = {
             let mut table = self.table();
-            let Some(source) = outlet.remove(name) else { return false };
-            let is_last = source.leave(outlet.id);
+            let Some(source) = outlet.source(name) else { return false };
+            let is_last = source.leave(outlet);
             if is_last {
                 table.forget(&source);
             }

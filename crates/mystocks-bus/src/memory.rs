@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::FutureExt;
+use tokio::time::Instant;
 
 use crate::error::Error;
 use crate::transport::{Ear, Interest, Listening, Outgoing, Signal, Source, Transport};
@@ -97,7 +98,9 @@ impl Transport for MemoryTransport {
             Listener { source: interest.source.clone(), waits: interest.waits, ear: Arc::clone(&ear) };
         listeners.insert(id, listener);
         ear.hear(Signal::Up);
-        forgotten.into_iter().for_each(|lost| ear.hear(lost));
+        if let Some(since) = forgotten {
+            ear.hear(Signal::Lost { since, until: Instant::now() });
+        }
         drop(listeners);
         Ok(Listening::new(Leaves { id, room: Arc::clone(&self.room) }))
     }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use mystocks_redis_core::{Call, ErrorKind as Cause, Event, RedisManager};
 use redis::{Cmd, cmd, pipe};
+use tokio::time::Instant;
 
 use crate::error::{Error, ErrorKind};
 use crate::transport::{Ear, Interest, Listening, Outgoing, Signal, Source, Transport};
@@ -55,7 +56,10 @@ impl Transport for PubSub {
                 Event::Up => {
                     ear.hear(Signal::Up);
                     let forgotten = forgotten.lock().unwrap_or_else(PoisonError::into_inner).take();
-                    return forgotten.into_iter().for_each(|lost| ear.hear(lost));
+                    if let Some(since) = forgotten {
+                        ear.hear(Signal::Lost { since, until: Instant::now() });
+                    }
+                    return;
                 }
                 Event::Down { since } => Signal::Down { since },
                 Event::Message { channel, payload } => Signal::Message { channel, payload, id: None },

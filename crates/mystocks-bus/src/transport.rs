@@ -152,15 +152,14 @@ impl Interest {
         }
     }
 
-    /// Returns what a transport that remembers nothing says after its first `Up`: whether something is missing it cannot know.
+    /// Returns since when something may be missing for a transport that remembers nothing; up to its first `Up`, after which it says so.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] for a position in a pattern.
-    pub(crate) fn forgotten(&self) -> Result<Option<Signal>, Error> {
+    pub(crate) fn forgotten(&self) -> Result<Option<Instant>, Error> {
         self.check_positions()?;
         let now = Instant::now();
-        let since = self.after.values().map(|id| since(*id, SystemTime::now(), now)).min();
-        Ok(since.map(|since| Signal::Lost { since, until: now }))
+        Ok(self.after.values().map(|id| since(*id, SystemTime::now(), now)).min())
     }
 
     /// Refuses positions of what has none.

@@ -78,9 +78,18 @@ impl Outlet {
         true
     }
 
-    pub(super) fn remove(&self, name: &Name) -> Option<Arc<Source>> {
-        let wish = self.state().wishes(name).remove(name.text());
-        wish.map(|wish| wish.source)
+    /// Takes in that it does not want `name` any more, by which all since `owed` was still to come: what came by a later way instead was not taken.
+    pub(super) fn remove(&self, name: &Name, owed: Option<Instant>) {
+        let mut state = self.state();
+        let Some(wish) = state.wishes(name).remove(name.text()) else { return };
+        let is_later = |other: &Wish| other.number > wish.number && other.source.name().overlaps(name);
+        if let Some(since) = owed
+            && state.all().any(is_later)
+        {
+            state.queue.miss(since, Instant::now());
+            drop(state);
+            self.reader.wake();
+        }
     }
 
     pub(super) fn source(&self, name: &Name) -> Option<Arc<Source>> {

@@ -103,10 +103,11 @@ impl Source {
         members.entry(outlet.id).or_insert(member);
     }
 
-    /// Returns whether nobody is left.
-    pub(super) fn leave(&self, outlet: u64) -> bool {
+    /// Ends what it is to `outlet`; returns whether nobody is left.
+    pub(super) fn leave(&self, outlet: &Outlet) -> bool {
         let mut members = self.members();
-        members.remove(&outlet);
+        let owed = members.remove(&outlet.id).and_then(|member| member.owed);
+        outlet.remove(&self.name, owed);
         members.is_empty()
     }
 
@@ -135,7 +136,7 @@ impl Source {
     pub(super) fn refuse(&self, error: &Error) {
         let _ = self.refusal.set(error.clone());
         for (_, member) in std::mem::take(&mut *self.members()) {
-            member.outlet.remove(&self.name);
+            member.outlet.remove(&self.name, None);
         }
         self.end();
     }
@@ -315,6 +316,15 @@ impl Name {
         match self {
             Self::Channel(wanted) => wanted.as_str() == channel,
             Self::Pattern(pattern) => pattern.matches(channel),
+        }
+    }
+
+    /// Returns whether something may come by both; of two patterns it is not known.
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Pattern(_), Self::Pattern(_)) => true,
+            (_, Self::Channel(channel)) => self.matches(channel.as_str()),
+            (Self::Channel(channel), Self::Pattern(_)) => other.matches(channel.as_str()),
         }
     }
 

@@ -35,6 +35,8 @@ async fn a_client_that_comes_back_with_its_last_event_id_has_no_holes() {
     world.publish(0..10).await;
     let mut last = expect(&mut client, 0..7).await;
     let mut next = 7;
+    // What was published before is not under way any more, when the other comes.
+    mystocks_testkit::eventually("all has come", crate::LONG, async || client.counts().received == 10).await;
     let backlog = Backlog { messages: 1 << 14, bytes: 8 << 20, ..Limits::default().backlog };
     let mut stays = hub.client(Limits { backlog, ..Limits::default() }).unwrap();
     stays.subscribe("ticks").await.unwrap();

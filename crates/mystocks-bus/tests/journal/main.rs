@@ -8,6 +8,7 @@ mod forgotten;
 mod hub;
 mod outages;
 mod patterns;
+mod scripts;
 mod seam;
 
 use std::future::Future;

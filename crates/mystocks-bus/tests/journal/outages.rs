@@ -124,6 +124,55 @@ async fn who_is_slow_reads_up_at_its_own_pace() {
 }
 
 #[tokio::test]
+async fn what_was_held_back_comes_at_its_pace_too() {
+    let world = World::start().await;
+    let mut subscription = world.there.subscribe(&ticks()).await.unwrap();
+    world.publish(0..5).await;
+    expect(&mut subscription, 0..5).await;
+    world.cut(&subscription).await;
+    // More than it has room for, so that it reads while others publish, and those are held back.
+    world.publish(5..2000).await;
+    world.heal();
+    assert_eq!(event(&mut subscription).await.number, 5);
+    world.publish(2000..2900).await;
+    assert!(!*subscription.live().borrow(), "it is not live before it has come so far");
+    expect(&mut subscription, 6..2900).await;
+    world.until(&subscription, true).await;
+    world.publish([2900]).await;
+    expect(&mut subscription, [2900]).await;
+    assert_eq!((subscription.counts().dropped, subscription.counts().gaps), (0, 0));
+}
+
+#[tokio::test]
+async fn a_server_that_takes_no_writes_is_read() {
+    let world = World::start().await;
+    let mut subscription = world.there.subscribe(&ticks()).await.unwrap();
+    let mut from = 0;
+    for (setting, refuses, takes) in [("maxmemory", "1", "0"), ("min-replicas-to-write", "1", "0")] {
+        world.publish(from..from + 2).await;
+        expect(&mut subscription, from..from + 2).await;
+        world.cut(&subscription).await;
+        world.publish(from + 2..from + 5).await;
+        world.command(&["CONFIG", "SET", setting, refuses]).await;
+        world.heal();
+        expect(&mut subscription, from + 2..from + 5).await;
+        world.until(&subscription, true).await;
+        world.command(&["CONFIG", "SET", setting, takes]).await;
+        from += 5;
+    }
+    // Also where nobody knows yet whether it loses its data.
+    world.cut(&subscription).await;
+    world.publish([from]).await;
+    world.command(&["DEL", "{mystocks:journals}:epoch"]).await;
+    world.command(&["CONFIG", "SET", "maxmemory", "1"]).await;
+    world.heal();
+    crate::gap(&mut subscription).await;
+    expect(&mut subscription, [from]).await;
+    world.until(&subscription, true).await;
+    assert_eq!(subscription.counts().gaps, 1);
+}
+
+#[tokio::test]
 async fn what_is_missed_when_it_ends_in_an_outage_is_told() {
     let world = World::start().await;
     let mut subscription = world.there.subscribe(&ticks()).await.unwrap();

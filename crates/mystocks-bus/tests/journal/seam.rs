@@ -1,10 +1,18 @@
 //! From what is remembered to what is live, without a seam.
 
-use fastrand::Rng;
-use mystocks_bus::{Bus, Delivery, ErrorKind, Id, MemoryTransport, Topic, Topics};
-use mystocks_config::BusSettings;
+use std::sync::Arc;
 
-use crate::{Flood, Tick, World, event, expect, gap, seed, soon, ticks};
+use async_trait::async_trait;
+use fastrand::Rng;
+use mystocks_bus::{
+    Bus, Delivery, Ear, ErrorKind, Id, Interest, Keyspace, MemoryTransport, PubSub, Signal, Source, Topic,
+    Topics, Transport,
+};
+use mystocks_config::BusSettings;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::time::Instant;
+
+use crate::{Flood, Tick, World, event, expect, gap, manager, seed, soon, ticks};
 
 const TRIALS: u64 = 200;
 
@@ -93,5 +101,37 @@ async fn where_nothing_is_remembered_resuming_is_a_gap() {
     for topics in several {
         let refused = bus.subscribe(topics.after(id)).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::InvalidArgument);
+    }
+}
+
+struct Hears(UnboundedSender<Signal>);
+
+#[async_trait]
+impl Ear for Hears {
+    fn hear(&self, signal: Signal) {
+        let _ = self.0.send(signal);
+    }
+
+    async fn room(&self, _: usize) {}
+}
+
+#[tokio::test]
+async fn where_nothing_is_remembered_all_is_missing_until_it_is_up() {
+    let world = World::start().await;
+    let transport = PubSub::new(manager(&world.proxy.url(1)).await);
+    world.proxy.refuse(true);
+    world.proxy.cut();
+    let channel = Keyspace::default().channel_named("ticks").unwrap();
+    let mut interest = Interest::new(Source::Channels(vec![channel.clone()]));
+    interest.after.insert(channel, Id { millis: 1_700_000_000_000, sequence: 1 });
+    let (ear, mut signals) = unbounded_channel();
+    let _listening = transport.listen(&interest, Arc::new(Hears(ear))).unwrap();
+    assert!(matches!(soon(signals.recv()).await, Some(Signal::Down { .. })));
+    let healed = Instant::now();
+    world.heal();
+    assert_eq!(soon(signals.recv()).await, Some(Signal::Up));
+    match soon(signals.recv()).await {
+        Some(Signal::Lost { since, until }) => assert!(since < healed && until >= healed),
+        other => panic!("{other:?}"),
     }
 }

@@ -222,3 +222,31 @@ async fn what_was_missed_before_it_came_late_is_told() {
     expect_tick(&mut client, 1).await;
     assert!(client.next().now_or_never().is_none());
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_gives_up_what_comes_late_is_told_what_it_did_not_take_by_another_way() {
+    for pattern in ["tick*", "other*"] {
+        let puppet = Puppet::default();
+        let bus = puppet.bus();
+        let hub = Hub::new(&bus);
+        let mut client = client(&hub);
+        let (subscribed, ()) =
+            tokio::join!(client.subscribe_pattern(pattern), async { puppet.say_to(0, &Signal::Up) });
+        subscribed.unwrap();
+        let late = Signal::Late { since: Instant::now() };
+        let (resumed, ()) = tokio::join!(client.resume("ticks", "1-1"), async { puppet.say_to(1, &late) });
+        resumed.unwrap();
+        puppet.say_to(1, &Puppet::message(1));
+        // It is to come by the other, which is not so far yet.
+        puppet.say_to(0, &Puppet::message(2));
+        sleep(SECOND).await;
+        assert!(client.unsubscribe("ticks").unwrap());
+        puppet.say_to(0, &Puppet::message(3));
+        expect_tick(&mut client, 1).await;
+        if pattern == "tick*" {
+            assert_eq!(gap(&mut client).await, (SECOND, 0, true));
+            expect_tick(&mut client, 3).await;
+        }
+        assert_eq!(client.counts().gaps, u64::from(pattern == "tick*"));
+    }
+}

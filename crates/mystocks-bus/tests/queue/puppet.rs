@@ -45,9 +45,19 @@ impl Puppet {
         }
     }
 
+    /// Says it to one of those who listen, the first being 0.
+    pub(crate) fn say_to(&self, ear: usize, signal: &Signal) {
+        let ear = Arc::clone(&self.ears.lock().unwrap()[ear]);
+        ear.hear(signal.clone());
+    }
+
     pub(crate) fn send(&self, number: u64) {
+        self.say(&Self::message(number));
+    }
+
+    pub(crate) fn message(number: u64) -> Signal {
         let payload = Bytes::from(json(&tick(number)));
-        self.say(&Signal::Message { channel: Arc::from("mystocks:ticks"), payload, id: None });
+        Signal::Message { channel: Arc::from("mystocks:ticks"), payload, id: None }
     }
 }
 

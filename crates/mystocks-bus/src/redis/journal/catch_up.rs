@@ -6,7 +6,7 @@ use mystocks_keys::ChannelPattern;
 use mystocks_redis_core::Error as Cause;
 
 use super::reader::Reader;
-use super::state::Behind;
+use super::state::{Behind, Finish};
 use super::store::Page;
 use crate::transport::Source;
 
@@ -36,8 +36,23 @@ impl Reader {
                     }
                 }
             }
-            if !self.state().finish(turn) {
+            if !self.hand_on(turn).await {
                 return Ok(());
+            }
+        }
+    }
+
+    /// Hands on what was held back at the pace of who hears it, and goes live; returns whether it is to be read once more.
+    async fn hand_on(&self, turn: u64) -> bool {
+        loop {
+            let left = self.state().finish(turn);
+            match left {
+                Finish::Over => return false,
+                Finish::Again => return true,
+                Finish::Held(bytes) => {
+                    self.ear.room(bytes).await;
+                    self.state().hand_on(turn);
+                }
             }
         }
     }

@@ -10,6 +10,7 @@ while #found < most and bytes < enough do
     bytes = bytes + #payload
     found[#found + 1] = {entry[1], payload}
     after = entry[1]
+    if bytes >= enough then break end
   end
 end
 return {redis.call('GET', KEYS[2]) or '', found}

@@ -14,6 +14,9 @@ static REGISTER: Script = Script::new(include_str!("register.lua"));
 /// After so long a channel that is published on is registered again.
 const ANEW: Duration = Duration::from_secs(60 * 60);
 
+/// So long after it was registered a channel may have a journal: registered anew or not, it had its last message soon after that hour.
+pub(super) const REGISTERED_MILLIS: u64 = LIFE_MILLIS + 2 * ANEW.as_secs() * 1000;
+
 /// What this process has registered, and when.
 #[derive(Debug, Default)]
 pub(super) struct Registry {

@@ -2,7 +2,7 @@
 
 mod place;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::mem;
 use std::sync::Arc;
 
@@ -17,8 +17,8 @@ use crate::transport::{Ear, Signal};
 use place::Place;
 
 /// So much is held back at most; beyond it is read up on once more.
-const HELD_MESSAGES: usize = 4096;
-const HELD_BYTES: usize = 4 << 20;
+const HELD_MESSAGES: usize = 1024;
+const HELD_BYTES: usize = 1 << 20;
 
 pub(super) struct State {
     ear: Arc<dyn Ear>,
@@ -47,7 +47,7 @@ enum Stand {
 
 #[derive(Default)]
 struct Held {
-    messages: Vec<(Arc<str>, Bytes)>,
+    messages: VecDeque<(Arc<str>, Bytes)>,
     bytes: usize,
     /// There was more: the journals have it.
     is_spilled: bool,
@@ -59,6 +59,17 @@ enum Told {
     Down,
     Late,
     Up,
+}
+
+/// What is left to do before it is live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Finish {
+    /// Nothing, or nothing that counts.
+    Over,
+    /// To read once more: too much came meanwhile.
+    Again,
+    /// To hand on what is held back, first something of so many bytes.
+    Held(usize),
 }
 
 /// A journal that goes on after what has come.
@@ -114,6 +125,9 @@ impl State {
         if !self.has_ended() {
             self.turn += 1;
             self.stand = Stand::Behind(Held::default());
+            for place in self.places.values_mut() {
+                (place.pushed, place.excused) = (None, None);
+            }
         }
     }
 
@@ -153,7 +167,7 @@ impl State {
             Stand::Live => self.deliver(live, &message),
             Stand::Behind(held) => {
                 held.bytes += message.len();
-                held.messages.push((Arc::clone(live), message));
+                held.messages.push_back((Arc::clone(live), message));
                 if held.messages.len() > HELD_MESSAGES || held.bytes > HELD_BYTES {
                     *held = Held { is_spilled: true, ..Held::default() };
                 }
@@ -181,7 +195,7 @@ impl State {
         if is_forgotten {
             self.identity.clone_from(&standing.identity);
             self.lost(None);
-            self.places.values_mut().for_each(|place| place.is_excused = true);
+            self.places.values_mut().for_each(|place| place.excused = Some(standing.now));
         }
         let mut behind = Vec::new();
         for (live, end) in ends {
@@ -196,19 +210,20 @@ impl State {
                     is_lost
                 }
                 // The server has gone back to before what it told.
-                Some(end) if end.last < place.position => {
+                Some(end) if end.last < place.reached() => {
                     place.position = end.last;
                     true
                 }
-                Some(end) if end.last == place.position => false,
+                Some(end) if end.last == place.reached() => false,
                 Some(end) => {
                     let journal = place.journal.clone();
                     behind.push(Behind { live: Arc::clone(&live), journal, until: end.last });
-                    false
+                    continue;
                 }
             };
-            if is_lost && !mem::take(&mut place.is_excused) {
-                let since = place.since.take();
+            // Up to here it is settled: what comes of it later is in no gap that was told now.
+            let (excused, since) = (place.excused.take(), place.since.take());
+            if is_lost && excused.is_none() {
                 self.lost(since);
             }
         }
@@ -217,7 +232,7 @@ impl State {
 
     /// Returns up to where a channel has come.
     pub(super) fn position(&self, live: &str) -> Id {
-        self.places.get(live).map_or(self.origin, |place| place.position)
+        self.places.get(live).map_or(self.origin, Place::reached)
     }
 
     /// Takes in an entry that was read, of a journal that was born then; returns whether that still counts.
@@ -225,7 +240,7 @@ impl State {
         if self.is_behind() != Some(turn) {
             return false;
         }
-        let Some(place) = self.places.get_mut(live).filter(|place| id > place.position) else { return true };
+        let Some(place) = self.places.get_mut(live).filter(|place| id > place.reached()) else { return true };
         let (is_lost, since) = place.read(id, born);
         let channel = Arc::clone(&place.channel);
         self.late();
@@ -250,25 +265,38 @@ impl State {
         true
     }
 
-    /// Goes live with what was held back; returns whether there was too much of it, so that it has to be read.
-    pub(super) fn finish(&mut self, turn: u64) -> bool {
-        if self.is_behind() != Some(turn) {
-            return false;
+    /// Goes live when nothing is held back any more.
+    pub(super) fn finish(&mut self, turn: u64) -> Finish {
+        let Stand::Behind(held) = &mut self.stand else { return Finish::Over };
+        if self.turn != turn {
+            return Finish::Over;
         }
-        let Stand::Behind(held) = mem::replace(&mut self.stand, Stand::Live) else { return false };
         if held.is_spilled {
-            self.stand = Stand::Behind(Held::default());
-            return true;
+            *held = Held::default();
+            return Finish::Again;
         }
+        if let Some((_, message)) = held.messages.front() {
+            return Finish::Held(split(message).map_or(0, |(_, payload)| payload.len()));
+        }
+        self.stand = Stand::Live;
         for place in self.places.values_mut() {
-            (place.since, place.is_excused) = (None, false);
+            (place.since, place.excused) = (None, None);
         }
         self.told = Told::Up;
         self.ear.hear(Signal::Up);
-        for (live, message) in held.messages {
+        Finish::Over
+    }
+
+    /// Hands on the first that is held back, unless the journals have to be read for those before it.
+    pub(super) fn hand_on(&mut self, turn: u64) {
+        let Stand::Behind(held) = &mut self.stand else { return };
+        if self.turn != turn || held.is_spilled {
+            return;
+        }
+        if let Some((live, message)) = held.messages.pop_front() {
+            held.bytes -= message.len();
             self.deliver(&live, &message);
         }
-        false
     }
 
     /// Hands on what was pushed, unless it was read.
@@ -283,6 +311,9 @@ impl State {
         let Some(place) = self.places.get_mut(live) else { return };
         if place.push(id) {
             let channel = Arc::clone(&place.channel);
+            if !matches!(self.stand, Stand::Live) {
+                self.late();
+            }
             self.ear.hear(Signal::Message { channel, payload, id: Some(id) });
         }
     }

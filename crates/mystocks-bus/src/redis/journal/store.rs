@@ -5,6 +5,7 @@ use mystocks_keys::{Channel, ChannelPattern, Journal, Keyspace};
 use mystocks_redis_core::{Call, Error as Cause, Lane, RedisManager, Script, ScriptRun};
 use redis::pipe;
 
+use super::registry::REGISTERED_MILLIS;
 use super::{Streams, keys};
 use crate::log::Id;
 
@@ -15,7 +16,7 @@ static READ: Script = Script::new(include_str!("read.lua"));
 const ENDS: usize = 500;
 /// So many entries are read together of one journal, unless they are large.
 const ENTRIES: &str = "256";
-const BYTES: &str = "262144";
+const BYTES: &str = "65536";
 
 /// An id and a payload.
 type RawEntry = (String, Vec<u8>);
@@ -60,7 +61,8 @@ impl Store {
         let journals = self.keyspace.journals();
         let (channels, epoch) = (journals.channels(), journals.epoch());
         let asked: &[u8] = if pattern.is_some() { b"1" } else { b"0" };
-        let (keys, args) = ([channels.as_str(), epoch.as_str()], [asked]);
+        let counts = REGISTERED_MILLIS.to_string();
+        let (keys, args) = ([channels.as_str(), epoch.as_str()], [asked, counts.as_bytes()]);
         let (identity, now, names): (String, u64, Vec<String>) =
             self.redis.script(&STAND, &keys, &args, Call::repeatable()).await?;
         let channels = names.iter().filter_map(|name| self.keyspace.channel_named(name).ok());
