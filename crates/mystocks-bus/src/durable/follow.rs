@@ -42,8 +42,8 @@ pub enum Followed<E> {
         /// Why it cannot be read.
         reason: String,
     },
-    /// Events are missing here that were trimmed or deleted before they were read: [`dropped`](crate::Gap::dropped) of them. When it begins after a place that was deleted
-    /// itself, nobody knows how many, and [`disconnected`](crate::Gap::disconnected) says so.
+    /// Events are missing here that were trimmed or deleted before they were read: `dropped` of them. When it begins after a place that was deleted
+    /// itself, nobody knows how many, and `disconnected` says so.
     Gap(Gap),
 }
 
