@@ -153,7 +153,7 @@ impl Worker {
         }
     }
 
-    /// Ends the work: takes no more events, waits for the handlers under way, acknowledges what they did, and gives back what was not begun.
+    /// Ends the work: takes no more events, gives back at once what was not begun, waits for the handlers under way, and acknowledges what they did.
     pub async fn shutdown(self) {
         self.stop.cancel();
         self.tasks.wait().await;
