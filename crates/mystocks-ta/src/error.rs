@@ -38,6 +38,8 @@ pub enum ErrorKind {
     InvalidBars,
     /// The kernel failed or gave a value that is no number.
     Kernel,
+    /// A saved stream that is damaged or of another format.
+    BadState,
 }
 
 impl Error {

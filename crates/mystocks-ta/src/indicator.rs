@@ -10,7 +10,8 @@ use crate::nearest::nearest;
 use crate::output::{Output, Series};
 use crate::parameter::Parameter;
 use crate::params::{Given, Params};
-use crate::{talib, tdx};
+use crate::tdx::formula::Formula;
+use crate::{canonical, finite, kernels, talib};
 
 /// An indicator of the [registry](crate::registry()).
 ///
@@ -53,6 +54,29 @@ pub enum Category {
     Volume,
     /// Shapes of one or a few bars.
     Candlestick,
+    /// Length and phase of a wave in the prices.
+    Cycle,
+    /// One bar as one price, or as other prices.
+    Price,
+    /// Measures of a distribution or of two series together.
+    Statistic,
+    /// Arithmetic on columns and windows.
+    Math,
+}
+
+impl Category {
+    /// Every category, in the order of the registry.
+    pub const ALL: [Self; 9] = [
+        Self::Trend,
+        Self::Momentum,
+        Self::Volatility,
+        Self::Volume,
+        Self::Candlestick,
+        Self::Cycle,
+        Self::Price,
+        Self::Statistic,
+        Self::Math,
+    ];
 }
 
 /// Where a chart draws an indicator.
@@ -84,19 +108,21 @@ pub enum Input {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kernel {
     TaLib(FuncId),
-    TdxKdj,
+    Tdx(&'static Formula),
 }
 
 impl Indicator {
     /// Returns the canonical form of `given`: checked, with the defaults filled in.
     ///
-    /// Requests that compute the same become the same: `[]` and the spelled-out defaults; `2` and `2.0` for a float; MACD's fast and
-    /// slow period in either order (TA-Lib swaps them where fast is the longer, so the canonical form has them swapped); SAR's
-    /// acceleration beyond its maximum and at its maximum (TA-Lib lowers it).
+    /// Requests that compute the same become the same: `[]` and the spelled-out defaults; `2` and `2.0` for a float; a `matype` of 11
+    /// (TA-Lib's word for the default) and the default; the fast and slow period in either order where TA-Lib swaps them (APO, MACD,
+    /// MACDEXT with its types of average, PPO, PVO, STC); the two or three periods that COPPOCK and ULTOSC treat alike; an
+    /// acceleration of SAR and SAREXT beyond its maximum and at its maximum (TA-Lib lowers it).
     ///
     /// # Errors
     /// [`ErrorKind::UnknownParameter`] with the nearest names; [`ErrorKind::BadParameter`] for a value of the wrong type (an integer
-    /// must be one: `20.0` is refused), not finite, out of range, or given twice.
+    /// must be one: `20.0` is refused), not finite, out of range, or given twice, and for values that do not go together (the
+    /// `minperiod` of MAVP above its `maxperiod`, an odd period of FRAMA, the factors of SQZMOM not in their order).
     pub fn canonical(&self, given: &[(&str, Given)]) -> Result<Params, Error> {
         const OPERATION: &str = "read the parameter";
         let mut params = self.defaults();
@@ -112,40 +138,42 @@ impl Indicator {
             }
             params.set(name, parameter.check(*value).map_err(bad)?);
         }
-        self.reorder(&mut params);
+        if let Kernel::TaLib(function) = self.kernel {
+            canonical::reorder(function, &mut params);
+            if let Some(detail) = canonical::conflict(function, &params) {
+                return Err(Error::new(ErrorKind::BadParameter, OPERATION, self.abbreviation, detail));
+            }
+        }
         Ok(params)
     }
 
     /// Returns the canonical parameters with every one at its default.
     pub fn defaults(&self) -> Params {
-        let pairs = self.parameters.iter();
-        Params::new(self.abbreviation, pairs.map(|parameter| (parameter.name, parameter.default)))
+        Params::new(self.abbreviation, self.parameters)
     }
 
-    /// Returns how many bars the first value needs; for parameters of another indicator, those of the defaults.
+    /// Returns how many bars it takes until every output has a value; for parameters of another indicator, those of the defaults.
     pub fn minimum_bars(&self, params: &Params) -> usize {
         let params = if params.indicator() == self.abbreviation { *params } else { self.defaults() };
         match self.kernel {
-            Kernel::TaLib(function) => talib::lookback(function, self.parameters, &params)
-                .map_or(usize::MAX, |lookback| lookback + 1),
-            Kernel::TdxKdj => tdx::KdjPeriods::of(&params).n,
+            Kernel::TaLib(function) => {
+                talib::lookback(function, &params).map_or(usize::MAX, |lookback| lookback + 1)
+            }
+            Kernel::Tdx(formula) => formula.minimum_bars(&params),
         }
     }
 
     /// Computes the indicator over `bars`.
     ///
-    /// Every series is as long as `bars`. Its first [`minimum_bars`](Self::minimum_bars)` - 1` values are NaN (candlestick patterns: 0,
-    /// no pattern, as in TA-Lib); every later one is finite.
+    /// Every series is as long as `bars`. Its first [`minimum_bars`](Self::minimum_bars)` - 1` values are NaN (where TA-Lib gives
+    /// integers, as for candlestick patterns: 0); every later one is finite, and NaN where an indicator that
+    /// [is not defined everywhere](Self::is_defined_everywhere) has no value.
     ///
-    /// `TDX_KDJ` is the formula of MyTT (github.com/mpquant/MyTT): RSV = (close - LLV(low, n)) / (HHV(high, n) - LLV(low, n)) * 100;
-    /// K is RSV smoothed by 1/m1 and seeded with the first RSV; D is K smoothed by 1/m2 and seeded with the first K; J = 3K - 2D.
-    /// A flat window (HHV = LLV) has no RSV, where MyTT divides 0 by 0. As there, K keeps its value and D goes on towards it, and
-    /// the older K weighs (1 - 1/m1) a day less when the next RSV comes. Flat windows before the first RSV have no value in MyTT;
-    /// here K = D = J = 50.
+    /// Of the indicators whose formulas stand in [`tdx`](crate::tdx) every output begins with a first bar of its own, and is NaN before.
     ///
     /// # Errors
     /// [`ErrorKind::TooFewBars`] with need and have; [`ErrorKind::BadParameter`] for parameters of another indicator;
-    /// [`ErrorKind::Kernel`] if a value came out that is no number.
+    /// [`ErrorKind::Kernel`] if a value came out that is no number (before the last 16,384 bars one in 1,024 is looked at).
     pub fn compute(&self, bars: &Bars, params: &Params) -> Result<Output, Error> {
         const OPERATION: &str = "compute";
         if params.indicator() != self.abbreviation {
@@ -163,20 +191,33 @@ impl Indicator {
         }
         let failed = |detail| Error::new(ErrorKind::Kernel, OPERATION, self.abbreviation, detail);
         let columns = match self.kernel {
-            Kernel::TaLib(function) => talib::compute(function, self.parameters, params, bars)
+            Kernel::TaLib(function) => kernels::compute(function, params, bars)
+                .unwrap_or_else(|| talib::compute(function, params, bars))
                 .map_err(|code| failed("the kernel refused".to_owned()).with_source(code))?,
-            Kernel::TdxKdj => tdx::kdj(bars, tdx::KdjPeriods::of(params)).into(),
+            Kernel::Tdx(formula) => formula.compute(params, bars, self.outputs.len()),
         };
         let names = self.outputs.iter().copied();
-        let series: Vec<Series> = names.zip(columns).map(|(name, values)| Series { name, values }).collect();
-        for one in &series {
-            let settled = one.values.iter().skip(need.saturating_sub(1));
-            if let Some(at) = settled.clone().position(|value| !value.is_finite()) {
-                let bar = at + need.saturating_sub(1);
-                return Err(failed(format!("{} is not finite at bar {bar}", one.name)));
-            }
+        let mut series: Vec<Series> =
+            names.zip(columns).map(|(name, values)| Series { name, values }).collect();
+        for Series { name, values } in &mut series {
+            let settled = values.get_mut(need.saturating_sub(1)..).unwrap_or_default();
+            finite::settle(settled, self.is_defined_everywhere()).map_err(|at| {
+                failed(format!("{name} is not finite at bar {}", at + need.saturating_sub(1)))
+            })?;
         }
         Ok(Output { series })
+    }
+
+    /// Returns whether every value after the head is a number, whatever the bars.
+    ///
+    /// Where it is not, a bar at which the function has no value is NaN: `ACOS` and `ASIN` of prices above 1, `EXP`, `COSH` and `SINH`
+    /// beyond the largest number, `VWMA` and `RVOL` over bars without volume, `KURTOSIS` where nothing moves,
+    /// `VR`, `BRAR` and `CR` where nothing fell.
+    pub fn is_defined_everywhere(&self) -> bool {
+        match self.kernel {
+            Kernel::TaLib(function) => !talib::is_partial(function),
+            Kernel::Tdx(formula) => formula.everywhere,
+        }
     }
 
     /// Returns a short text of the request, with the parameters in the customary order: `BBANDS(timeperiod=20,nbdevup=2.0,nbdevdn=2.0)`.
@@ -193,22 +234,6 @@ impl Indicator {
             })
             .collect();
         format!("{}({})", self.abbreviation, pairs.join(","))
-    }
-
-    fn reorder(&self, params: &mut Params) {
-        let (low, high, swap) = match self.kernel {
-            Kernel::TaLib(FuncId::MACD) => ("fastperiod", "slowperiod", true),
-            Kernel::TaLib(FuncId::SAR) => ("acceleration", "maximum", false),
-            _ => return,
-        };
-        if let (Some(lower), Some(higher)) = (params.get(low), params.get(high))
-            && lower.to_f64() > higher.to_f64()
-        {
-            params.set(low, higher);
-            if swap {
-                params.set(high, lower);
-            }
-        }
     }
 
     fn known_parameters(&self, name: &str) -> String {

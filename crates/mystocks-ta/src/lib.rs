@@ -1,12 +1,13 @@
 //! Technical indicators: a registry over TA-Lib, the Chinese market variants, and bar cleaning.
 //!
-//! Pure computation: no I/O, no async, nothing global but constant tables. [`registry()`] knows 25 indicators by abbreviation; the
-//! pinned `ta-lib` crate computes 24 of them, and `TDX_KDJ` is computed here as the Chinese market defines it. One abbreviation
-//! means one definition: what TA-Lib calls `KDJ` and what Chinese charting programs call so differ in their first 60 bars.
+//! Pure computation: no I/O, no async, nothing global but tables that are made once. [`registry()`] knows by abbreviation every one of
+//! the 237 functions of the pinned `ta-lib` crate, and 28 indicators that are computed here as the Chinese market defines them, such
+//! as `TDX_KDJ`. One abbreviation means one definition: what TA-Lib calls `KDJ` and what Chinese charting programs call so differ in their
+//! first 60 bars. docs/indicators.md lists all of them.
 //!
 //! Values are those of TA-Lib 0.8 (which differ from 0.6 over suspensions). Where nothing moves they are, by its definitions: RSI 50
-//! (0 before 0.8.3); STOCH, CCI, WILLR, MFI, ADX and NATR 0; all three Bollinger bands the price. For `TDX_KDJ` see
-//! [`Indicator::compute`].
+//! (0 before 0.8.3); STOCH, CCI, WILLR, MFI, ADX and NATR 0; all three Bollinger bands the price. What the formulas of
+//! the Chinese market give there stands in [`tdx`].
 //!
 //! ```
 //! use mystocks_ta::{CleaningPolicy, ErrorKind, RawBar, clean, registry};
@@ -37,16 +38,20 @@
 //! ```
 
 mod bars;
+mod canonical;
 mod clean;
 mod error;
+mod finite;
 mod indicator;
+mod kernels;
 mod nearest;
 mod output;
 mod parameter;
 mod params;
 mod registry;
+mod stream;
 mod talib;
-mod tdx;
+pub mod tdx;
 
 pub use bars::{Bars, MAX_PRICE, MAX_VOLUME, MIN_PRICE};
 pub use clean::{CleaningPolicy, CleaningReport, RawBar, SuspendedDays, Tally, clean};
@@ -56,3 +61,4 @@ pub use output::{Output, Series};
 pub use parameter::{Kind, Parameter};
 pub use params::{Given, Params, Value};
 pub use registry::{Registry, daily_defaults, registry};
+pub use stream::{Bar, Keep, State, Stream, Values};

@@ -4,7 +4,13 @@ use serde::Serialize;
 
 use crate::params::{Given, Value};
 
+/// The type of average that TA-Lib reads as "the default of this parameter".
+const DEFAULT_AVERAGE: i64 = 11;
+
 /// A parameter of an indicator.
+///
+/// `matype` and what ends in it is a type of average: 0 SMA, 1 EMA, 2 WMA, 3 DEMA, 4 TEMA, 5 TRIMA, 6 KAMA, 7 MAMA, 8 T3, 9 HMA,
+/// 10 none (the values as they are), 11 the default, 12 ZLEMA, 13 RMA, 14 VIDYA, 15 ALMA.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Parameter {
@@ -71,7 +77,8 @@ impl Parameter {
             }
         };
         if (self.min.to_f64()..=self.max.to_f64()).contains(&value.to_f64()) {
-            Ok(value)
+            let is_default = self.name.ends_with("matype") && value == Value::Int(DEFAULT_AVERAGE);
+            Ok(if is_default { self.default } else { value })
         } else {
             Err(format!("out of range, expected {}", self.range()))
         }

@@ -5,8 +5,10 @@ use std::hash::{Hash, Hasher};
 
 use serde::{Serialize, Serializer};
 
-/// How many parameters an indicator can have.
-pub(crate) const MAX_PARAMETERS: usize = 3;
+use crate::parameter::Parameter;
+
+/// How many parameters an indicator can have: as many as `KSTEXT`.
+pub(crate) const MAX_PARAMETERS: usize = 11;
 
 /// A parameter's value.
 #[derive(Debug, Clone, Copy)]
@@ -31,27 +33,24 @@ pub enum Given {
 /// The canonical parameters of one indicator: every parameter spelled out, checked, in order of name.
 ///
 /// Requests that mean the same give equal `Params`, so they can be (part of) a cache key. Made by
-/// [`Indicator::canonical`](crate::Indicator::canonical); copies without allocating.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// [`Indicator::canonical`](crate::Indicator::canonical); copies without allocating: it holds values only, the names are those of the
+/// indicator's table.
+#[derive(Clone, Copy)]
 pub struct Params {
     indicator: &'static str,
-    pairs: [(&'static str, Value); MAX_PARAMETERS],
-    len: usize,
+    parameters: &'static [Parameter],
+    // In the order of `parameters`; the rest are the same for all.
+    values: [Value; MAX_PARAMETERS],
 }
 
 impl Params {
-    /// Takes at most [`MAX_PARAMETERS`] pairs.
-    pub(crate) fn new(indicator: &'static str, pairs: impl Iterator<Item = (&'static str, Value)>) -> Self {
-        let mut params = Self { indicator, pairs: [("", Value::Int(0)); MAX_PARAMETERS], len: 0 };
-        for (slot, pair) in params.pairs.iter_mut().zip(pairs) {
-            *slot = pair;
-            params.len += 1;
+    /// Takes the defaults of at most [`MAX_PARAMETERS`] parameters.
+    pub(crate) fn new(indicator: &'static str, parameters: &'static [Parameter]) -> Self {
+        let mut values = [Value::Int(0); MAX_PARAMETERS];
+        for (slot, parameter) in values.iter_mut().zip(parameters) {
+            *slot = parameter.default;
         }
-        let len = params.len;
-        if let Some(pairs) = params.pairs.get_mut(..len) {
-            pairs.sort_unstable_by_key(|(name, _)| *name);
-        }
-        params
+        Self { indicator, parameters, values }
     }
 
     /// Returns the abbreviation of the indicator these belong to.
@@ -61,21 +60,60 @@ impl Params {
 
     /// Returns every parameter's name and value, in order of name.
     pub fn to_pairs(&self) -> impl ExactSizeIterator<Item = (&'static str, Value)> + '_ {
-        self.pairs.iter().take(self.len).copied()
+        let mut pairs = [("", Value::Int(0)); MAX_PARAMETERS];
+        for (slot, (parameter, value)) in pairs.iter_mut().zip(self.in_customary_order()) {
+            *slot = (parameter.name, value);
+        }
+        let len = self.parameters.len().min(MAX_PARAMETERS);
+        if let Some(pairs) = pairs.get_mut(..len) {
+            pairs.sort_unstable_by_key(|(name, _)| *name);
+        }
+        pairs.into_iter().take(len)
     }
 
     /// Returns the value of the parameter `name`.
     pub fn get(&self, name: &str) -> Option<Value> {
-        let mut pairs = self.to_pairs();
-        pairs.find_map(|(known, value)| (known == name).then_some(value))
+        let mut pairs = self.in_customary_order();
+        pairs.find_map(|(known, value)| (known.name == name).then_some(value))
+    }
+
+    pub(crate) fn in_customary_order(&self) -> impl Iterator<Item = (&'static Parameter, Value)> + '_ {
+        self.parameters.iter().zip(self.values)
     }
 
     pub(crate) fn set(&mut self, name: &str, value: Value) {
-        for (known, slot) in self.pairs.iter_mut().take(self.len) {
-            if *known == name {
+        for (known, slot) in self.parameters.iter().zip(&mut self.values) {
+            if known.name == name {
                 *slot = value;
             }
         }
+    }
+}
+
+impl PartialEq for Params {
+    fn eq(&self, other: &Self) -> bool {
+        self.indicator == other.indicator && self.values == other.values
+    }
+}
+
+impl Eq for Params {}
+
+impl Hash for Params {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.indicator.hash(state);
+        for (_, value) in self.in_customary_order() {
+            value.hash(state);
+        }
+    }
+}
+
+impl fmt::Debug for Params {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut fields = f.debug_struct(self.indicator);
+        for (parameter, value) in self.in_customary_order() {
+            fields.field(parameter.name, &value);
+        }
+        fields.finish()
     }
 }
 

@@ -1,31 +1,58 @@
 //! All indicators, by abbreviation and category.
 
 mod candlestick;
+mod described;
 mod momentum;
+mod names;
+mod patterns;
+mod tdx;
 mod trend;
 mod volatility;
 mod volume;
 
+use std::sync::LazyLock;
+
 use crate::error::{Error, ErrorKind};
-use crate::indicator::{Category, Indicator};
+use crate::indicator::{Category, Indicator, Kernel};
 use crate::nearest::nearest;
 use crate::params::{Given, MAX_PARAMETERS, Params};
 
 /// All indicators this crate computes.
+///
+/// Those of the contract with the Python backend and of the Chinese market are written down; every other function of TA-Lib comes
+/// from its own metadata, where periods are accepted up to 1,000 bars (TA-Lib: 100,000) and unbounded numbers up to 100 times their
+/// default or 100, whichever is more (TA-Lib: 3e37), save those that are prices or volumes, which are accepted as far as bars hold them.
 #[derive(Debug)]
 pub struct Registry {
-    categories: [(Category, &'static [Indicator]); 5],
+    by_category: Vec<&'static Indicator>,
+    by_name: Vec<&'static Indicator>,
 }
 
-static REGISTRY: Registry = Registry {
-    categories: [
-        (Category::Trend, trend::INDICATORS),
-        (Category::Momentum, momentum::INDICATORS),
-        (Category::Volatility, volatility::INDICATORS),
-        (Category::Volume, volume::INDICATORS),
-        (Category::Candlestick, candlestick::INDICATORS),
-    ],
-};
+const WRITTEN: [&[Indicator]; 8] = [
+    trend::INDICATORS,
+    momentum::INDICATORS,
+    volatility::INDICATORS,
+    volume::INDICATORS,
+    candlestick::INDICATORS,
+    tdx::TREND,
+    tdx::MOMENTUM,
+    tdx::VOLUME,
+];
+
+static DESCRIBED: LazyLock<Vec<Indicator>> = LazyLock::new(|| {
+    described::indicators(|function| {
+        WRITTEN.iter().copied().flatten().any(|written| written.kernel == Kernel::TaLib(function))
+    })
+});
+
+static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
+    let all = || WRITTEN.iter().copied().flatten().chain(DESCRIBED.iter());
+    let of = |category| all().filter(move |indicator| indicator.category == category);
+    let by_category = Category::ALL.into_iter().flat_map(of).collect();
+    let mut by_name: Vec<&'static Indicator> = all().collect();
+    by_name.sort_unstable_by_key(|indicator| indicator.abbreviation);
+    Registry { by_category, by_name }
+});
 
 /// Returns the registry.
 pub fn registry() -> &'static Registry {
@@ -68,7 +95,7 @@ impl Registry {
 
     /// Returns every indicator, category by category.
     pub fn iter(&self) -> impl Iterator<Item = &'static Indicator> + '_ {
-        self.categories.iter().flat_map(|(_, members)| *members)
+        self.by_category.iter().copied()
     }
 
     /// Returns the indicators of one category.
@@ -77,37 +104,59 @@ impl Registry {
     }
 
     fn find(&self, abbreviation: &str) -> Option<&'static Indicator> {
-        self.iter().find(|indicator| indicator.abbreviation == abbreviation)
+        let found = self.by_name.binary_search_by_key(&abbreviation, |indicator| indicator.abbreviation);
+        self.by_name.get(found.ok()?).copied()
     }
 }
 
 // `Params` holds no more than this, and must never leave one out.
 const _: () = {
-    let mut category = 0;
-    while category < REGISTRY.categories.len() {
-        let members = REGISTRY.categories[category].1;
+    let mut table = 0;
+    while table < WRITTEN.len() {
+        let members = WRITTEN[table];
         let mut member = 0;
         while member < members.len() {
             assert!(members[member].parameters.len() <= MAX_PARAMETERS);
             member += 1;
         }
-        category += 1;
+        table += 1;
     }
 };
 
 #[cfg(test)]
 mod tests {
+    use ta_lib::abstract_api::FUNCS;
+
     use super::*;
-    use crate::indicator::Kernel;
+    use crate::talib::PERIODS;
 
     #[test]
     fn every_parameter_is_bound_to_the_input_of_its_name() {
         for indicator in registry().iter() {
             let Kernel::TaLib(function) = indicator.kernel else { continue };
-            for parameter in indicator.parameters {
+            for parameter in indicator.parameters.iter().filter(|one| one.name != PERIODS) {
                 let bound = function.info().opt_inputs[parameter.slot].param_name.to_lowercase();
                 assert_eq!(bound, format!("optin{}", parameter.name), "{}", indicator.abbreviation);
             }
         }
+    }
+
+    #[test]
+    fn every_function_of_ta_lib_is_there_once() {
+        for info in FUNCS {
+            let with = |indicator: &&Indicator| indicator.kernel == Kernel::TaLib(info.id);
+            assert_eq!(registry().iter().filter(with).count(), 1, "{}", info.name);
+            assert_eq!(registry().get(info.name).unwrap().kernel, Kernel::TaLib(info.id));
+        }
+        assert!(registry().iter().all(|indicator| indicator.parameters.len() <= MAX_PARAMETERS));
+    }
+
+    #[test]
+    fn every_chinese_name_is_used() {
+        let names = names::NAMES.iter().map(|(name, ..)| *name);
+        for name in names.chain(patterns::PATTERNS.iter().map(|(name, _)| *name)) {
+            assert!(DESCRIBED.iter().any(|indicator| indicator.abbreviation == name), "{name}");
+        }
+        assert_eq!(DESCRIBED.len(), names::NAMES.len() + patterns::PATTERNS.len());
     }
 }

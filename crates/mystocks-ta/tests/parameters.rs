@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
-use mystocks_ta::{ErrorKind, Given, Params, Value, registry};
+use mystocks_ta::{ErrorKind, Given, Parameter, Params, Value, registry};
 
 fn canonical(name: &str, given: &[(&str, Given)]) -> Params {
     registry().get(name).unwrap().canonical(given).unwrap()
@@ -72,12 +72,18 @@ fn values_of_other_types_and_no_numbers_are_refused() {
 #[test]
 fn both_ends_of_every_range_are_held() {
     for indicator in registry().iter() {
+        let all = |end: fn(&Parameter) -> Value| {
+            let given: Vec<(&str, Given)> =
+                indicator.parameters.iter().map(|one| (one.name, end(one).into())).collect();
+            indicator.canonical(&given).unwrap()
+        };
+        // One by one they may not go together with the defaults of the others.
+        let _ = (all(|one| one.min), all(|one| one.max));
         for parameter in indicator.parameters {
-            for (end, step) in [(parameter.min, -1), (parameter.max, 1)] {
-                indicator.canonical(&[(parameter.name, end.into())]).unwrap();
+            for (end, is_max) in [(parameter.min, false), (parameter.max, true)] {
                 let beyond = match end {
-                    Value::Int(end) => Given::Int(end + step),
-                    Value::Float(end) => Given::Float(end + f64::from(i32::try_from(step).unwrap()) * 1e-9),
+                    Value::Int(end) => Given::Int(if is_max { end + 1 } else { end - 1 }),
+                    Value::Float(end) => Given::Float(if is_max { end.next_up() } else { end.next_down() }),
                 };
                 let error = indicator.canonical(&[(parameter.name, beyond)]).unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::BadParameter);

@@ -1,19 +1,63 @@
 //! The registry: its table, its minimum bars, and how it stands to TA-Lib's own metadata.
 
-use mystocks_ta::{Category, ErrorKind, Given, Input, Panel, Value, daily_defaults, registry};
-use ta_lib::abstract_api::{OptInputType, get_func_handle};
+use mystocks_ta::{Category, ErrorKind, Given, Input, Kind, Panel, Value, daily_defaults, registry};
+use ta_lib::abstract_api::{FuncId, InputType, OptInputInfo, OptInputType, get_func_handle};
+
+/// What the Python backend knows, and `KDJ` and `TDX_KDJ`: their parameters and outputs are a contract.
+const CONTRACT: [&str; 25] = [
+    "SMA(timeperiod=20) sma",
+    "EMA(timeperiod=20) ema",
+    "WMA(timeperiod=20) wma",
+    "MACD(fastperiod=12,slowperiod=26,signalperiod=9) macd signal hist",
+    "BBANDS(timeperiod=20,nbdevup=2.0,nbdevdn=2.0) upperband middleband lowerband",
+    "SAR(acceleration=0.02,maximum=0.2) sar",
+    "ADX(timeperiod=14) adx",
+    "RSI(timeperiod=14) rsi",
+    "STOCH(fastk_period=9,slowk_period=3,slowd_period=3) slowk slowd",
+    "KDJ(fastk_period=9,slowk_period=3,slowd_period=3) k d j",
+    "TDX_KDJ(n=9,m1=3,m2=3) k d j",
+    "CCI(timeperiod=14) cci",
+    "MFI(timeperiod=14) mfi",
+    "WILLR(timeperiod=14) willr",
+    "ROC(timeperiod=10) roc",
+    "MOM(timeperiod=10) mom",
+    "ATR(timeperiod=14) atr",
+    "NATR(timeperiod=14) natr",
+    "TRANGE trange",
+    "OBV obv",
+    "AD ad",
+    "ADOSC(fastperiod=3,slowperiod=10) adosc",
+    "CDLDOJI pattern",
+    "CDLHAMMER pattern",
+    "CDLENGULFING pattern",
+];
+
+fn is_in_contract(abbreviation: &str) -> bool {
+    CONTRACT.iter().any(|one| one.split(['(', ' ']).next() == Some(abbreviation))
+}
 
 #[test]
-fn it_holds_the_25_indicators() {
-    let count = |category| registry().by_category(category).count();
-    let all =
-        [Category::Trend, Category::Momentum, Category::Volatility, Category::Volume, Category::Candlestick];
-    assert_eq!(all.map(count), [7, 9, 3, 3, 3]);
-    for indicator in registry().iter() {
-        let found = registry().get(indicator.abbreviation).unwrap();
-        assert!(std::ptr::eq(found, indicator), "{} is there twice", indicator.abbreviation);
-        assert!(!indicator.name_zh.is_ascii() && indicator.name_en.is_ascii());
+fn the_25_of_the_contract_stand_as_they_are() {
+    for line in CONTRACT {
+        let indicator = registry().get(line.split(['(', ' ']).next().unwrap_or_default()).unwrap();
+        let found = format!("{} {}", indicator.label(&indicator.defaults()), indicator.outputs.join(" "));
+        assert_eq!(found, line);
     }
+}
+
+#[test]
+fn every_indicator_is_there_once_with_both_names() {
+    let all: Vec<&str> = registry().iter().map(|indicator| indicator.abbreviation).collect();
+    for indicator in registry().iter() {
+        let name = indicator.abbreviation;
+        assert_eq!(registry().get(name).unwrap().abbreviation, name);
+        assert_eq!(all.iter().filter(|one| **one == name).count(), 1, "{name} is there twice");
+        assert!(!indicator.name_zh.is_ascii() && indicator.name_en.is_ascii(), "{name}");
+    }
+    let by_category = Category::ALL.into_iter().flat_map(|category| registry().by_category(category));
+    assert!(by_category.map(|indicator| indicator.abbreviation).eq(all.iter().copied()));
+    let of_ta_lib = all.iter().filter(|name| get_func_handle(name).is_some()).count();
+    assert_eq!((of_ta_lib, FuncId::COUNT), (237, 237));
 }
 
 #[test]
@@ -64,29 +108,42 @@ fn minimum_bars_are_what_the_first_value_needs() {
 #[test]
 fn defaults_that_differ_from_ta_lib_are_these() {
     let mut differ = Vec::new();
-    for indicator in registry().iter().filter(|one| one.abbreviation != "TDX_KDJ") {
-        let info = get_func_handle(indicator.abbreviation).unwrap().info();
+    for indicator in registry().iter() {
+        let Some(function) = get_func_handle(indicator.abbreviation) else { continue };
+        let info = function.info();
         assert_eq!(info.outputs.len(), indicator.outputs.len(), "{}", indicator.abbreviation);
-        let offered =
-            info.opt_inputs.iter().filter(|theirs| !matches!(theirs.kind, OptInputType::IntegerList { .. }));
+        // The contract fixes the types of average at their defaults.
+        let is_list = |theirs: &OptInputInfo| matches!(theirs.kind, OptInputType::IntegerList { .. });
+        let offered = info
+            .opt_inputs
+            .iter()
+            .filter(|theirs| !is_list(theirs) || !is_in_contract(indicator.abbreviation));
         let offered: Vec<_> = offered.collect();
-        assert_eq!(offered.len(), indicator.parameters.len(), "{}", indicator.abbreviation);
-        for (ours, theirs) in indicator.parameters.iter().zip(offered) {
-            let name = theirs.param_name.trim_start_matches("optIn").replace("TimePeriod", "timeperiod");
-            assert_eq!(name.to_lowercase(), ours.name);
+        let ours: Vec<_> = indicator.parameters.iter().filter(|ours| ours.name != "periods").collect();
+        assert_eq!(offered.len(), ours.len(), "{}", indicator.abbreviation);
+        for (ours, theirs) in ours.into_iter().zip(offered) {
+            assert_eq!(theirs.param_name.trim_start_matches("optIn").to_lowercase(), ours.name);
             let (default, min, max) = match theirs.kind {
                 OptInputType::IntegerRange { default, min, max, .. } => {
                     (f64::from(default), f64::from(min), f64::from(max))
                 }
+                OptInputType::IntegerList { default, .. } => (Value::Int(default).to_f64(), 0.0, 15.0),
                 OptInputType::RealRange { default, min, max, .. } => (default, min, max),
                 other => panic!("{other:?}"),
             };
-            assert!(
-                min <= ours.min.to_f64() && ours.max.to_f64() <= max,
-                "{}.{}",
-                indicator.abbreviation,
-                ours.name
-            );
+            let (ours_min, ours_max) = (ours.min.to_f64(), ours.max.to_f64());
+            let label = format!("{}.{}", indicator.abbreviation, ours.name);
+            assert!(min <= ours_min && ours_max <= max, "{label}");
+            if !is_in_contract(indicator.abbreviation) {
+                // Four years of bars; 100 times the default; prices and volumes as bars hold them.
+                let reach = match (ours.kind, ours.name) {
+                    (Kind::Int, _) => 1_000.0,
+                    (_, "startvalue" | "limitmove") => 1e15,
+                    (_, "volumedivisor") => 1e18,
+                    _ => default.abs().max(1.0) * 100.0,
+                };
+                assert_eq!((ours_min, ours_max), (min.max(-reach), max.min(reach)), "{label}");
+            }
             if default != ours.default.to_f64() {
                 differ.push(format!("{}.{} {default} {}", indicator.abbreviation, ours.name, ours.default));
             }
@@ -101,14 +158,50 @@ fn defaults_that_differ_from_ta_lib_are_these() {
 #[test]
 fn inputs_are_those_ta_lib_reads() {
     let flags = [Input::Open, Input::High, Input::Low, Input::Close, Input::Volume];
-    for indicator in registry().iter().filter(|one| one.abbreviation != "TDX_KDJ") {
-        let info = get_func_handle(indicator.abbreviation).unwrap().info();
-        let read = info.inputs.iter().map(|input| if input.flags.0 == 0 { 0b1000 } else { input.flags.0 });
-        let read = read.fold(0, |all, one| all | one);
+    let mut two_series = Vec::new();
+    for indicator in registry().iter() {
+        let Some(function) = get_func_handle(indicator.abbreviation) else { continue };
+        let info = function.info();
+        // One series is the closing prices, two are the highest and the lowest, as TA-Lib for Python has it.
+        let series = match info.inputs.iter().filter(|input| input.kind == InputType::Real).count() {
+            _ if indicator.abbreviation == "MAVP" => 0b1000,
+            0 => 0,
+            1 => 0b1000,
+            _ => {
+                two_series.push(indicator.abbreviation);
+                0b0110
+            }
+        };
+        let read = info.inputs.iter().fold(series, |all, input| all | input.flags.0);
         let expected: Vec<Input> =
             (0..).zip(flags).filter(|(bit, _)| read & (1 << bit) != 0).map(|(_, input)| input).collect();
         assert_eq!(indicator.inputs, expected, "{}", indicator.abbreviation);
     }
+    two_series.sort_unstable();
+    assert_eq!(two_series, ["ADD", "BETA", "CORREL", "DIV", "MULT", "SUB"]);
+}
+
+#[test]
+fn panels_and_categories_of_all_237() {
+    let of = |name: &str| {
+        let indicator = registry().get(name).unwrap();
+        (indicator.category, indicator.panel)
+    };
+    assert_eq!(of("SUPERTREND"), (Category::Trend, Panel::Overlay));
+    assert_eq!(of("CDLMATHOLD"), (Category::Candlestick, Panel::Overlay));
+    assert_eq!(of("STOCHRSI"), (Category::Momentum, Panel::Oscillator));
+    assert_eq!(of("PLUS_DI"), (Category::Trend, Panel::Oscillator));
+    assert_eq!(of("VWAP"), (Category::Volume, Panel::Overlay));
+    assert_eq!(of("HT_SINE"), (Category::Cycle, Panel::Oscillator));
+    assert_eq!(of("AVGDEV"), (Category::Price, Panel::Oscillator));
+    assert_eq!(of("TSF"), (Category::Statistic, Panel::Overlay));
+    assert_eq!(of("MAX"), (Category::Math, Panel::Overlay));
+    let ta_lib = |category| {
+        let members = registry().by_category(category);
+        members.filter(|indicator| get_func_handle(indicator.abbreviation).is_some()).count()
+    };
+    assert_eq!(Category::ALL.map(ta_lib), [44, 53, 11, 14, 61, 8, 6, 13, 27]);
+    assert_eq!(registry().get("STC").unwrap().reference_lines, [25.0, 75.0]);
 }
 
 #[test]
@@ -133,8 +226,13 @@ fn the_daily_job_has_nine_requests() {
 fn an_unknown_indicator_is_answered_with_the_nearest() {
     let error = registry().get("MCAD").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::UnknownIndicator);
-    assert_eq!(error.to_string(), "find the indicator \"MCAD\": unknown indicator, nearest: MACD, SMA, EMA");
-    assert!(registry().get("sma").unwrap_err().to_string().ends_with("nearest: SMA, EMA, WMA"));
+    assert_eq!(error.to_string(), "find the indicator \"MCAD\": unknown indicator, nearest: MACD, MCGD, MA");
+    for (asked, nearest) in
+        [("sma", "SMA, "), ("rsi14", "RSI, "), ("TDXKDJ", "TDX_KDJ, "), ("DOJI", "CDLDOJI")]
+    {
+        let text = registry().get(asked).unwrap_err().to_string();
+        assert!(text.contains(&format!("nearest: {nearest}")), "{text}");
+    }
     let far = registry().get("\u{1f4c8}\n").unwrap_err();
     assert_eq!(
         far.to_string(),

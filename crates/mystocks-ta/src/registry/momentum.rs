@@ -51,22 +51,6 @@ pub(super) const INDICATORS: &[Indicator] = &[
         kernel: Kernel::TaLib(FuncId::KDJ),
     },
     Indicator {
-        abbreviation: "TDX_KDJ",
-        name_en: "KDJ stochastic, as the Chinese market computes it",
-        name_zh: "KDJ 随机指标（通达信）",
-        category: Category::Momentum,
-        panel: Panel::Oscillator,
-        inputs: &[Input::High, Input::Low, Input::Close],
-        parameters: &[
-            Parameter::int("n", 9, 1, 100),
-            Parameter::int("m1", 3, 1, 100),
-            Parameter::int("m2", 3, 1, 100),
-        ],
-        outputs: &["k", "d", "j"],
-        reference_lines: &[20.0, 80.0],
-        kernel: Kernel::TdxKdj,
-    },
-    Indicator {
         abbreviation: "CCI",
         name_en: "Commodity channel index",
         name_zh: "顺势指标",

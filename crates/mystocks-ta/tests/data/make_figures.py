@@ -87,4 +87,5 @@ def flat(rows, thin):
     return out
 
 
-main()
+if __name__ == '__main__':
+    main()

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use flate2::read::GzDecoder;
-use mystocks_ta::{Bars, CleaningPolicy, CleaningReport, RawBar, clean};
+use mystocks_ta::{Bars, CleaningPolicy, CleaningReport, Given, Indicator, Params, RawBar, clean, registry};
 
 /// The values of one output of one indicator over one symbol.
 pub(crate) struct Figure {
@@ -32,7 +32,7 @@ fn rows(text: &str, headers: bool) -> Vec<csv::StringRecord> {
 /// Reads the figures carried in `name`.
 pub(crate) fn carried_figures(name: &str) -> Vec<Figure> {
     let parse = |row: csv::StringRecord| {
-        let runs = row[5].split('|').flat_map(|run| {
+        let runs = row[5].split('|').filter(|run| !run.is_empty()).flat_map(|run| {
             let (start, values) = run.split_once(':').unwrap();
             let start: usize = start.parse().unwrap();
             let values = values.split(' ').map(|value| value.parse::<f64>().unwrap());
@@ -64,6 +64,68 @@ pub(crate) fn golden_figures(name: &str) -> Option<Vec<Figure>> {
         }
     };
     Some(rows(&text, true).into_iter().map(parse).collect())
+}
+
+/// Reads the rows of a carried table.
+pub(crate) fn carried_rows(name: &str) -> Vec<csv::StringRecord> {
+    rows(&carried(name), true)
+}
+
+/// Reads the rows of a golden table; `None` where the folder is not there.
+pub(crate) fn golden_rows(name: &str) -> Option<Vec<csv::StringRecord>> {
+    Some(rows(&std::fs::read_to_string(golden_folder()?.join(name)).unwrap(), true))
+}
+
+/// Reads every value of every function of TA-Lib; `None` where the folder is not there.
+pub(crate) fn golden_functions() -> Option<Vec<Figure>> {
+    let file = File::open(golden_folder()?.join("all_talib.json.gz")).unwrap();
+    let all: serde_json::Value = serde_json::from_reader(GzDecoder::new(file)).unwrap();
+    let number = |value: &serde_json::Value| match value {
+        serde_json::Value::Null => f64::NAN,
+        serde_json::Value::String(text) => text.parse().unwrap(),
+        value => value.as_f64().unwrap(),
+    };
+    let manifest = golden_rows("manifest.csv")?;
+    let mut figures = Vec::new();
+    for (symbol, functions) in all["data"].as_object().unwrap() {
+        for (name, entry) in functions.as_object().unwrap() {
+            let pairs: Vec<String> = entry["params"]
+                .as_object()
+                .unwrap()
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
+            let key = format!("{name}({})", pairs.join(","));
+            // In the order of the manifest: an object has none.
+            let row = manifest.iter().find(|row| &row[0] == name).unwrap();
+            for output in row[4].split(';') {
+                let series = &entry["outputs"][output];
+                let first = usize::try_from(series["first"].as_u64().unwrap()).unwrap();
+                let values = series["values"].as_array().unwrap();
+                let points =
+                    values.iter().enumerate().map(|(at, value)| (first + at, number(value))).collect();
+                let (symbol, key, output) = (symbol.clone(), key.clone(), output.to_owned());
+                figures.push(Figure { symbol, key, output, first, points });
+            }
+        }
+    }
+    Some(figures)
+}
+
+/// Reads `NAME(parameter=value,...)`; types of average that are not offered are fixed here.
+pub(crate) fn request_of(key: &str) -> (&'static Indicator, Params) {
+    let (name, pairs) = key.trim_end_matches(')').split_once('(').unwrap_or((key, ""));
+    let indicator = registry().get(name).unwrap();
+    let offered = |name: &str| indicator.parameters.iter().any(|one| one.name == name);
+    let pairs = pairs.split(',').filter_map(|pair| pair.split_once('='));
+    let given: Vec<(&str, Given)> = pairs
+        .filter(|(parameter, _)| offered(parameter) || !parameter.ends_with("matype"))
+        .map(|(parameter, value)| match value.parse::<i64>() {
+            Ok(value) => (parameter, value.into()),
+            Err(_) => (parameter, value.parse::<f64>().unwrap().into()),
+        })
+        .collect();
+    (indicator, indicator.canonical(&given).unwrap())
 }
 
 /// Reads the bars of a symbol the figures are of.
