@@ -214,6 +214,8 @@ impl<E: Event> DurableTopic<E> {
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] for a topic or a group that cannot be, [`ErrorKind::Unavailable`] and others when the log cannot be asked.
     ///
+    /// An error that is a [`GiveUp`](crate::GiveUp) makes it a dead letter at once.
+    ///
     /// # Panics
     /// Outside a tokio runtime.
     pub async fn consume<F, R, X>(
@@ -243,8 +245,18 @@ impl<E: Event> DurableTopic<E> {
             all.pending += lane.pending;
             all.waiting += lane.waiting;
             all.trimmed += lane.trimmed;
+            all.oldest = all.oldest.into_iter().chain(lane.oldest).min();
         }
         Ok(all)
+    }
+
+    /// Returns the place of the last event that stands there, in a topic without lanes; `None` while there is none.
+    ///
+    /// # Errors
+    /// As [`consume`](Self::consume).
+    pub async fn last(&self) -> Result<Option<Id>, Error> {
+        self.check("look at")?;
+        Ok(self.log.range(Shelf::Topic(&self.name), Part::Last).await?.first().map(|entry| entry.id))
     }
 
     /// Returns at most `count` dead letters of `group` that come after `after`, as they stand there.

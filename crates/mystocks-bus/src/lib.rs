@@ -37,6 +37,7 @@ mod error;
 mod event;
 mod feed;
 mod gap;
+mod give_up;
 mod hub;
 mod hush;
 mod lane;
@@ -68,6 +69,7 @@ pub use event::{
 };
 pub use feed::{Backlog, Counts, Overflow};
 pub use gap::Gap;
+pub use give_up::GiveUp;
 pub use hub::{Client, Frame, Hub, Limits};
 pub use listener::Listener;
 pub use log::{

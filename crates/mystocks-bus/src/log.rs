@@ -299,6 +299,8 @@ pub struct GroupState {
     pub consumers: u64,
     /// Entries that were trimmed before anybody of the group was given them.
     pub trimmed: u64,
+    /// The first entry that is not settled, whoever has it or nobody: all before it are done or dead letters.
+    pub oldest: Option<Id>,
 }
 
 impl Entry {

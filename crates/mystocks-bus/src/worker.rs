@@ -37,6 +37,9 @@ pub struct Handling {
     pub prefetch: usize,
     /// How often an event is given to a handler at most. Default: 5.
     pub deliveries: u64,
+    /// From which delivery on what its workers died with is handled alone, on a topic without lanes; at least 3, and `u64::MAX` for handlers that no event can kill.
+    /// Default: 3.
+    pub alone_from: u64,
     /// After how long it comes again the first time; then twice as long each time, less up to a half by chance. Default: 1 s.
     pub again_after: Duration,
     /// After how long it comes again at most. Default: 5 min.
@@ -53,6 +56,7 @@ impl Default for Handling {
             at_once: 16,
             prefetch: 256,
             deliveries: 5,
+            alone_from: desk::SUSPECT,
             again_after: Duration::from_secs(1),
             again_at_most: Duration::from_secs(300),
             lease: Duration::from_secs(10),
@@ -248,7 +252,7 @@ async fn tend(log: &dyn Log, desk: &Desk, kind: &'static str, leaves: bool) -> R
             room: look.room,
             only: None,
             deliveries: desk.handling.deliveries,
-            alone: desk::SUSPECT,
+            alone: desk.handling.alone_from.max(desk::SUSPECT),
             takes_alone: look.takes_alone,
             keeps: look.keeps.as_deref(),
             leave: look.leaves,

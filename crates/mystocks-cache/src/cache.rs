@@ -200,6 +200,15 @@ where
         }
     }
 
+    /// Returns what L1 holds of `key` and would serve, counted as a hit; what it does not hold is not counted, and nobody is asked.
+    pub fn get_from_l1(&self, key: &K) -> Option<Outcome<V>> {
+        let (Look::Fresh(slot) | Look::Early(slot)) = self.inner.look(key) else { return None };
+        let outcome = self.inner.found(&slot, Tier::L1).outcome()?;
+        self.inner.hot.read(key);
+        self.inner.counters.l1_hits();
+        Some(outcome)
+    }
+
     /// Removes `key` from L1 and L2, takes the lease from whoever is loading it, and tells the other processes.
     ///
     /// After it returned, no fetch in this process that begins gets an older value, and no load that began before fills L1 or
@@ -257,6 +266,22 @@ where
     #[instrument(name = "cache.set", level = "debug", skip_all, fields(namespace = self.inner.name))]
     pub async fn set(&self, key: &K, value: V) -> Result<Done, Error> {
         self.inner.set(key, value).await
+    }
+
+    /// Writes `entries` to L2, for the other processes, with a few round trips for all of them; returns how many were written.
+    ///
+    /// Only for values that follow from their keys alone, such as results under the version of what they were computed from: no lease is held, so of a
+    /// value that is invalidated by its key at the same moment nobody knows whether it stays. What is cleared meanwhile is ended. L1
+    /// is not filled, and nobody is told. What is too large is not written; while L2 is away, nothing is.
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for a key that cannot be spelled in L2; then nothing is written.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves it open which were written.
+    #[instrument(name = "cache.fill", level = "debug", skip_all, fields(namespace = self.inner.name))]
+    pub async fn fill(&self, entries: &[(K, V)]) -> Result<u64, Error> {
+        self.inner.fill(entries).await
     }
 
     /// Drops all of L1; L2 keeps its entries.

@@ -328,6 +328,10 @@ impl L2 {
         self.format == Format::Own || !encoded.negative
     }
 
+    pub(crate) async fn put_all(&self, puts: &[Put<'_>]) -> Result<(), Error> {
+        self.store.as_ref().put(puts).await
+    }
+
     pub(crate) async fn put(&self, key: &Key, bytes: Bytes, ttl: Duration) -> Result<(), Error> {
         self.store.as_ref().put(&[Put { key: key.as_str(), value: bytes, ttl }]).await
     }

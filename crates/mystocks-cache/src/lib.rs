@@ -12,6 +12,7 @@ mod early;
 mod envelope;
 mod error;
 mod fetch;
+mod fill;
 mod flight;
 mod found;
 mod hot;

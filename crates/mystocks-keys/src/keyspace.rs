@@ -147,6 +147,13 @@ impl Keyspace {
         finish("tag", tag, format!("{}own:_tag:{tag}", self.prefixes.cache))
     }
 
+    /// Returns `{cache}own:_hot:{kind}:{key}`, the hot value of `key`: JSON that is written through to durable storage.
+    pub fn hot(&self, kind: &str, key: &str) -> Result<Key, InvalidKey> {
+        rule::segment("kind", kind)?;
+        rule::segment("key", key)?;
+        finish("key", key, format!("{}own:_hot:{kind}:{key}", self.prefixes.cache))
+    }
+
     /// Returns a pattern for `SCAN` that matches the entries of the typed cache `cache` whose parts match `glob`.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 mod appending;
 mod lanes;
 mod living;
+mod standing;
 
 use std::any::Any;
 use std::fmt;
@@ -50,6 +51,7 @@ macro_rules! log_conformance {
             only_what_is_asked_for_is_given
             news_are_waited_for
             lanes_share_keys_and_dead_letters
+            the_oldest_that_is_not_settled_is_told
         }
     };
     (@tests $log:expr; $($promise:ident)*) => {$(
@@ -74,6 +76,7 @@ pub use living::{
     what_may_have_killed_is_given_alone, who_leaves_gives_back_at_once, who_lives_keeps_what_it_has,
     who_was_taken_away_settles_nothing,
 };
+pub use standing::the_oldest_that_is_not_settled_is_told;
 
 /// A log, and what it needs to live.
 pub struct LogUnderTest {

@@ -296,8 +296,10 @@ impl Log for MemoryLog {
         };
         let entries = topic.entries.len() as u64;
         let Some(group) = topic.groups.get(group) else {
-            return Ok(GroupState { entries, lag: entries, dead, ..GroupState::default() });
+            let oldest = topic.entries.keys().next().copied();
+            return Ok(GroupState { entries, lag: entries, dead, oldest, ..GroupState::default() });
         };
+        let next = topic.after(group.delivered, 0).next().map(|entry| entry.id);
         Ok(GroupState {
             entries,
             lag: topic.after(group.delivered, 0).count() as u64,
@@ -306,6 +308,7 @@ impl Log for MemoryLog {
             dead,
             consumers: group.leases.len() as u64,
             trimmed: group.trimmed,
+            oldest: group.pending.keys().next().copied().or(next),
         })
     }
 }

@@ -49,6 +49,9 @@ pub struct Streams {
     pub(super) journals: Journals,
 }
 
+/// What the script of the state answers.
+type Figures = (u64, u64, u64, u64, u64, u64, u64, String);
+
 /// The keys of a group, in the order in which every script of groups takes them.
 struct Keys {
     entries: String,
@@ -304,9 +307,10 @@ impl Log for Streams {
         const OPERATION: &str = "look at";
         let nobody = Consumer { topic, group, name: "", lease: Duration::ZERO, is_sole: false };
         let reply = self.run(OPERATION, &STATE, &nobody, &[], Call::repeatable()).await?;
-        let [entries, lag, pending, waiting, dead, consumers, trimmed]: [u64; 7] =
+        let (entries, lag, pending, waiting, dead, consumers, trimmed, oldest): Figures =
             redis::from_redis_value(reply).map_err(|_| garbled(OPERATION, topic))?;
-        Ok(GroupState { entries, lag, pending, waiting, dead, consumers, trimmed })
+        let oldest = Id::read(&oldest);
+        Ok(GroupState { entries, lag, pending, waiting, dead, consumers, trimmed, oldest })
     }
 }
 

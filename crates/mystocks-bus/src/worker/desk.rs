@@ -266,7 +266,8 @@ impl Desk {
             let due = tended.due.map(|due| Instant::now() + if due.is_zero() { pause } else { due + MOMENT });
             state.due = due.into_iter().chain(state.noted).min();
             state.current.held.extend(tended.entries.iter().map(|entry| entry.id));
-            for entry in tended.entries.into_iter().rev() {
+            for mut entry in tended.entries.into_iter().rev() {
+                entry.orphaned &= entry.deliveries >= self.handling.alone_from;
                 state.waiting.push_front((Arc::clone(&look.name), entry));
             }
         } else if !tended.is_alive {

@@ -17,6 +17,7 @@ use super::desk::{Handled, is_suspect};
 use super::tray::{PATIENCE, Tray};
 use crate::durable::Delivered;
 use crate::event::Event;
+use crate::give_up::GiveUp;
 use crate::listener::panic_text;
 use crate::log::{Entry, Id, Log, Settle, Settled, Verdict};
 use crate::metric;
@@ -136,12 +137,16 @@ where
     let place = Place::of(E::TYPE, Some(&envelope));
     let delivered = Delivered { event, envelope, id: entry.id, deliveries: entry.deliveries };
     // Its error's text is its own, too, and the end of what it answers.
-    let handling = AssertUnwindSafe(
-        place.run(async { handler(delivered).await.map(drop).map_err(|error| error.into().to_string()) }),
-    );
+    let handling = AssertUnwindSafe(place.run(async {
+        handler(delivered).await.map(drop).map_err(|error| {
+            let error: Box<dyn StdError + Send + Sync> = error.into();
+            (error.is::<GiveUp>(), error.to_string())
+        })
+    }));
     match handling.catch_unwind().await {
         Ok(Ok(())) => Ok(Outcome::Done),
-        Ok(Err(reason)) => Err(reason),
+        Ok(Err((true, reason))) => Ok(Outcome::Dead(reason)),
+        Ok(Err((false, reason))) => Err(reason),
         Err(panic) => Err(format!("its handler panicked: {}", panic_text(panic.as_ref()))),
     }
 }

@@ -8,6 +8,7 @@ mod batch;
 mod calm;
 mod early;
 mod faulty;
+mod filled;
 mod hostile;
 mod invalidation;
 mod law;
