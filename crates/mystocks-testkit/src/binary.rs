@@ -1,4 +1,4 @@
-//! Where `redis-server` is.
+//! Where `redis-server` is, and the target folder with private copies.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -22,12 +22,12 @@ fn on_path() -> Option<PathBuf> {
 }
 
 fn in_target() -> Option<PathBuf> {
+    targets().map(|target| target.join("redis/bin/redis-server")).find(|path| path.is_file())
+}
+
+/// Returns the target folders: the configured one, then that of the workspace.
+pub(crate) fn targets() -> impl Iterator<Item = PathBuf> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
     let default = workspace.map(|root| root.join("target"));
-    let configured = env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-    configured
-        .into_iter()
-        .chain(default)
-        .map(|target| target.join("redis/bin/redis-server"))
-        .find(|path| path.is_file())
+    env::var_os("CARGO_TARGET_DIR").map(PathBuf::from).into_iter().chain(default)
 }

@@ -1,10 +1,10 @@
-//! Unpublished: private Redis servers and a fault proxy for the tests of the workspace.
+//! Unpublished: private Redis and PostgreSQL servers and a fault proxy for the tests of the workspace.
 //!
 //! [`RedisServer`] starts a real `redis-server` of its own: own port, own folder, loopback only, nothing persisted, gone when the
-//! value is dropped, also when the test panics. [`FaultProxy`] stands between a client and a server and breaks the connections in
+//! value is dropped, also when the test panics. [`PostgresServer`] does the same with a PostgreSQL cluster. [`FaultProxy`] stands between a client and a server and breaks the connections in
 //! the ways a network does. [`eventually`] waits for a condition instead of sleeping and hoping.
 //!
-//! Nothing here skips: without a `redis-server` the test fails and says how to get one.
+//! Nothing here skips: without a server to start the test fails and says how to get one.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() {
@@ -25,13 +25,16 @@ mod binary;
 mod certificate;
 mod eventually;
 mod info;
+mod postgres;
 mod proxy;
 mod pump;
 mod server;
+mod signal;
 mod spec;
 
 pub use eventually::eventually;
 pub use info::number_in;
+pub use postgres::{PLATFORM_TABLES, PostgresServer, PostgresServerBuilder};
 pub use proxy::FaultProxy;
 pub use pump::Line;
 pub use server::RedisServer;

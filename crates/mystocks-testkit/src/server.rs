@@ -13,6 +13,7 @@ use tempfile::TempDir;
 
 use crate::binary;
 use crate::certificate::Certificates;
+use crate::signal;
 use crate::spec::{RedisServerBuilder, Way};
 
 const START_DEADLINE: Duration = Duration::from_secs(30);
@@ -158,12 +159,7 @@ impl RedisServer {
 
     fn signal(&self, name: &str) {
         let Some(pid) = self.pid() else { return };
-        // The shell's own `kill`: not every machine has one as a program.
-        let sent = Command::new("sh")
-            .args(["-c", r#"kill -s "$0" "$1""#, name, &pid.to_string()])
-            .status()
-            .expect("sh");
-        assert!(sent.success(), "failed to send SIG{name} to redis-server");
+        signal::send(name, pid);
     }
 
     fn end(&mut self) {
@@ -181,7 +177,7 @@ impl Drop for RedisServer {
 }
 
 /// Picks a port nobody listens on; somebody may take it before the server does, so its start is retried.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let probe = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     probe.local_addr().expect("bound address").port()
 }
