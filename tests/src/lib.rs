@@ -1,6 +1,7 @@
 //! Cross-crate stories live in `tests/`: faults, many processes, interop. The Rust examples of README.md are compiled and run here.
 
 pub mod child;
+pub mod program;
 
 use std::future::Future;
 use std::str::FromStr;

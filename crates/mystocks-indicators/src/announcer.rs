@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::error::Error;
+use crate::group::Placed;
 use crate::key::SeriesKey;
 use crate::metric;
 use crate::result::IndicatorResult;
@@ -103,14 +103,8 @@ impl Announcer {
     }
 
     /// Tells of a batch for one stock, if anything was computed or failed, and all that succeeded is where others find it.
-    pub(crate) fn batch(
-        &self,
-        symbol: &Symbol,
-        indicators: Vec<String>,
-        results: &[Result<IndicatorResult, Error>],
-        took: Duration,
-    ) {
-        let found = || results.iter().flatten();
+    pub(crate) fn batch(&self, symbol: &Symbol, results: &[Placed], indicators: Vec<String>, took: Duration) {
+        let found = || results.iter().filter_map(|(_, result)| result.as_ref().ok());
         let cached = found().filter(|result| result.tier() != Tier::L3).count();
         if cached == results.len() || !found().all(IndicatorResult::is_written) {
             return;

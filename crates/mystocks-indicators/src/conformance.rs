@@ -1,9 +1,15 @@
-//! What every [`BarSource`] must keep, one function per promise.
+//! What every [`BarSource`] must keep, one function per promise; [`results`] has those of [`Results`](crate::Results), [`fixation`] those of
+//! [`FixationTarget`](crate::FixationTarget).
 //!
 //! A source of your own implements [`Rig`] in a test and calls [`bar_source_conformance!`](crate::bar_source_conformance)
-//! with an expression that makes a fresh rig; each promise becomes a test of its own.
+//! with an expression that makes a fresh rig (it may await); each promise becomes a test of its own. A source whose versions
+//! are digests of the bars calls [`content_version_conformance!`](crate::content_version_conformance) as well.
 //!
 //! The functions panic where a promise is broken, as tests do.
+
+pub mod fixation;
+pub mod results;
+pub mod ticks;
 
 use std::sync::Arc;
 
@@ -43,7 +49,8 @@ macro_rules! bar_source_conformance {
             a_load_gives_the_bars_and_the_version_of_exactly_these,
             every_revised_value_changes_the_version,
             a_bar_more_or_less_changes_the_version,
-            the_same_bars_have_the_same_version_again_and_elsewhere,
+            the_same_bars_have_the_same_version_elsewhere,
+            many_at_once_are_as_each_by_itself,
             two_symbols_do_not_get_mixed_up,
         );
     };
@@ -54,6 +61,14 @@ macro_rules! bar_source_conformance {
                 $crate::conformance::$promise(&$rig).await;
             }
         )*
+    };
+}
+
+/// Makes one `#[tokio::test]` per promise that only a source keeps whose versions are digests of the bars.
+#[macro_export]
+macro_rules! content_version_conformance {
+    ($rig:expr) => {
+        $crate::bar_source_conformance!($rig; bars_put_back_have_their_old_version_again);
     };
 }
 
@@ -81,7 +96,8 @@ pub async fn a_removed_symbol_is_unknown_and_a_new_one_is_seen_at_once(rig: &dyn
     let (source, stock) = (rig.source(), symbol("AAPL"));
     assert!(source.version(&stock).await.is_err());
     rig.put(&stock, &bars(3)).await;
-    let version = version(&*source, &stock).await;
+    let first = source.load(&stock).await.expect("it is there");
+    assert_eq!(first.version, version(&*source, &stock).await);
     rig.remove(&stock).await;
     for error in [
         source.version(&stock).await.expect_err("it was removed"),
@@ -90,8 +106,11 @@ pub async fn a_removed_symbol_is_unknown_and_a_new_one_is_seen_at_once(rig: &dyn
         assert_eq!(error.kind(), ErrorKind::UnknownSymbol);
     }
     assert_eq!(source.symbols().await.expect("symbols"), []);
-    rig.put(&stock, &bars(3)).await;
-    assert_eq!(self::version(&*source, &stock).await, version);
+    rig.put(&stock, &bars(4)).await;
+    let again = source.load(&stock).await.expect("it is there again");
+    assert_eq!(again.bars.len(), 4);
+    assert_eq!(again.version, version(&*source, &stock).await);
+    assert_ne!(again.version, first.version);
 }
 
 /// All symbols are listed, in ascending order.
@@ -172,19 +191,61 @@ pub async fn a_bar_more_or_less_changes_the_version(rig: &dyn Rig) {
     }
 }
 
-/// Equal bars have an equal version: asked again, put back after a change, or read by another instance.
-pub async fn the_same_bars_have_the_same_version_again_and_elsewhere(rig: &dyn Rig) {
-    let (source, stock, given) = (rig.source(), symbol("AAPL"), bars(40));
-    rig.put(&stock, &given).await;
+/// While nothing is written the version stays the same: asked again, and read by another instance.
+pub async fn the_same_bars_have_the_same_version_elsewhere(rig: &dyn Rig) {
+    let (source, stock) = (rig.source(), symbol("AAPL"));
+    rig.put(&stock, &bars(40)).await;
     let first = version(&*source, &stock).await;
     assert_eq!(version(&*source, &stock).await, first);
     let another = rig.another(&stock).await;
     assert_eq!(version(&*another, &stock).await, first);
     assert_eq!(another.load(&stock).await.expect("it is there").version, first);
+}
+
+/// Bars that are put back, after a change or after all were taken away, have the version they had.
+pub async fn bars_put_back_have_their_old_version_again(rig: &dyn Rig) {
+    let (source, stock, given) = (rig.source(), symbol("AAPL"), bars(40));
+    rig.put(&stock, &given).await;
+    let first = version(&*source, &stock).await;
     rig.put(&stock, &given[1..]).await;
     assert_ne!(version(&*source, &stock).await, first);
     rig.put(&stock, &given).await;
     assert_eq!(version(&*source, &stock).await, first);
+    rig.remove(&stock).await;
+    rig.put(&stock, &given).await;
+    assert_eq!(version(&*source, &stock).await, first);
+}
+
+/// Asked for many, it answers for each as for one, in the order asked: with unknown ones among them, some twice, or none.
+pub async fn many_at_once_are_as_each_by_itself(rig: &dyn Rig) {
+    let source = rig.source();
+    assert!(source.versions(&[]).await.is_empty());
+    assert!(source.load_many(&[]).await.is_empty());
+    for (more, name) in ["sh.600519", "AAPL", "600519"].into_iter().enumerate() {
+        rig.put(&symbol(name), &bars(3 + more)).await;
+    }
+    let asked = ["AAPL", "600518", "sh.600519", "AAPL", "nowhere-to-be-found", "600519"].map(symbol);
+    let (versions, loaded) = (source.versions(&asked).await, source.load_many(&asked).await);
+    assert_eq!((versions.len(), loaded.len()), (asked.len(), asked.len()));
+    for ((symbol, version), loaded) in asked.iter().zip(&versions).zip(&loaded) {
+        match (source.load(symbol).await, version, loaded) {
+            (Ok(expected), Ok(version), Ok(loaded)) => {
+                assert_eq!(*version, expected.version, "{symbol}");
+                assert_eq!(loaded.version, expected.version, "{symbol}");
+                assert_eq!(loaded.bars, expected.bars, "{symbol}");
+                assert_eq!(loaded.report, expected.report, "{symbol}");
+            }
+            (Err(expected), Err(version), Err(loaded)) => {
+                assert_eq!(expected.kind(), ErrorKind::UnknownSymbol, "{expected}");
+                for error in [version, loaded] {
+                    assert_eq!(error.to_string(), expected.to_string());
+                    assert_eq!((error.kind(), error.subject()), (expected.kind(), expected.subject()));
+                }
+            }
+            other => panic!("{symbol}: one by one and at once differ: {other:?}"),
+        }
+    }
+    assert_eq!(loaded.iter().filter(|loaded| loaded.is_ok()).count(), 4);
 }
 
 /// Each symbol has its own bars, however alike their names.
@@ -211,7 +272,8 @@ async fn version(source: &dyn BarSource, symbol: &Symbol) -> SeriesVersion {
     source.version(symbol).await.expect("the symbol is there")
 }
 
-/// Bars two days apart whose every value can be revised by a quarter without becoming invalid; exact in decimal text.
+/// Bars two days apart whose every value can be revised by a quarter without becoming invalid; exact in decimal text, the
+/// volumes whole.
 fn bars(count: usize) -> Vec<RawBar> {
     let mut date = date(2024, 1, 2);
     let mut price = 10.0;
@@ -223,7 +285,7 @@ fn bars(count: usize) -> Vec<RawBar> {
                 high: price + 2.0,
                 low: price - 2.0,
                 close: price + 1.0,
-                volume: Some(1000.0 + price),
+                volume: Some(1000.0 + 2.0 * price),
             };
             date = date.checked_add(jiff::Span::new().days(2)).expect("in the calendar");
             price += 0.5;

@@ -33,7 +33,7 @@ pub enum ErrorKind {
     TooFewBars,
     /// The bars are there but cannot be read or computed with; the message names file, line and column.
     Malformed,
-    /// The bar source could not be reached or read.
+    /// The bar source or the store of results could not be reached, read or written.
     Source,
     /// The bars changed under the reader each time it looked.
     Changing,
@@ -141,7 +141,7 @@ impl fmt::Display for Error {
             ErrorKind::InvalidArgument => "invalid argument",
             ErrorKind::TooFewBars => "too few bars",
             ErrorKind::Malformed => "the data is malformed",
-            ErrorKind::Source => "the bar source is unavailable",
+            ErrorKind::Source => "unavailable",
             ErrorKind::Changing => "the bars keep changing",
             ErrorKind::Cache => "the cache gave up on the load",
         };

@@ -55,3 +55,17 @@ impl CacheKey for SeriesKey {
         ]
     }
 }
+
+/// Whose bars, and of which content.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct BarsKey {
+    pub(crate) symbol: Symbol,
+    pub(crate) version: SeriesVersion,
+}
+
+impl CacheKey for BarsKey {
+    fn segments(&self) -> Vec<Cow<'_, str>> {
+        // As above, the version is not the last.
+        vec![Cow::Borrowed(self.symbol.as_str()), Cow::Borrowed(self.version.as_str()), Cow::Borrowed("bars")]
+    }
+}

@@ -37,34 +37,75 @@
 //! ```
 
 mod announcer;
+mod builder;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod costs;
+mod counts;
 mod csv;
+mod daily;
 mod day;
 mod error;
 mod fault;
-mod held;
+mod fixation;
+mod folder_bars;
+mod group;
+mod kernel;
 mod key;
+mod load;
+mod look;
 mod memory;
+mod memory_results;
 mod metric;
+mod near;
+mod packed_bars;
+#[cfg(feature = "parquet")]
+mod parquet_bars;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 mod range;
 mod read;
 mod request;
 mod result;
+mod results;
 mod series;
 mod service;
 mod source;
 mod symbol;
+mod task_record;
+mod tdengine;
+mod ticks;
+mod ticks_memory;
+mod trusted;
 mod version;
+mod way;
 
 pub use announcer::Announcements;
+pub use builder::IndicatorServiceBuilder;
+pub use counts::WayCounts;
 pub use csv::{CsvBars, CsvLimits};
+pub use daily::{DailyJob, DailyProgress, DailyReport, DailyTask, DailyWorker};
 pub use error::{Error, ErrorKind};
+#[cfg(feature = "parquet")]
+pub use fixation::ParquetHotRows;
+pub use fixation::{
+    CsvHotRows, Fixation, FixationState, FixationStrategy, FixationTarget, FixationWorker, HotRow,
+    MemoryHotRows,
+};
 pub use memory::MemoryBars;
+pub use memory_results::{MemoryResults, StoredResult};
+#[cfg(feature = "parquet")]
+pub use parquet_bars::ParquetBars;
 pub use range::DateRange;
 pub use request::IndicatorRequest;
-pub use result::IndicatorResult;
-pub use service::{IndicatorService, IndicatorServiceBuilder};
+pub use result::{IndicatorResult, ReadDetail};
+pub use results::{ResultRow, Results};
+pub use service::IndicatorService;
 pub use source::{BarSource, LoadedBars};
 pub use symbol::Symbol;
+pub use task_record::{TaskRecord, TaskStatus};
+pub use tdengine::{TdengineTable, TdengineTicks, TdengineValue};
+pub use ticks::{Side, Tick, TickRange, TickSource, Ticks};
+pub use ticks_memory::MemoryTicks;
 pub use version::SeriesVersion;
+pub use way::{Reading, Way};

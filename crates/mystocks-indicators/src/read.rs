@@ -1,163 +1,90 @@
-//! The read path: cache, then bars and kernel, all under one version of the bars.
+//! The read path: the ways to an answer, tried in the order of what they cost, all under one version of the bars.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use mystocks_cache::{Cache, LoadCtx, Outcome};
-use mystocks_ta::Bars;
-use tokio::time::Instant;
+use futures::{StreamExt, stream};
+use mystocks_cache::Cache;
 
-use crate::announcer::{Announcer, Computation};
+use crate::announcer::Announcer;
+use crate::costs::Costs;
+use crate::counts::Counts;
 use crate::error::{Error, ErrorKind};
-use crate::fault::Fault;
-use crate::held::{Held, HeldBars};
-use crate::key::{Call, SeriesKey};
-use crate::range::DateRange;
-use crate::result::IndicatorResult;
-use crate::series::{IndicatorSeries, Output};
+use crate::group::{Group, Placed};
+use crate::key::{BarsKey, SeriesKey};
+use crate::near::Near;
+use crate::packed_bars::PackedBars;
+use crate::series::IndicatorSeries;
 use crate::source::BarSource;
-use crate::symbol::Symbol;
+use crate::trusted::VersionKey;
 use crate::version::SeriesVersion;
+use crate::way::Reading;
 
 /// How often bars that change while they are read are begun again.
 const ATTEMPTS: usize = 3;
+/// How many symbols are loaded at a time.
+const CONCURRENT_SYMBOLS: usize = 8;
 
 /// What a service is made of.
 #[derive(Debug)]
 pub(crate) struct Tiers {
     pub(crate) source: Arc<dyn BarSource>,
-    pub(crate) cache: Cache<SeriesKey, IndicatorSeries>,
-    pub(crate) held: HeldBars,
+    pub(crate) reading: Reading,
+    pub(crate) results: Cache<SeriesKey, IndicatorSeries>,
+    pub(crate) bars: Cache<BarsKey, PackedBars>,
+    /// Where versions are trusted for a while.
+    pub(crate) trusted: Option<Cache<VersionKey, SeriesVersion>>,
+    pub(crate) near: Near,
+    pub(crate) costs: Costs,
+    pub(crate) counts: Counts,
     pub(crate) announcer: Option<Announcer>,
-}
-
-/// One indicator wanted of a symbol, and what is known of it already.
-#[derive(Debug, Clone)]
-pub(crate) struct Wanted {
-    pub(crate) call: Call,
-    pub(crate) range: DateRange,
-    pub(crate) known: Option<Outcome<IndicatorSeries>>,
+    /// Whether there is a store to ask.
+    pub(crate) has_store: bool,
 }
 
 impl Tiers {
-    /// Reads all that is `wanted` of `symbol`, whose bars were of `version` a moment ago; the answers are of one version.
-    pub(crate) async fn read(
-        self: &Arc<Self>,
-        symbol: &Symbol,
-        mut version: SeriesVersion,
-        mut wanted: Vec<Wanted>,
-    ) -> Vec<Result<IndicatorResult, Error>> {
-        for _ in 0..ATTEMPTS {
-            match self.read_version(symbol, &version, &wanted).await {
-                Ok(results) => return results,
-                Err(now) => {
-                    tracing::debug!(%symbol, %now, "the bars changed while they were read");
-                    version = now;
-                    for one in &mut wanted {
-                        one.known = None;
-                    }
-                }
-            }
+    /// Reads all that is wanted; the answers for one symbol are of one version. `batch` has the end of each symbol told.
+    pub(crate) async fn read(self: &Arc<Self>, mut groups: Vec<Group>, batch: bool) -> Vec<Placed> {
+        self.look_around(&mut groups).await;
+        self.load_bars_together(&mut groups).await;
+        let finished = stream::iter(groups).map(|group| self.finish(group, batch));
+        let mut finished = finished.buffer_unordered(CONCURRENT_SYMBOLS);
+        let mut answers = Vec::new();
+        while let Some(placed) = finished.next().await {
+            answers.extend(placed);
         }
-        let error = Error::new(ErrorKind::Changing, "read the bars of", symbol.as_str())
-            .with_detail(format!("they had another version {ATTEMPTS} times in a row"));
-        wanted.iter().map(|_| Err(error.clone())).collect()
+        answers
     }
 
-    /// The same for a batch, whose end is told.
-    pub(crate) async fn read_batch(
-        self: &Arc<Self>,
-        symbol: &Symbol,
-        version: SeriesVersion,
-        wanted: Vec<Wanted>,
-    ) -> Vec<Result<IndicatorResult, Error>> {
-        let Some(announcer) = &self.announcer else { return self.read(symbol, version, wanted).await };
-        let indicators = wanted.iter().map(|one| one.call.indicator.abbreviation.to_owned()).collect();
-        let began = Instant::now();
-        let results = self.read(symbol, version, wanted).await;
-        announcer.batch(symbol, indicators, &results, began.elapsed());
-        results
-    }
-
-    /// Reads what is `wanted` under `version`, or returns the version that the bars have instead.
-    async fn read_version(
-        self: &Arc<Self>,
-        symbol: &Symbol,
-        version: &SeriesVersion,
-        wanted: &[Wanted],
-    ) -> Result<Vec<Result<IndicatorResult, Error>>, SeriesVersion> {
-        // Holds on to the bars from the first load to the last, whatever others load meanwhile.
-        let held = Arc::default();
-        let mut results = Vec::with_capacity(wanted.len());
-        for Wanted { call, range, known } in wanted {
-            let key = SeriesKey { symbol: symbol.clone(), call: *call, version: version.clone() };
-            let outcome = match known {
-                Some(outcome) => Ok(outcome.clone()),
-                None => self.fetch(&key, &held).await,
-            };
-            results.push(match outcome {
-                Ok(outcome) => Ok(IndicatorResult::new(key, range, outcome)),
-                Err(Fault::Failed(error)) => Err(error),
-                Err(Fault::Changed(now)) => return Err(now),
-            });
-        }
-        Ok(results)
-    }
-
-    async fn fetch(
-        self: &Arc<Self>,
-        key: &SeriesKey,
-        held: &Arc<OnceLock<Arc<Held>>>,
-    ) -> Result<Outcome<IndicatorSeries>, Fault> {
-        let load = {
-            let (tiers, key, held) = (Arc::clone(self), key.clone(), Arc::clone(held));
-            move |context: LoadCtx<IndicatorSeries>| async move {
-                let computation =
-                    tiers.announcer.as_ref().map(|announcer| Computation::begin(announcer, &key));
-                let made = async {
-                    let held = held.get_or_init(|| tiers.held.of(&key.symbol, &key.version));
-                    let loaded = held.bars(&*tiers.source).await?;
-                    compute(&key, &loaded.bars).map_err(Fault::Failed)
-                };
-                announce(computation, made.await, &context)
+    async fn finish(self: &Arc<Self>, mut group: Group, batch: bool) -> Vec<Placed> {
+        let told = match (&self.announcer, batch) {
+            (Some(announcer), true) => {
+                Some((announcer, group.symbol.clone(), group.indicators(), group.began))
             }
+            _ => None,
         };
-        Ok(self.cache.get_or_compute(key, load).detail().await?)
-    }
-}
-
-/// Has it told what came of a computation: of a series when it was written, of a failure now.
-fn announce(
-    computation: Option<Computation>,
-    made: Result<IndicatorSeries, Fault>,
-    context: &LoadCtx<IndicatorSeries>,
-) -> Result<IndicatorSeries, Fault> {
-    let Some(computation) = computation else { return made };
-    match made {
-        Ok(series) => {
-            let written = Arc::default();
-            context.on_written(computation.succeed(Arc::clone(&written)));
-            Ok(series.watched(written))
+        if let Err(error) = self.load_until_settled(&mut group).await {
+            group.fail(&error);
         }
-        Err(fault) => {
-            match &fault {
-                Fault::Failed(error) => computation.fail(error.to_string()),
-                Fault::Changed(_) => computation.void(),
-            }
-            Err(fault)
+        let answers = group.answers();
+        for (_, answer) in &answers {
+            self.counts.answered(answer.as_ref().ok().map(|result| result.detail().way));
         }
+        if let Some((announcer, symbol, indicators, began)) = told {
+            announcer.batch(&symbol, &answers, indicators, began.elapsed());
+        }
+        answers
     }
-}
 
-fn compute(key: &SeriesKey, bars: &Bars) -> Result<IndicatorSeries, Error> {
-    let Call { indicator, params } = &key.call;
-    let output = indicator
-        .compute(bars, params)
-        .map_err(|error| Error::of_registry(error, &key.symbol, &key.call.label()))?;
-    let outputs = output
-        .series
-        .into_iter()
-        .map(|series| Output { name: series.name.to_owned(), values: series.values })
-        .collect();
-    IndicatorSeries::new(bars.dates(), outputs)
-        .map_err(|wrong| Error::new(ErrorKind::Malformed, "compute", key.call.label()).with_detail(wrong))
+    async fn load_until_settled(self: &Arc<Self>, group: &mut Group) -> Result<(), Error> {
+        for _ in 0..ATTEMPTS {
+            let Err(now) = self.load(group).await else { return Ok(()) };
+            tracing::debug!(symbol = %group.symbol, %now, "the bars changed while they were read");
+            // Others would go on asking for what is not there any more.
+            let _ = self.distrust(&group.symbol).await;
+            group.restart(now);
+            self.look_around(std::slice::from_mut(group)).await;
+        }
+        let detail = format!("they had another version {ATTEMPTS} times in a row");
+        Err(Error::new(ErrorKind::Changing, "read the bars of", group.symbol.as_str()).with_detail(detail))
+    }
 }

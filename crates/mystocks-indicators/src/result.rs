@@ -8,11 +8,13 @@ use jiff::civil::Date;
 use mystocks_cache::{Outcome, Tier};
 use mystocks_ta::{Indicator, Params};
 
+use crate::group::Answer;
 use crate::key::SeriesKey;
 use crate::range::DateRange;
 use crate::series::IndicatorSeries;
 use crate::symbol::Symbol;
 use crate::version::SeriesVersion;
+use crate::way::Way;
 
 /// The values of one indicator for one symbol on the wanted days, and where they came from.
 ///
@@ -23,14 +25,32 @@ pub struct IndicatorResult {
     key: SeriesKey,
     series: Arc<IndicatorSeries>,
     wanted: Range<usize>,
-    tier: Tier,
-    age: Duration,
+    detail: ReadDetail,
+}
+
+/// By which way an answer came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReadDetail {
+    /// The way that was taken.
+    pub way: Way,
+    /// The tier that answered: L3 when the result was computed for all processes, whatever the bars came from.
+    pub tier: Tier,
+    /// How long ago the values were computed.
+    pub age: Duration,
 }
 
 impl IndicatorResult {
-    pub(crate) fn new(key: SeriesKey, range: &DateRange, outcome: Outcome<IndicatorSeries>) -> Self {
-        let Outcome { value, tier, age, .. } = outcome;
-        Self { wanted: range.within(value.days()), key, series: value, tier, age }
+    pub(crate) fn new(key: SeriesKey, range: &DateRange, answer: Answer) -> Self {
+        let Answer { outcome: Outcome { value, tier, age, .. }, way } = answer;
+        // What was computed from the store's bars and kept here came from the store.
+        let tier = if way == Way::BarsL2 && tier == Tier::L1 { Tier::L2 } else { tier };
+        Self { wanted: range.within(value.days()), key, series: value, detail: ReadDetail { way, tier, age } }
+    }
+
+    /// Returns by which way the answer came.
+    pub fn detail(&self) -> ReadDetail {
+        self.detail
     }
 
     pub(crate) fn is_written(&self) -> bool {
@@ -62,14 +82,14 @@ impl IndicatorResult {
         &self.key.version
     }
 
-    /// Returns the tier that answered.
+    /// Returns the tier that answered, as [`detail`](Self::detail) does.
     pub fn tier(&self) -> Tier {
-        self.tier
+        self.detail.tier
     }
 
     /// Returns how long ago the values were computed.
     pub fn age(&self) -> Duration {
-        self.age
+        self.detail.age
     }
 
     /// Returns the number of days.

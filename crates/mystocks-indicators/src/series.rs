@@ -59,6 +59,13 @@ impl IndicatorSeries {
         self.written.as_ref().is_none_or(|written| written.load(Ordering::Acquire))
     }
 
+    /// What it takes in memory, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        let values: usize = self.outputs.iter().map(|output| output.values.len() * 8 + 64).sum();
+        // Days, and the dates that may be made of them.
+        self.days.len() * 8 + values + 256
+    }
+
     pub(crate) fn days(&self) -> &[i32] {
         &self.days
     }

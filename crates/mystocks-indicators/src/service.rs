@@ -3,29 +3,21 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use futures::{StreamExt, stream};
-use mystocks_bus::Bus;
-use mystocks_cache::{Cache, CacheHub, CacheStats, Keyspace, Policy, Store};
+use mystocks_cache::CacheStats;
 use mystocks_ta::{Given, registry};
 
 use crate::announcer::{Announcements, Announcer};
+use crate::builder::IndicatorServiceBuilder;
+use crate::counts::WayCounts;
 use crate::error::{Error, ErrorKind};
-use crate::held::HeldBars;
-use crate::key::{Call, SeriesKey};
+use crate::group::{Group, Placed, Wanted};
+use crate::key::Call;
 use crate::range::DateRange;
-use crate::read::{Tiers, Wanted};
+use crate::read::Tiers;
 use crate::request::IndicatorRequest;
 use crate::result::IndicatorResult;
-use crate::series::IndicatorSeries;
 use crate::source::BarSource;
 use crate::symbol::Symbol;
-
-/// The form of the cached series; raise it when that form, or the values of any kernel, change.
-const SCHEMA: u16 = 1;
-/// How many symbols one batch asks the bar source for at a time.
-const CONCURRENT_SYMBOLS: usize = 8;
-/// How many symbols' bars are kept for the next indicator that is missing.
-const HELD_SERIES: usize = 16;
 
 /// Answers indicators of stocks: from this process's memory, else from the shared store, else by loading the bars and computing.
 ///
@@ -45,28 +37,18 @@ pub struct IndicatorService {
     tiers: Arc<Tiers>,
 }
 
-/// Puts an [`IndicatorService`] together; made by [`IndicatorService::builder`].
-#[derive(Debug)]
-pub struct IndicatorServiceBuilder {
-    source: Arc<dyn BarSource>,
-    keyspace: Keyspace,
-    policy: Policy,
-    store: Option<Arc<dyn Store>>,
-    hub: Option<CacheHub>,
-    bus: Option<Bus>,
-}
-
 impl IndicatorService {
+    pub(crate) fn tiers(&self) -> Arc<Tiers> {
+        Arc::clone(&self.tiers)
+    }
+
+    pub(crate) fn of(tiers: Tiers) -> Self {
+        Self { tiers: Arc::new(tiers) }
+    }
+
     /// Starts a service over the bars of `source`.
     pub fn builder(source: impl BarSource) -> IndicatorServiceBuilder {
-        IndicatorServiceBuilder {
-            source: Arc::new(source),
-            keyspace: Keyspace::default(),
-            policy: Policy::default(),
-            store: None,
-            hub: None,
-            bus: None,
-        }
+        IndicatorServiceBuilder::new(Arc::new(source))
     }
 
     /// Returns `indicator` of `symbol` on the days of `range`.
@@ -93,13 +75,12 @@ impl IndicatorService {
         range: DateRange,
     ) -> Result<IndicatorResult, Error> {
         let call = resolve(symbol, indicator, parameters)?;
-        let version = self.tiers.source.version(symbol).await?;
-        let wanted = Wanted { call, range, known: None };
-        let results = self.tiers.read(symbol, version, vec![wanted]).await;
-        results
-            .into_iter()
-            .next()
-            .unwrap_or_else(|| Err(Error::new(ErrorKind::Cache, "read", symbol.as_str())))
+        let version = self.tiers.version(symbol).await?;
+        let wanted = Wanted { place: 0, call, range, answer: None };
+        let group = Group::new(symbol.clone(), version, vec![wanted]);
+        let answer = self.tiers.read(vec![group], false).await.pop();
+        answer
+            .map_or_else(|| Err(Error::new(ErrorKind::Cache, "read", symbol.as_str())), |(_, answer)| answer)
     }
 
     /// Answers `requests` in their order; a request that fails is an error in its place and harms no other.
@@ -111,59 +92,24 @@ impl IndicatorService {
     /// As [`get`](Self::get).
     #[tracing::instrument(level = "debug", skip_all, fields(requests = requests.len()))]
     pub async fn get_many(&self, requests: &[IndicatorRequest]) -> Vec<Result<IndicatorResult, Error>> {
-        let mut groups: HashMap<Symbol, Vec<(usize, Wanted)>> = HashMap::new();
-        let mut answers = Vec::with_capacity(requests.len());
+        let mut wanted: HashMap<Symbol, Vec<Wanted>> = HashMap::new();
+        let mut answers: Vec<Placed> = Vec::with_capacity(requests.len());
         for (place, request) in requests.iter().enumerate() {
-            match resolve_request(request) {
-                Ok(wanted) => groups.entry(request.symbol.clone()).or_default().push((place, wanted)),
+            match resolve_request(place, request) {
+                Ok(one) => wanted.entry(request.symbol.clone()).or_default().push(one),
                 Err(error) => answers.push((place, Err(error))),
             }
         }
-        let asked = stream::iter(groups).map(|(symbol, wanted)| {
-            let tiers = Arc::clone(&self.tiers);
-            async move {
-                let version = tiers.source.version(&symbol).await;
-                (symbol, version, wanted)
-            }
-        });
-        let mut asked = asked.buffer_unordered(CONCURRENT_SYMBOLS);
+        let (symbols, wanted): (Vec<Symbol>, Vec<Vec<Wanted>>) = wanted.into_iter().unzip();
+        let versions = self.tiers.versions(&symbols).await;
         let mut groups = Vec::new();
-        while let Some((symbol, version, wanted)) = asked.next().await {
+        for ((symbol, wanted), version) in symbols.into_iter().zip(wanted).zip(versions) {
             match version {
-                Ok(version) => groups.push((symbol, version, wanted)),
-                Err(error) => {
-                    answers.extend(wanted.iter().map(|(place, _)| (*place, Err(error.clone()))));
-                }
+                Ok(version) => groups.push(Group::new(symbol, version, wanted)),
+                Err(error) => answers.extend(wanted.iter().map(|one| (one.place, Err(error.clone())))),
             }
         }
-        let keys: Vec<SeriesKey> = groups
-            .iter()
-            .flat_map(|(symbol, version, wanted)| {
-                wanted.iter().map(|(_, wanted)| SeriesKey {
-                    symbol: symbol.clone(),
-                    call: wanted.call,
-                    version: version.clone(),
-                })
-            })
-            .collect();
-        // What cannot be read in a batch is read one by one, each with its own error.
-        let known = self.tiers.cache.get_many(&keys).await.unwrap_or_default();
-        let wanted = groups.iter_mut().flat_map(|(_, _, wanted)| wanted);
-        for ((_, wanted), known) in wanted.zip(known) {
-            wanted.known = known;
-        }
-        let read = stream::iter(groups).map(|(symbol, version, wanted)| {
-            let tiers = Arc::clone(&self.tiers);
-            async move {
-                let (places, wanted): (Vec<usize>, Vec<Wanted>) = wanted.into_iter().unzip();
-                let results = tiers.read_batch(&symbol, version, wanted).await;
-                places.into_iter().zip(results).collect::<Vec<_>>()
-            }
-        });
-        let mut read = read.buffer_unordered(CONCURRENT_SYMBOLS);
-        while let Some(results) = read.next().await {
-            answers.extend(results);
-        }
+        answers.extend(self.tiers.read(groups, true).await);
         answers.sort_unstable_by_key(|(place, _)| *place);
         answers.into_iter().map(|(_, answer)| answer).collect()
     }
@@ -178,12 +124,39 @@ impl IndicatorService {
 
     /// Forgets what L1 holds, so that the next reads come from L2.
     pub fn drop_l1(&self) {
-        self.tiers.cache.drop_l1();
+        self.tiers.results.drop_l1();
+        self.tiers.bars.drop_l1();
+        self.tiers.near.clear();
+        if let Some(trusted) = &self.tiers.trusted {
+            trusted.drop_l1();
+        }
     }
 
-    /// Returns what the cache did so far.
+    /// Returns what the cache of results did so far; what was computed from bars at hand and kept in this process is not in it.
     pub fn stats(&self) -> CacheStats {
-        self.tiers.cache.stats()
+        self.tiers.results.stats()
+    }
+
+    /// Returns what the cache of bars did so far.
+    pub fn bars_stats(&self) -> CacheStats {
+        self.tiers.bars.stats()
+    }
+
+    /// Returns how often each way was taken.
+    pub fn ways(&self) -> WayCounts {
+        self.tiers.counts.snapshot()
+    }
+
+    /// Has every process ask anew which content the bars of `symbol` have.
+    ///
+    /// Whoever revises bars calls it after that, where versions are [trusted](IndicatorServiceBuilder::trust_versions) for a while: no read
+    /// that begins afterwards in this process answers from before, and none in other processes once they heard of it. While the store is away they
+    /// are told as soon as it is back, and trust no longer than they would.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Cache`] for a symbol that cannot be spelled in the store.
+    pub async fn revised(&self, symbol: &Symbol) -> Result<(), Error> {
+        self.tiers.distrust(symbol).await
     }
 
     /// Returns what became of the events for the bus; all zeros without one.
@@ -195,92 +168,22 @@ impl IndicatorService {
     ///
     /// Afterwards what is cached is still answered; what is not is [`ErrorKind::Cache`].
     pub async fn shutdown(&self) {
-        self.tiers.cache.shutdown().await;
+        self.tiers.results.shutdown().await;
+        self.tiers.bars.shutdown().await;
+        if let Some(trusted) = &self.tiers.trusted {
+            trusted.shutdown().await;
+        }
         if let Some(announcer) = &self.tiers.announcer {
             announcer.shutdown().await;
         }
     }
 }
 
-impl IndicatorServiceBuilder {
-    /// Sets how keys are spelled in the shared store. Default: the defaults of the wire contract.
-    #[must_use]
-    pub fn keyspace(self, keyspace: &Keyspace) -> Self {
-        Self { keyspace: keyspace.clone(), ..self }
-    }
-
-    /// Sets how entries are treated; its schema is replaced by the one of this crate. Default: [`Policy::default`].
-    #[must_use]
-    pub fn policy(self, policy: Policy) -> Self {
-        Self { policy, ..self }
-    }
-
-    /// Makes the service's cache one of `hub`, which then gives the keyspace and the store: a series is computed once in all
-    /// processes, and invalidations reach them all.
-    #[must_use]
-    pub fn hub(self, hub: &CacheHub) -> Self {
-        Self { hub: Some(hub.clone()), ..self }
-    }
-
-    /// Sets a shared store without leases and without a link to other processes. Default: none, the tiers are L1 and the
-    /// kernels.
-    #[must_use]
-    pub fn store(self, store: impl Store) -> Self {
-        Self { store: Some(Arc::new(store)), ..self }
-    }
-
-    /// Has `bus` told of every computation, in the background: nobody waits for it, and its failures are counted
-    /// ([`IndicatorService::announcements`]) and harm nothing.
-    ///
-    /// - `indicator:calculated` and `indicator.calculation.completed`, once the series stands in the shared store (without one, once it was
-    ///   computed). Whoever reads the store upon the event finds it. A series that could not be written is not told of.
-    /// - `indicator:calculated` without `success`, and `indicator.calculation.failed`, when bars cannot be loaded or computed with.
-    /// - `stock.indicators.completed` after them, for each stock of [`IndicatorService::get_many`] of which anything was computed or failed,
-    ///   if all that succeeded is where others find it.
-    ///
-    /// What is answered from a cache is not told of. At most 1,024 computations wait to be told of; of more nothing is said. Shut the service down
-    /// before the bus. Default: none.
-    #[must_use]
-    pub fn bus(self, bus: &Bus) -> Self {
-        Self { bus: Some(bus.clone()), ..self }
-    }
-
-    /// Makes the service.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidArgument`] when the policy cannot be kept.
-    pub fn build(self) -> Result<IndicatorService, Error> {
-        const NAME: &str = "indicators";
-        let cache = match &self.hub {
-            Some(hub) => hub.cache(NAME),
-            None => Cache::<SeriesKey, IndicatorSeries>::builder(NAME, &self.keyspace),
-        };
-        let mut cache = cache.policy(Policy { schema: SCHEMA, ..self.policy });
-        if let Some(store) = self.store {
-            cache = cache.store(store);
-        }
-        let cache = cache.build().map_err(|error| {
-            Error::new(ErrorKind::InvalidArgument, "build the service", NAME).with_source(error)
-        })?;
-        Ok(IndicatorService {
-            tiers: Arc::new(Tiers {
-                source: self.source,
-                cache,
-                held: HeldBars::new(HELD_SERIES),
-                announcer: self.bus.map(Announcer::new),
-            }),
-        })
-    }
-}
-
-fn resolve_request(request: &IndicatorRequest) -> Result<Wanted, Error> {
+fn resolve_request(place: usize, request: &IndicatorRequest) -> Result<Wanted, Error> {
     let parameters: Vec<(&str, Given)> =
         request.parameters.iter().map(|(name, value)| (name.as_str(), *value)).collect();
-    Ok(Wanted {
-        call: resolve(&request.symbol, &request.indicator, &parameters)?,
-        range: request.range,
-        known: None,
-    })
+    let call = resolve(&request.symbol, &request.indicator, &parameters)?;
+    Ok(Wanted { place, call, range: request.range, answer: None })
 }
 
 fn resolve(symbol: &Symbol, indicator: &str, parameters: &[(&str, Given)]) -> Result<Call, Error> {

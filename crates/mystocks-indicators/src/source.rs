@@ -26,8 +26,10 @@ pub trait BarSource: Debug + Send + Sync + 'static {
     ///
     /// # Behavior
     /// - It is asked before every answer, cached or not, so it should be cheap.
-    /// - Equal content has the same version in every process and after every restart; one revised value, one bar
-    ///   more or one less gives another.
+    /// - Equal versions mean equal bars, always: one revised value, one bar more or one less gives another version.
+    /// - While nothing is written the version stays the same, in every process and after every restart. Whether bars that
+    ///   are put back after a change have their old version again is up to the source: a digest of the content gives it
+    ///   again, one of time stamps does not.
     /// - A symbol without bars is [`ErrorKind::UnknownSymbol`](crate::ErrorKind) and names the nearest ones.
     async fn version(&self, symbol: &Symbol) -> Result<SeriesVersion, Error>;
 
@@ -38,6 +40,29 @@ pub trait BarSource: Debug + Send + Sync + 'static {
     /// - While nothing changes it is the one [`version`](Self::version) gives.
     /// - A symbol without bars is [`ErrorKind::UnknownSymbol`](crate::ErrorKind).
     async fn load(&self, symbol: &Symbol) -> Result<LoadedBars, Error>;
+
+    /// Returns for each of `symbols`, in the order asked, what [`version`](Self::version) would.
+    ///
+    /// A source that can answer for many at once does; as it stands here each is asked for, one by one.
+    async fn versions(&self, symbols: &[Symbol]) -> Vec<Result<SeriesVersion, Error>> {
+        let mut versions = Vec::with_capacity(symbols.len());
+        for symbol in symbols {
+            versions.push(self.version(symbol).await);
+        }
+        versions
+    }
+
+    /// Reads for each of `symbols`, in the order asked, what [`load`](Self::load) would.
+    ///
+    /// Each series is whole and of one state; two series may be of different states. A source that can read many at once
+    /// does; as it stands here each is read, one by one. All series are in memory together: ask for some hundred at a time.
+    async fn load_many(&self, symbols: &[Symbol]) -> Vec<Result<LoadedBars, Error>> {
+        let mut loaded = Vec::with_capacity(symbols.len());
+        for symbol in symbols {
+            loaded.push(self.load(symbol).await);
+        }
+        loaded
+    }
 }
 
 /// The bars of one symbol as they were read.
@@ -61,5 +86,11 @@ impl<S: BarSource + ?Sized> BarSource for Arc<S> {
     }
     async fn load(&self, symbol: &Symbol) -> Result<LoadedBars, Error> {
         (**self).load(symbol).await
+    }
+    async fn versions(&self, symbols: &[Symbol]) -> Vec<Result<SeriesVersion, Error>> {
+        (**self).versions(symbols).await
+    }
+    async fn load_many(&self, symbols: &[Symbol]) -> Vec<Result<LoadedBars, Error>> {
+        (**self).load_many(symbols).await
     }
 }

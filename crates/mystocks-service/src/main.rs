@@ -1,6 +1,7 @@
 //! The binary `mystocks`: wires the crates of the workspace together.
 
 mod cli;
+mod daily;
 mod demo;
 
 use std::process::ExitCode;
@@ -14,6 +15,7 @@ use crate::cli::{Cli, Command};
 async fn main() -> ExitCode {
     let ended = match Cli::parse().command {
         Command::Demo(arguments) => demo::run(&arguments).await,
+        Command::Daily(arguments) => daily::run(&arguments).await,
         Command::ReadBack(arguments) => demo::read_back(&arguments).await,
     };
     ended.unwrap_or_else(|error| {

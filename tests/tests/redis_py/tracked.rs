@@ -45,7 +45,11 @@ async fn what_python_writes_and_deletes_reaches_a_tracked_l1() {
             tokio::task::yield_now().await;
         }
         took.push(written.elapsed());
-        assert_eq!(read(&cache).await.tier.to_string(), "L1", "what was read is kept");
+        // The push for the write may come after the new value was read, and ends that reading too: the next one is kept.
+        while read(&cache).await.tier.to_string() != "L1" {
+            assert!(written.elapsed() < HANG, "what was read is never kept");
+            tokio::task::yield_now().await;
+        }
     }
     took.sort_unstable();
     let p99 = took[took.len() * 99 / 100];

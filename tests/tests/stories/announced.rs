@@ -5,7 +5,9 @@ use std::time::Duration;
 use mystocks_bus::{Bus, Delivery, IndicatorCalculated, IndicatorEvent, PubSub};
 use mystocks_cache::{CacheHub, RedisStore, Store};
 use mystocks_config::{BusSettings, RedisSettings};
-use mystocks_indicators::{BarSource, CsvBars, DateRange, IndicatorRequest, IndicatorService, Symbol};
+use mystocks_indicators::{
+    BarSource, CsvBars, DateRange, IndicatorRequest, IndicatorService, Reading, Symbol,
+};
 use mystocks_keys::Keyspace;
 use mystocks_redis_core::RedisManager;
 use mystocks_ta::registry;
@@ -33,7 +35,8 @@ async fn what_an_event_tells_of_is_in_redis() {
     let folder = crate::bars::folder(&["600519.SH"]);
     let (source, stock) = (CsvBars::open(folder.path()).unwrap(), Symbol::new("600519.SH").unwrap());
     let version = source.version(&stock).await.unwrap();
-    let service = IndicatorService::builder(source).hub(&hub).bus(&ours).build().unwrap();
+    let service =
+        IndicatorService::builder(source).hub(&hub).bus(&ours).reading(Reading::Results).build().unwrap();
     let requests: Vec<IndicatorRequest> = registry()
         .iter()
         .map(|indicator| IndicatorRequest::new(stock.clone(), indicator.abbreviation))

@@ -1,10 +1,10 @@
 //! The program `mystocks`, run as a person runs it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
-use std::sync::OnceLock;
 use std::time::Duration;
 
+use mystocks_tests::program::mystocks;
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -41,23 +41,4 @@ pub(crate) async fn demo(bars: &Path, arguments: &[&str]) -> Run {
         tokio::time::timeout(DEADLINE, child.wait_with_output()).await.expect("mystocks ends").unwrap();
     let text = |bytes| String::from_utf8(bytes).expect("mystocks writes UTF-8");
     Run { pid, code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
-}
-
-/// Returns the program that `cargo xtask test` has built, or builds it: `CARGO_BIN_EXE_…` is for a package's own tests only.
-fn mystocks() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        if let Some(named) = std::env::var_os("MYSTOCKS_BIN") {
-            return named.into();
-        }
-        let this = std::env::current_exe().unwrap();
-        // It lies in TARGET/PROFILE/deps.
-        let target = this.ancestors().nth(3).expect("tests lie in a target folder");
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut build = std::process::Command::new(cargo);
-        build.args(["build", "--quiet", "--package", "mystocks-service", "--target-dir"]).arg(target);
-        build.current_dir(env!("CARGO_MANIFEST_DIR"));
-        assert!(build.status().expect("cargo runs").success(), "mystocks-service does not build");
-        target.join("debug").join(format!("mystocks{}", std::env::consts::EXE_SUFFIX))
-    })
 }

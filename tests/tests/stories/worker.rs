@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use mystocks_cache::{Cache, CacheKey, Policy, RedisStore};
 use mystocks_config::RedisSettings;
-use mystocks_indicators::{CsvBars, DateRange, IndicatorRequest, IndicatorService, Symbol};
+use mystocks_indicators::{CsvBars, DateRange, IndicatorRequest, IndicatorService, Reading, Symbol};
 use mystocks_keys::Keyspace;
 use mystocks_redis_core::RedisManager;
 use serde::{Deserialize, Serialize};
@@ -171,7 +171,8 @@ impl Desk {
             }
             Ask::OpenIndicators { url, folder } => {
                 let bars = CsvBars::open(folder).unwrap();
-                let builder = IndicatorService::builder(bars).store(store(&url).await);
+                let builder =
+                    IndicatorService::builder(bars).store(store(&url).await).reading(Reading::Results);
                 self.indicators = Some(builder.build().unwrap());
                 serde_json::Value::Null
             }

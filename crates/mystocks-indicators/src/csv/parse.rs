@@ -6,7 +6,6 @@
 use jiff::civil::Date;
 use mystocks_ta::RawBar;
 
-use crate::error::{Error, ErrorKind};
 use crate::symbol::Symbol;
 
 const NEEDED: [&str; 6] = ["date", "open", "high", "low", "close", "volume"];
@@ -20,9 +19,8 @@ pub(super) struct Wrong {
 }
 
 impl Wrong {
-    pub(super) fn into_error(self, file: &str) -> Error {
-        Error::new(ErrorKind::Malformed, "read bars", file)
-            .with_detail(format!("line {}{}", self.line, self.what))
+    pub(super) fn into_detail(self) -> String {
+        format!("line {}{}", self.line, self.what)
     }
 }
 

@@ -3,7 +3,9 @@
 use futures::FutureExt;
 use mystocks_bus::{IndicatorEvent, Json};
 use mystocks_cache::{MemoryStore, Store, Tier};
-use mystocks_indicators::{Announcements, DateRange, IndicatorRequest, IndicatorService, MemoryBars};
+use mystocks_indicators::{
+    Announcements, DateRange, IndicatorRequest, IndicatorService, MemoryBars, Reading,
+};
 use tokio::task::yield_now;
 
 use crate::gate::{Gate, Heard};
@@ -55,7 +57,12 @@ async fn a_series_is_told_of_once_it_stands_in_a_bare_store() {
 #[tokio::test(start_paused = true)]
 async fn a_series_is_told_of_once_it_stands_where_all_processes_share() {
     let (gate, heard) = (Gate::new(), Heard::new().await);
-    let service = IndicatorService::builder(bars()).hub(&gate.hub()).bus(&heard.bus).build().unwrap();
+    let service = IndicatorService::builder(bars())
+        .hub(&gate.hub())
+        .bus(&heard.bus)
+        .reading(Reading::Results)
+        .build()
+        .unwrap();
     told_after_the_write(gate, service, heard).await;
 }
 

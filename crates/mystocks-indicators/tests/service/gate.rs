@@ -10,7 +10,7 @@ use mystocks_cache::{
     CacheHub, Coherence, Cursor, Error as CacheError, Held, Keyspace, Leases, Lifetime, MemoryStore, Page,
     Put, Store, Take, Want, Write,
 };
-use mystocks_indicators::{BarSource, IndicatorService};
+use mystocks_indicators::{BarSource, IndicatorService, Reading};
 use tokio::sync::{Notify, Semaphore};
 
 /// Holds writes.
@@ -106,7 +106,12 @@ impl Heard {
     }
 
     pub(crate) fn service(&self, source: impl BarSource, store: &(impl Store + Clone)) -> IndicatorService {
-        IndicatorService::builder(source).store(store.clone()).bus(&self.bus).build().unwrap()
+        IndicatorService::builder(source)
+            .store(store.clone())
+            .bus(&self.bus)
+            .reading(Reading::Results)
+            .build()
+            .unwrap()
     }
 
     /// Returns how many events came so far.

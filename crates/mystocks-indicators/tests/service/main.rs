@@ -10,3 +10,4 @@ mod real_data;
 mod rig;
 mod tiers;
 mod trouble;
+mod ways;

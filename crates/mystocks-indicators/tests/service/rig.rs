@@ -10,7 +10,7 @@ use jiff::ToSpan;
 use jiff::civil::date;
 use mystocks_cache::{Cursor, Error as CacheError, Lifetime, MemoryStore, Page, Put, Store};
 use mystocks_indicators::{
-    BarSource, Error, IndicatorRequest, IndicatorResult, IndicatorService, LoadedBars, MemoryBars,
+    BarSource, Error, IndicatorRequest, IndicatorResult, IndicatorService, LoadedBars, MemoryBars, Reading,
     SeriesVersion, Symbol,
 };
 use mystocks_ta::{Given, RawBar, registry};
@@ -44,7 +44,7 @@ pub(crate) fn walk(seed: u32, count: usize) -> Vec<RawBar> {
 
 /// A service over `source` and `store`.
 pub(crate) fn service(source: impl BarSource, store: &CountedStore) -> IndicatorService {
-    IndicatorService::builder(source).store(store.clone()).build().unwrap()
+    IndicatorService::builder(source).store(store.clone()).reading(Reading::Results).build().unwrap()
 }
 
 /// A service with one stock, `AAPL`.

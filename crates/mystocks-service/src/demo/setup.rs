@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use mystocks_cache::{CacheService, MemoryStore, RedisStore};
 use mystocks_config::{CacheSettings, RedisSettings};
-use mystocks_indicators::{CsvBars, IndicatorService};
+use mystocks_indicators::{CsvBars, IndicatorService, Reading};
 use mystocks_keys::{Keyspace, Prefixes};
 use mystocks_redis_core::RedisManager;
 
@@ -38,7 +38,7 @@ impl Setup {
         let prefixes = Prefixes { cache: prefix.to_owned(), bus: prefix.to_owned(), ..Prefixes::default() };
         let keyspace = Keyspace::new(prefixes)?;
         let settings = CacheSettings { prefix: prefix.to_owned(), ..CacheSettings::default() };
-        let builder = IndicatorService::builder(bars.clone()).keyspace(&keyspace);
+        let builder = IndicatorService::builder(bars.clone()).keyspace(&keyspace).reading(Reading::Results);
         let (builder, shared, l2) = match redis {
             None => {
                 let store = Arc::new(MemoryStore::new());

@@ -1,0 +1,366 @@
+//! One run of a daily job: it says what is to be done, and counts what was.
+
+use std::time::Duration;
+
+use futures::{StreamExt, stream};
+use jiff::Timestamp;
+use mystocks_bus::{
+    Followed, Follower, Id, Json, NaiveUtc, Start, TaskCompleted, TaskEvent, TaskProgress, TaskResult,
+};
+use mystocks_lock::LockGuard;
+use serde::Deserialize;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+
+use crate::daily::event::{GROUP, Outcome, Outcomes, Verdict, Work};
+use crate::daily::plan::{Params, Plan};
+use crate::daily::tally::{DailyProgress, DailyReport, Tally};
+use crate::daily::{DailyJob, DailyTask, TASK_TYPE, failed};
+use crate::error::{Error, ErrorKind};
+use crate::symbol::Symbol;
+use crate::task_record::{TaskRecord, TaskStatus};
+
+/// So many publications are under way at once.
+const PUBLISHING: usize = 64;
+/// How often it looks after what nobody tells: dead letters, work that is gone.
+const TICK: Duration = Duration::from_secs(1);
+/// So long the end of a task waits for the database.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// So many reasons are recorded with the task; all of them are in the report.
+const REASONS: usize = 100;
+/// So many dead letters are read at once.
+const PAGE: usize = 256;
+
+/// A run under way.
+pub(super) struct Run<'a> {
+    job: &'a DailyJob,
+    task: &'a DailyTask,
+    record: TaskRecord,
+    params: Params,
+    tally: Tally,
+    follower: Follower<Outcomes>,
+    began: Instant,
+    /// The last percent that was told, and when it was recorded.
+    told: u64,
+    recorded: Instant,
+    /// The last dead letter that was looked at.
+    buried: Option<Id>,
+    /// Which time the open symbols are given out.
+    round: u32,
+    idle: u32,
+}
+
+impl<'a> Run<'a> {
+    /// Takes the task up where it stands, or begins it.
+    pub(super) async fn begin(job: &'a DailyJob, task: &'a DailyTask, plan: &Plan) -> Result<Self, Error> {
+        let now = Timestamp::now();
+        let before = job.results.task(&task.task_id).await?;
+        let params =
+            before.as_ref().map(|before| Params::read(&task.task_id, before.params.as_ref())).transpose();
+        let goes_on = before.as_ref().is_some_and(|before| before.status == TaskStatus::Running);
+        let (mut record, params) = match (before, params) {
+            (Some(before), Ok(Some(params))) if goes_on => (before, params),
+            (_, params) => {
+                // Another run of the same task: what was told of the one before does not count.
+                let run = params.ok().flatten().map_or(1, |before| before.run + 1);
+                let from = Self::mark(job, task, run).await?.1.to_string();
+                (TaskRecord::new(&*task.task_id, TASK_TYPE, now), plan.params(run, from))
+            }
+        };
+        record.status = TaskStatus::Running;
+        record.updated = now;
+        record.params = Some(json(&params, &task.task_id)?);
+        let from: Id = params.from.parse().map_err(|error| failed("read where the outcomes begin", error))?;
+        let follower = job.topics.outcomes.follow(Start::After(from)).await;
+        let follower = follower.map_err(|error| failed("follow the outcomes", error))?;
+        // Before any work is given out: workers read the plan there.
+        job.results.record_task(&record).await?;
+        let began = Instant::now();
+        Ok(Self {
+            job,
+            task,
+            record,
+            params,
+            tally: Tally::default(),
+            follower,
+            began,
+            told: 0,
+            recorded: began,
+            buried: None,
+            round: 0,
+            idle: 0,
+        })
+    }
+
+    /// Runs it to its end, unless the lock is lost before.
+    pub(super) async fn run(
+        mut self,
+        guard: &LockGuard,
+        progress: &mut (dyn FnMut(&DailyProgress) + Send),
+    ) -> Result<DailyReport, Error> {
+        let lost = guard.lost_token();
+        let ended = lost.run_until_cancelled(self.run_to_the_end(progress)).await;
+        match ended {
+            Some(Ok(resumed)) => self.finish(resumed).await,
+            Some(Err(error)) => Err(error),
+            None => Err(Error::new(ErrorKind::Source, "run the daily job", &*self.task.task_id)
+                .with_detail("its lock was lost; whoever holds it now goes on")),
+        }
+    }
+
+    async fn run_to_the_end(
+        &mut self,
+        progress: &mut (dyn FnMut(&DailyProgress) + Send),
+    ) -> Result<u64, Error> {
+        self.catch_up().await?;
+        let symbols = match &self.task.symbols {
+            Some(symbols) => symbols.clone(),
+            None => self.job.tools.tiers.source.symbols().await?,
+        };
+        self.tally.expect(symbols);
+        let resumed = self.tally.finished();
+        self.told = self.percent();
+        progress(&self.tally.progress());
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        self.give_out().await?;
+        while !self.tally.is_over() {
+            tokio::select! {
+                followed = self.follower.next() => self.take(followed).await?,
+                _ = ticks.tick() => {
+                    // What cannot be looked at now is looked at the next time.
+                    if let Err(error) = self.look_after().await {
+                        tracing::warn!(%error, task = %self.task.task_id, "the work cannot be looked after");
+                    }
+                }
+            }
+            self.tell(progress).await;
+        }
+        progress(&self.tally.progress());
+        Ok(resumed)
+    }
+
+    /// Learns what was finished before this process.
+    async fn catch_up(&mut self) -> Result<(), Error> {
+        let (mark, _) = Self::mark(self.job, self.task, self.params.run).await?;
+        loop {
+            match self.follower.next().await {
+                Followed::Event(told) if told.event.mark == mark => return Ok(()),
+                Followed::Event(told) => self.count(told.event),
+                _ => {}
+            }
+        }
+    }
+
+    async fn mark(job: &DailyJob, task: &DailyTask, run: u32) -> Result<(String, Id), Error> {
+        let mark = format!("{:032x}", fastrand::u128(..));
+        let event = Outcomes { task_id: task.task_id.clone(), run, mark: mark.clone(), symbols: Vec::new() };
+        let id = job.topics.outcomes.publish_once(&mark, &event).await;
+        Ok((mark, id.map_err(|error| failed("begin the run", error))?))
+    }
+
+    /// Publishes what is open; what was published in this round before, by a process that is gone, stands there once.
+    async fn give_out(&mut self) -> Result<(), Error> {
+        let (task_id, run, round) = (&self.task.task_id, self.params.run, self.round);
+        let given = self.tally.open().map(|symbol| {
+            let work = Work { task_id: task_id.clone(), run, symbol: symbol.as_str().to_owned() };
+            (format!("{task_id}/{run}/{round}/{symbol}"), work)
+        });
+        let given: Vec<(String, Work)> = given.collect();
+        let topic = self.job.topics.work.clone();
+        let publishing = stream::iter(given).map(|(key, work)| {
+            let topic = topic.clone();
+            async move { topic.publish_once(&key, &work).await }
+        });
+        let mut publishing = publishing.buffer_unordered(PUBLISHING);
+        while let Some(published) = publishing.next().await {
+            published.map_err(|error| failed("give out a symbol", error))?;
+        }
+        Ok(())
+    }
+
+    async fn take(&mut self, followed: Followed<Outcomes>) -> Result<(), Error> {
+        match followed {
+            Followed::Event(told) => {
+                self.idle = 0;
+                self.count(told.event);
+                Ok(())
+            }
+            // What was told in the gap nobody knows: the open symbols are done again, to the same result.
+            Followed::Gap(_) => self.give_out_again().await,
+            _ => Ok(()),
+        }
+    }
+
+    fn count(&mut self, told: Outcomes) {
+        if told.task_id == self.task.task_id && told.run == self.params.run {
+            told.symbols.into_iter().for_each(|outcome| self.tally.take(outcome));
+        }
+    }
+
+    async fn give_out_again(&mut self) -> Result<(), Error> {
+        self.round += 1;
+        self.idle = 0;
+        self.give_out().await
+    }
+
+    /// Counts symbols whose work is a dead letter, and gives out again what is nowhere any more.
+    async fn look_after(&mut self) -> Result<(), Error> {
+        let topic = &self.job.topics.work;
+        loop {
+            let letters = topic.dead_letters(GROUP, self.buried, PAGE).await;
+            let letters = letters.map_err(|error| failed("look at the dead letters", error))?;
+            let count = letters.len();
+            for letter in letters {
+                self.buried = Some(letter.id);
+                let Some(work) = work_of(&letter.payload) else { continue };
+                let reason = letter.death.map_or_else(|| "unknown".to_owned(), |death| death.reason);
+                if work.task_id == self.task.task_id && work.run == self.params.run {
+                    let verdict = Verdict::Failed(format!("it is a dead letter: {reason}"));
+                    let outcome = Outcome { symbol: work.symbol, verdict, computed: 0, rows: 0 };
+                    self.tally.take(outcome);
+                }
+            }
+            if count < PAGE {
+                break;
+            }
+        }
+        let state = topic.state(GROUP).await.map_err(|error| failed("look at the work", error))?;
+        let nothing_left = state.lag == 0 && state.pending == 0 && state.waiting == 0;
+        self.idle = if nothing_left { self.idle + 1 } else { 0 };
+        // An outcome may be on its way while the work is done already.
+        if self.idle > 5 && !self.tally.is_over() {
+            tracing::warn!(task = %self.task.task_id, "work that was given out is gone; it is given out again");
+            return self.give_out_again().await;
+        }
+        Ok(())
+    }
+
+    fn percent(&self) -> u64 {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 100")]
+        let percent = self.tally.progress().percent() as u64;
+        percent
+    }
+
+    /// Tells every percent, and records it at most once a second.
+    async fn tell(&mut self, progress: &mut (dyn FnMut(&DailyProgress) + Send)) {
+        let percent = self.percent();
+        if percent == self.told {
+            return;
+        }
+        self.told = percent;
+        let now = self.tally.progress();
+        progress(&now);
+        let event = TaskEvent::Progress(TaskProgress {
+            timestamp: NaiveUtc::now(),
+            version: "1.0".to_owned(),
+            task_id: self.task.task_id.clone(),
+            task_type: TASK_TYPE.to_owned(),
+            status: mystocks_bus::TaskStatus::Running,
+            progress: now.percent(),
+            message: Some(format!("{} of {} symbols", now.finished, now.total)),
+            metadata: Json::Object(Vec::new()),
+            processed: now.finished,
+            total: now.total,
+            failed: now.failed,
+        });
+        self.publish(event).await;
+        if self.recorded.elapsed() >= TICK {
+            self.recorded = Instant::now();
+            self.record.progress = now.percent();
+            self.record.updated = Timestamp::now();
+            // How far it is stands in the outcomes; the record is for those who look on.
+            if let Err(error) = self.job.results.record_task(&self.record).await {
+                tracing::warn!(%error, task = %self.task.task_id, "how far the task is could not be recorded");
+            }
+        }
+    }
+
+    async fn finish(mut self, resumed: u64) -> Result<DailyReport, Error> {
+        let report = self.tally.report(resumed, self.began.elapsed());
+        let is_well = report.failed.is_empty();
+        let now = Timestamp::now();
+        self.record.status = if is_well { TaskStatus::Success } else { TaskStatus::Failed };
+        self.record.progress = 100.0;
+        self.record.updated = now;
+        self.record.completed = Some(now);
+        self.record.result_summary = Some(summary(&report));
+        self.record.error_message = report.failed.iter().next().map(|(symbol, reason)| {
+            format!(
+                "{} of {} symbols failed, the first: {symbol}: {reason}",
+                report.failed.len(),
+                report.total
+            )
+        });
+        self.record_the_end().await?;
+        let status =
+            if is_well { mystocks_bus::TaskStatus::Completed } else { mystocks_bus::TaskStatus::Failed };
+        self.publish(TaskEvent::Completed(TaskCompleted {
+            timestamp: NaiveUtc::now(),
+            version: "1.0".to_owned(),
+            task_id: self.task.task_id.clone(),
+            task_type: TASK_TYPE.to_owned(),
+            status,
+            duration_seconds: report.took.as_secs_f64(),
+            result: TaskResult { success: report.succeeded, failed: report.failed.len() as u64 },
+        }))
+        .await;
+        Ok(report)
+    }
+
+    /// All is done but for this: a database that is away is waited for.
+    async fn record_the_end(&mut self) -> Result<(), Error> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match self.job.results.record_task(&self.record).await {
+                Err(error) if error.is_retryable() && Instant::now() < until => {
+                    tracing::warn!(%error, task = %self.task.task_id, "the end of the task is recorded later");
+                    sleep(TICK).await;
+                }
+                recorded => return recorded,
+            }
+        }
+    }
+
+    async fn publish(&mut self, event: TaskEvent) {
+        let Some(bus) = &self.job.tools.bus else { return };
+        if let Err(error) = bus.publish(&event).await {
+            tracing::debug!(%error, task = %self.task.task_id, "an event of the task is not published");
+        }
+    }
+}
+
+/// The work in an envelope, if it is one of this version.
+fn work_of(payload: &[u8]) -> Option<Work> {
+    #[derive(Deserialize)]
+    struct Envelope {
+        data: Work,
+    }
+    let envelope: Envelope = Json::parse(payload).ok()?.to_deserialize().ok()?;
+    Some(envelope.data)
+}
+
+fn json(params: &Params, task_id: &str) -> Result<Json, Error> {
+    Json::from_serialize(params)
+        .map_err(|error| Error::new(ErrorKind::Malformed, "record the task", task_id).with_source(error))
+}
+
+fn summary(report: &DailyReport) -> Json {
+    let count = |count: u64| Json::from(i64::try_from(count).unwrap_or(i64::MAX));
+    let reasons = |of: &std::collections::BTreeMap<Symbol, String>| {
+        let some = of.iter().take(REASONS);
+        Json::Object(
+            some.map(|(symbol, reason)| (symbol.as_str().to_owned(), Json::from(reason.as_str()))).collect(),
+        )
+    };
+    let pairs = [
+        ("total", count(report.total)),
+        ("success", count(report.succeeded)),
+        ("failed", count(report.failed.len() as u64)),
+        ("skipped", count(report.skipped.len() as u64)),
+        ("series", count(report.series)),
+        ("rows", count(report.rows)),
+        ("failed_reasons", reasons(&report.failed)),
+        ("skipped_reasons", reasons(&report.skipped)),
+    ];
+    Json::Object(pairs.map(|(name, value)| (name.to_owned(), value)).into())
+}

@@ -1,0 +1,75 @@
+//! What the processes of a daily job tell each other, durably.
+
+use std::borrow::Cow;
+
+use mystocks_bus::{Event, Topic};
+use serde::{Deserialize, Serialize};
+
+/// The durable topic of the symbols that are to be computed.
+pub(super) const WORK: &str = "indicators.daily.work";
+/// The durable topic of what became of them.
+pub(super) const OUTCOMES: &str = "indicators.daily.outcomes";
+/// The group of all workers, on any number of machines.
+pub(super) const GROUP: &str = "workers";
+
+/// One symbol that is to be computed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Work {
+    pub(super) task_id: String,
+    pub(super) run: u32,
+    pub(super) symbol: String,
+}
+
+/// What became of some symbols; without any, a mark that its writer waits for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Outcomes {
+    pub(super) task_id: String,
+    pub(super) run: u32,
+    #[serde(default)]
+    pub(super) mark: String,
+    #[serde(default)]
+    pub(super) symbols: Vec<Outcome>,
+}
+
+/// What became of one symbol.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Outcome {
+    pub(super) symbol: String,
+    pub(super) verdict: Verdict,
+    /// How many indicators were computed.
+    pub(super) computed: u64,
+    /// How many rows were new or other than those that were recorded.
+    pub(super) rows: u64,
+}
+
+/// How it ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Verdict {
+    /// What can be computed was.
+    Succeeded,
+    /// There was nothing to compute, for this reason.
+    Skipped(String),
+    /// It could not be computed, for this reason.
+    Failed(String),
+}
+
+macro_rules! durable {
+    ($event:ty, $name:literal, $topic:expr, $key:expr) => {
+        impl Event for $event {
+            const TYPE: &'static str = $name;
+
+            fn topics(&self) -> Vec<Topic<Self>> {
+                vec![Topic::new($topic)]
+            }
+
+            fn key(&self) -> Option<Cow<'_, str>> {
+                let key: fn(&Self) -> &str = $key;
+                Some(Cow::Borrowed(key(self)))
+            }
+        }
+    };
+}
+
+durable!(Work, "indicators.daily.work", WORK, |work| &work.symbol);
+durable!(Outcomes, "indicators.daily.outcomes", OUTCOMES, |outcomes| &outcomes.task_id);

@@ -1,0 +1,105 @@
+//! What a run computes, as it stands with its task for every worker to read.
+
+use std::sync::Arc;
+
+use jiff::civil::Date;
+use mystocks_bus::Json;
+use mystocks_ta::{Given, registry};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, ErrorKind};
+use crate::key::Call;
+use crate::results::ResultRow;
+
+/// What a run computes.
+#[derive(Debug, Clone)]
+pub(super) struct Plan {
+    pub(super) calls: Vec<Call>,
+    /// What each is recorded under, in the order of `calls`.
+    pub(super) codes: Vec<Arc<str>>,
+    pub(super) up_to: Option<Date>,
+    pub(super) full: bool,
+}
+
+/// The parameters of a task, as they are recorded.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Params {
+    /// Which run of the task it is, from 1 on.
+    pub(super) run: u32,
+    /// Where its outcomes begin.
+    pub(super) from: String,
+    up_to: Option<String>,
+    full: bool,
+    indicators: Vec<Planned>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Planned {
+    abbreviation: String,
+    parameters: Json,
+}
+
+impl Plan {
+    pub(super) fn new(calls: Vec<Call>, up_to: Option<Date>, full: bool) -> Self {
+        let codes = calls.iter().map(|call| ResultRow::code(&call.label())).collect();
+        Self { calls, codes, up_to, full }
+    }
+
+    pub(super) fn params(&self, run: u32, from: String) -> Params {
+        let indicators = self.calls.iter().map(|call| {
+            let pairs = call.params.to_pairs().map(|(name, value)| {
+                let value = match value {
+                    mystocks_ta::Value::Int(value) => Json::from(value),
+                    mystocks_ta::Value::Float(value) => Json::from(value),
+                };
+                (name.to_owned(), value)
+            });
+            let parameters = Json::Object(pairs.collect());
+            Planned { abbreviation: call.indicator.abbreviation.to_owned(), parameters }
+        });
+        let up_to = self.up_to.map(|day| day.to_string());
+        Params { run, from, up_to, full: self.full, indicators: indicators.collect() }
+    }
+}
+
+impl Params {
+    /// Reads what was recorded with the task `task_id`.
+    pub(super) fn read(task_id: &str, recorded: Option<&Json>) -> Result<Self, Error> {
+        let malformed = || Error::new(ErrorKind::Malformed, "read the parameters of the task", task_id);
+        let recorded =
+            recorded.ok_or_else(|| malformed().with_detail("it has none: a daily job did not record it"))?;
+        recorded.to_deserialize().map_err(|error| malformed().with_source(error))
+    }
+
+    /// Returns the plan, in which nothing is but what this version can compute.
+    pub(super) fn plan(&self, task_id: &str) -> Result<Plan, Error> {
+        let calls = self.indicators.iter().map(|planned| planned.call(task_id));
+        let up_to = self.up_to.as_deref().map(str::parse).transpose().map_err(|error: jiff::Error| {
+            Error::new(ErrorKind::Malformed, "read the plan of the task", task_id).with_source(error)
+        })?;
+        Ok(Plan::new(calls.collect::<Result<_, _>>()?, up_to, self.full))
+    }
+}
+
+impl Planned {
+    fn call(&self, task_id: &str) -> Result<Call, Error> {
+        let refused =
+            |error| Error::new(ErrorKind::Malformed, "read the plan of the task", task_id).with_source(error);
+        let indicator = registry().get(&self.abbreviation).map_err(refused)?;
+        let Json::Object(pairs) = &self.parameters else {
+            return Err(Error::new(ErrorKind::Malformed, "read the plan of the task", task_id)
+                .with_detail("parameters are an object"));
+        };
+        let given: Vec<(&str, Given)> =
+            pairs.iter().map(|(name, value)| (name.as_str(), given(value))).collect();
+        Ok(Call { indicator, params: indicator.canonical(&given).map_err(refused)? })
+    }
+}
+
+fn given(value: &Json) -> Given {
+    match value {
+        Json::Int(value) => value.as_i64().map_or(Given::Other("a huge integer"), Given::Int),
+        Json::Float(value) => Given::Float(*value),
+        _ => Given::Other("no number"),
+    }
+}

@@ -1,0 +1,151 @@
+//! Hot rows in a table of PostgreSQL.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::SinkExt;
+
+use super::failure::Task;
+use super::pool::{PostgresPool, Session};
+use super::tuple::Tuples;
+use crate::error::{Error, ErrorKind};
+use crate::fixation::{FixationTarget, HotRow};
+
+/// Hot rows in a table `(kind text, key text, at timestamptz, fields jsonb, primary key (kind, key, at))`.
+///
+/// Rows go by a binary COPY into a temporary table of the connection, and from there by one statement into the table, which touches only what
+/// is new or other; all in one transaction. Fields are kept as `jsonb` keeps them: `1e16` is `10000000000000000` there.
+///
+/// # Errors
+/// What the table can never hold (a text with a zero character, what a constraint of the table refuses) is
+/// [`ErrorKind::InvalidArgument`]. A table that is not there is [`ErrorKind::Malformed`], and rows are held until it is.
+///
+/// Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct PostgresHotRows {
+    pool: PostgresPool,
+    /// As it was given, and as the server is told.
+    name: Arc<str>,
+    table: Arc<str>,
+    merge: Arc<str>,
+}
+
+const OPERATION: &str = "write hot rows";
+/// How much is handed to the connection at a time.
+const PIECE: usize = 60 * 1024;
+/// 2000-01-01 in microseconds since 1970-01-01.
+const EPOCH: i64 = 946_684_800_000_000;
+
+/// Its rows go with the transaction, it stays with the connection.
+const STAGE: &str = "BEGIN; SET LOCAL client_min_messages = warning; \
+     CREATE TEMPORARY TABLE IF NOT EXISTS mystocks_hot_rows (place int4, kind text, key text, at timestamptz, fields text) \
+     ON COMMIT DELETE ROWS";
+const COPY: &str = "COPY pg_temp.mystocks_hot_rows FROM STDIN (FORMAT binary)";
+
+impl PostgresHotRows {
+    /// Writes to `table`, which may name its schema (`market.hot_rows`), through the connections of `pool`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] when `table` is no name.
+    pub fn new(pool: &PostgresPool, table: &str) -> Result<Self, Error> {
+        let names: Vec<&str> = table.split('.').collect();
+        let is_name = |name: &&str| (1..=63).contains(&name.len()) && !name.contains('\0');
+        if names.len() > 2 || !names.iter().all(is_name) {
+            return Err(Error::new(ErrorKind::InvalidArgument, "name the table", table)
+                .with_detail("expected a name of 1 to 63 bytes, or a schema, a dot and a name"));
+        }
+        let quoted: Vec<String> =
+            names.iter().map(|name| format!("\"{}\"", name.replace('"', "\"\""))).collect();
+        let quoted = quoted.join(".");
+        // Of equal identities the last; in one order for every writer, so that two never wait for each other in a ring.
+        let merge = format!(
+            "INSERT INTO {quoted} AS held (kind, key, at, fields) \
+             SELECT DISTINCT ON (kind, key, at) kind, key, at, fields::jsonb FROM pg_temp.mystocks_hot_rows \
+             ORDER BY kind, key, at, place DESC ON CONFLICT (kind, key, at) \
+             DO UPDATE SET fields = excluded.fields WHERE held.fields IS DISTINCT FROM excluded.fields"
+        );
+        Ok(Self { pool: pool.clone(), name: table.into(), table: quoted.into(), merge: merge.into() })
+    }
+
+    /// Makes the table when there is none of its name.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Source`] when the server cannot be reached, [`ErrorKind::Malformed`] when it refuses.
+    pub async fn create_if_missing(&self) -> Result<(), Error> {
+        let session = self.pool.session(Task { operation: "make the table", subject: &self.name }).await?;
+        let table = format!(
+            "CREATE TABLE IF NOT EXISTS {} (kind text NOT NULL, key text NOT NULL, at timestamptz NOT NULL, \
+             fields jsonb NOT NULL, PRIMARY KEY (kind, key, at))",
+            self.table
+        );
+        session.run(async |client| client.batch_execute(&table).await).await?;
+        session.release();
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl FixationTarget for PostgresHotRows {
+    async fn upsert(&self, rows: &[HotRow]) -> Result<u64, Error> {
+        rows.iter().try_for_each(HotRow::check)?;
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        let task = Task { operation: OPERATION, subject: &self.name };
+        // No row is at fault when nobody is let in: refused for good, all of them would lie aside.
+        let trouble = |error: Error| match error.kind() {
+            ErrorKind::InvalidArgument => {
+                task.error(ErrorKind::Source, "nobody is let in").with_source(error)
+            }
+            _ => error,
+        };
+        let session = self.pool.session(task).await.map_err(trouble)?;
+        session.run(async |client| client.batch_execute(STAGE).await).await.map_err(trouble)?;
+        let sink = session.run(async |client| client.copy_in::<_, Bytes>(COPY).await).await?;
+        let mut sink = pin!(sink);
+        let mut tuples = Tuples::new();
+        for (place, row) in (0_i32..).zip(rows) {
+            tuples.tuple(5);
+            tuples.field(Some(&place.to_be_bytes()));
+            tuples.field(Some(row.kind.as_bytes()));
+            tuples.field(Some(row.key.as_bytes()));
+            tuples.field(Some(&row.micros().saturating_sub(EPOCH).to_be_bytes()));
+            tuples.field(Some(row.text().as_bytes()));
+            if tuples.len() >= PIECE {
+                session.wait(sink.send(tuples.take())).await?;
+            }
+        }
+        session.wait(sink.send(tuples.finish())).await?;
+        session.wait(sink.as_mut().finish()).await?;
+        let written = self.merge(&session).await?;
+        session.run(async |client| client.batch_execute("COMMIT").await).await?;
+        session.release();
+        Ok(written)
+    }
+}
+
+impl PostgresHotRows {
+    async fn merge(&self, session: &Session<'_>) -> Result<u64, Error> {
+        let mut is_of_rows = false;
+        let merged = session
+            .run(async |client| {
+                let merged = client.execute(&client.prepare_cached(&self.merge).await?, &[]).await;
+                let code = merged.as_ref().err().and_then(tokio_postgres::Error::code);
+                // Data, constraints, and what an index has no room for: all of them are about values of rows.
+                is_of_rows = code
+                    .and_then(|code| code.code().get(..2))
+                    .is_some_and(|class| matches!(class, "22" | "23" | "54"));
+                merged
+            })
+            .await;
+        merged.map_err(|error| {
+            if is_of_rows {
+                let refused = Error::new(ErrorKind::InvalidArgument, OPERATION, &*self.name);
+                return refused.with_detail(error.detail().unwrap_or_default());
+            }
+            error
+        })
+    }
+}

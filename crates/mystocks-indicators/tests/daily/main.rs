@@ -1,0 +1,9 @@
+//! The daily job on parts in memory: what it computes, counts, records, tells, and how it goes on after it was broken off.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+
+mod incremental;
+mod resumed;
+mod rig;
+mod trouble;
+mod whole;

@@ -1,0 +1,143 @@
+//! Hot rows in a table.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use mystocks_bus::MemoryLog;
+use mystocks_cache::{Keyspace, MemoryStore};
+use mystocks_indicators::conformance::fixation::FixationRig;
+use mystocks_indicators::postgres::PostgresHotRows;
+use mystocks_indicators::{
+    ErrorKind, Fixation, FixationStrategy, FixationTarget, HotRow, fixation_conformance,
+};
+use mystocks_testkit::PostgresServer;
+use tokio_postgres::Client;
+
+use crate::rig::{client, hasty, pool};
+
+struct Table {
+    server: PostgresServer,
+    client: Client,
+    target: PostgresHotRows,
+}
+
+impl Table {
+    async fn make() -> Self {
+        let server = PostgresServer::start().await;
+        let client = client(&server).await;
+        let target = PostgresHotRows::new(&pool(&server.url()), "public.hot rows\"").unwrap();
+        target.create_if_missing().await.unwrap();
+        target.create_if_missing().await.unwrap();
+        Self { server, client, target }
+    }
+
+    async fn run(&self, sql: &str) {
+        self.client.batch_execute(sql).await.unwrap();
+    }
+}
+
+#[async_trait]
+impl FixationRig for Table {
+    fn target(&self) -> Arc<dyn FixationTarget> {
+        Arc::new(self.target.clone())
+    }
+
+    fn another(&self) -> Arc<dyn FixationTarget> {
+        Arc::new(PostgresHotRows::new(&pool(&self.server.url()), "hot rows\"").unwrap())
+    }
+
+    async fn rows(&self) -> Vec<HotRow> {
+        let found = self.client.query("SELECT kind, key, at, fields::text FROM \"hot rows\"\"\"", &[]).await;
+        let row = |row: &tokio_postgres::Row| HotRow {
+            kind: row.get(0),
+            key: row.get(1),
+            at: row.get(2),
+            fields: HotRow::fields_of(row.get(3)).unwrap(),
+        };
+        found.unwrap().iter().map(row).collect()
+    }
+}
+
+mod conformance {
+    use super::*;
+
+    fixation_conformance!(Table::make().await);
+}
+
+fn quote(key: &str, number: i64) -> HotRow {
+    let at = Timestamp::from_microsecond(1_735_800_000_000_000 + number).unwrap();
+    HotRow::new("quote", key, at, [("price", 10.0 + number as f64 / 100.0)])
+}
+
+/// What `jsonb`, a column or a constraint refuses is a matter of the row; what the server cannot do is not.
+#[tokio::test]
+async fn a_refused_row_is_told_from_a_table_in_trouble() {
+    let table = Table::make().await;
+    table.run("ALTER TABLE \"hot rows\"\"\" ALTER key TYPE varchar(10), ADD CHECK (key <> 'never')").await;
+    let zero = HotRow::new("quote", "a", Timestamp::UNIX_EPOCH, [("name", "a\0b")]);
+    for bad in [zero, quote("longer than that", 1), quote("never", 1)] {
+        let error = table.target.upsert(&[quote("good", 1), bad]).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+        assert!(error.to_string().contains("hot rows"), "{error}");
+    }
+    assert_eq!(table.rows().await, []);
+    table.run("DROP TABLE \"hot rows\"\"\"").await;
+    let error = table.target.upsert(&[quote("good", 1)]).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Malformed, "{error}");
+    table.target.create_if_missing().await.unwrap();
+    assert_eq!(table.target.upsert(&[quote("good", 1)]).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn what_is_no_name_of_a_table_is_refused() {
+    let pool = hasty("postgresql://postgres@127.0.0.1:1/postgres", 1);
+    for name in ["", "a.b.c", ".a", "a\0", &"x".repeat(64)] {
+        let error = PostgresHotRows::new(&pool, name).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{name}");
+    }
+}
+
+/// A server that goes and comes while rows are put: each row stands there once, a refused one lies aside.
+#[tokio::test]
+async fn rows_are_held_while_the_server_is_away() {
+    let mut table = Table::make().await;
+    let target = PostgresHotRows::new(&hasty(&table.server.url(), 2), "hot rows\"").unwrap();
+    let fixation = Fixation::new(MemoryStore::new(), &Keyspace::default(), MemoryLog::new(), target)
+        .strategy(FixationStrategy::Immediate)
+        .batch(50, 1 << 20);
+    let worker = fixation.work().await.unwrap();
+    for number in 0..2_000 {
+        fixation.put(&quote("600519", number)).await.unwrap();
+        match number {
+            500 => table.server.kill().await,
+            1_500 => table.server.restart().await,
+            _ => tokio::time::sleep(std::time::Duration::from_micros(200)).await,
+        }
+    }
+    fixation.put(&HotRow::new("quote", "a", Timestamp::UNIX_EPOCH, [("name", "a\0b")])).await.unwrap();
+    fixation.flush().await.unwrap();
+    let state = fixation.state().await.unwrap();
+    assert_eq!((state.held, state.dead, state.dead_letters), (0, 1, 1), "{state:?}");
+    assert!(state.failed > 0 && state.written + state.duplicate >= 2_000, "{state:?}");
+    worker.shutdown().await;
+    table.client = client(&table.server).await;
+    let mut rows = table.rows().await;
+    rows.sort_by_key(|row| row.at);
+    assert_eq!(rows, (0..2_000).map(|number| quote("600519", number)).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_password_that_does_not_let_in_refuses_no_row() {
+    let server = PostgresServer::builder().password("hunter2").start().await;
+    let wrong = server.url().replace("hunter2", "swordfish9");
+    let nowhere = server.url().replace("/postgres", "/nowhere");
+    let row = HotRow::new("quote", "600519", Timestamp::UNIX_EPOCH, [("price", 1.0)]);
+    for (url, code) in [(wrong, "28P01"), (nowhere, "3D000")] {
+        let target = PostgresHotRows::new(&pool(&url), "hot_rows").unwrap();
+        let error = target.upsert(std::slice::from_ref(&row)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Source, "{error}");
+        assert!(error.to_string().contains(code) && error.is_retryable(), "{error}");
+        assert!(!format!("{error:?}").contains("swordfish9"), "{error:?}");
+    }
+}

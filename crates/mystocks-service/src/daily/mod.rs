@@ -1,0 +1,132 @@
+//! `mystocks daily`: the indicators of the whole market, and `--worker`: work for it from another machine.
+
+mod setup;
+mod show;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use mystocks_indicators::{DailyReport, DailyTask};
+use serde_json::json;
+use tokio::signal;
+
+use crate::cli;
+use crate::daily::setup::Setup;
+use crate::daily::show::Show;
+
+/// So many reasons are shown; all of them are recorded with the task.
+const SHOWN: usize = 10;
+
+/// Runs the job, or works for it until it is interrupted.
+pub(crate) async fn run(arguments: &cli::Daily) -> Result<ExitCode> {
+    let setup = Setup::open(arguments).await?;
+    let ended = if arguments.worker { work(&setup).await } else { run_task(arguments, &setup).await };
+    setup.close().await;
+    ended
+}
+
+async fn work(setup: &Setup) -> Result<ExitCode> {
+    let worker = setup.job.work().await?;
+    interrupted().await;
+    worker.shutdown().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn run_task(arguments: &cli::Daily, setup: &Setup) -> Result<ExitCode> {
+    let task = DailyTask {
+        task_id: arguments.task_id(),
+        up_to: arguments.up_to,
+        symbols: arguments.symbols()?,
+        full: arguments.full,
+    };
+    let worker = if arguments.no_worker { None } else { Some(setup.job.work().await?) };
+    let mut show = Show::new();
+    let ended = tokio::select! {
+        ended = setup.job.run(&task, |progress| show.progress(progress)) => Some(ended),
+        () = interrupted() => None,
+    };
+    show.end();
+    if let Some(worker) = worker {
+        worker.shutdown().await;
+    }
+    let ended = ended.context("finish: interrupted; the same command goes on")?;
+    let Some(report) = ended? else {
+        say(arguments.json, &json!({ "task_id": task.task_id, "status": "elsewhere" }), || {
+            format!("daily: another process runs {}", task.task_id)
+        });
+        return Ok(ExitCode::SUCCESS);
+    };
+    let is_well = report.failed.is_empty();
+    say(arguments.json, &machine(&task.task_id, &report), || human(&task.task_id, &report));
+    Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+#[expect(clippy::print_stdout, reason = "what a program came to")]
+fn say(json: bool, machine: &serde_json::Value, human: impl FnOnce() -> String) {
+    if json {
+        println!("{machine}");
+    } else {
+        println!("{}", human());
+    }
+}
+
+fn machine(task_id: &str, report: &DailyReport) -> serde_json::Value {
+    let reasons = |of: &std::collections::BTreeMap<mystocks_indicators::Symbol, String>| {
+        of.iter()
+            .map(|(symbol, reason)| (symbol.to_string(), json!(reason)))
+            .collect::<serde_json::Map<_, _>>()
+    };
+    json!({
+        "task_id": task_id,
+        "status": if report.failed.is_empty() { "completed" } else { "failed" },
+        "total": report.total,
+        "succeeded": report.succeeded,
+        "failed": reasons(&report.failed),
+        "skipped": reasons(&report.skipped),
+        "series": report.series,
+        "rows": report.rows,
+        "resumed": report.resumed,
+        "seconds": report.took.as_secs_f64(),
+    })
+}
+
+fn human(task_id: &str, report: &DailyReport) -> String {
+    let mut text = format!(
+        "{task_id}: {} symbols in {:.1} s: {} computed ({} series, {} new rows), {} skipped, {} failed",
+        report.total,
+        report.took.as_secs_f64(),
+        report.succeeded,
+        report.series,
+        report.rows,
+        report.skipped.len(),
+        report.failed.len()
+    );
+    if report.resumed > 0 {
+        text.push_str(&format!("; {} were finished before", report.resumed));
+    }
+    for (what, all) in [("failed", &report.failed), ("skipped", &report.skipped)] {
+        for (symbol, reason) in all.iter().take(SHOWN) {
+            text.push_str(&format!("\n  {what} {symbol}: {reason}"));
+        }
+        if all.len() > SHOWN {
+            text.push_str(&format!("\n  … and {} more {what}", all.len() - SHOWN));
+        }
+    }
+    text
+}
+
+/// Waits until somebody wants the program to end.
+async fn interrupted() {
+    let terminated = async {
+        match signal::unix::signal(signal::unix::SignalKind::terminate()) {
+            Ok(mut stream) => {
+                stream.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = signal::ctrl_c() => {}
+        () = terminated => {}
+    }
+}
