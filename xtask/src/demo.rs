@@ -9,9 +9,14 @@ use anyhow::{Context, Result, ensure};
 
 use crate::args::Args;
 use crate::process::{pass, run};
-use crate::redis;
+use crate::python::environment;
+use crate::say::note;
 use crate::server::Server;
 use crate::workspace::{self, cargo, metadata, target_directory};
+use crate::{postgres, redis};
+
+/// The variable that names the interpreter of the Python peer.
+const PEER: &str = "MYSTOCKS_PEER_PYTHON";
 
 pub(crate) fn demo(mut args: Args) -> Result<ExitCode> {
     let bars = match args.values("--bars")?.pop() {
@@ -34,9 +39,25 @@ pub(crate) fn bench(mut args: Args) -> Result<ExitCode> {
     let area = args.word().context("say which area: `cargo xtask bench read-path`")?;
     let server = redis::server()?;
     let private = Server::start(&server)?;
+    if area == "daily" {
+        // What is measured is the binary itself, in a process of its own.
+        program("mystocks-service", "mystocks")?;
+    }
     let mut program = program("mystocks-bench", "bench")?;
     // For the areas that need more than one.
     program.env("REDIS_SERVER_BIN", &server);
+    if matches!(area.as_str(), "daily" | "ways") {
+        program.env("PG_BIN", postgres::programs()?);
+    }
+    match area.as_str() {
+        "daily" => drop(program.env(PEER, environment("venv-daily", "requirements-daily.txt")?)),
+        // TA-Lib C is measured beside where it can be had.
+        "ta" => match environment("venv-ta", "requirements-ta.txt") {
+            Ok(python) => drop(program.env(PEER, python)),
+            Err(error) => note(format_args!("without TA-Lib C: {error:#}")),
+        },
+        _ => {}
+    }
     pass(program.args([&area, "--redis", &private.url()]).args(args.rest()))
 }
 

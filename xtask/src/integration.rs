@@ -1,27 +1,26 @@
 //! `integration`: what needs more than Rust and a redis-server. A part that cannot be had fails.
 
-use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
-use std::{env, fs};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 
 use crate::args::Args;
 use crate::counts::{Counts, count};
-use crate::process::{located, on_path, run as run_command};
-use crate::redis;
 use crate::say::{note, out, timed};
-use crate::workspace::{cargo, root};
+use crate::workspace::cargo;
+use crate::{postgres, python, redis};
 
 struct Part {
     name: &'static str,
     run: fn() -> Result<Counts>,
 }
 
-const PARTS: [Part; 2] =
-    [Part { name: "python-vectors", run: python_vectors }, Part { name: "redis-py", run: redis_py }];
+const PARTS: [Part; 4] = [
+    Part { name: "python-vectors", run: python_vectors },
+    Part { name: "redis-py", run: redis_py },
+    Part { name: "postgres", run: postgres },
+    Part { name: "daily", run: daily },
+];
 
 pub(crate) fn run(mut args: Args) -> Result<()> {
     let only = args.values("--only")?;
@@ -53,7 +52,7 @@ fn row(name: &str, result: &Result<Counts>, took: Duration) -> String {
 
 /// Keys and digests against a real interpreter.
 fn python_vectors() -> Result<Counts> {
-    let python = interpreter()?;
+    let python = python::interpreter()?;
     let mut command = cargo();
     command.args(["test", "--package", "mystocks-keys", "--test", "python"]);
     count(command.env("MYSTOCKS_REQUIRE_PYTHON", "1").env("PYTHON", python), false)
@@ -62,60 +61,41 @@ fn python_vectors() -> Result<Counts> {
 /// What a redis-py client reads, writes and locks on the shared keys, and the events it publishes and hears, both directions; the two contend for a lock
 /// for a minute.
 fn redis_py() -> Result<Counts> {
-    let python = environment()?;
+    let python = python::environment("venv", "requirements.txt")?;
     let mut command = cargo();
     command.args(["test", "--package", "mystocks-tests", "--features", "integration", "--test", "redis_py"]);
     command.env("REDIS_SERVER_BIN", redis::server()?).env("MYSTOCKS_PEER_PYTHON", python);
     count(&mut command, false)
 }
 
-/// Returns the absolute path of `$PYTHON`, else of python3 on PATH.
-fn interpreter() -> Result<PathBuf> {
-    chosen(env::var_os("PYTHON").filter(|given| !given.is_empty()).as_deref())
+/// Bars and results in private PostgreSQL clusters: the conformance of both seams, revisions under readers, cut connections.
+fn postgres() -> Result<Counts> {
+    let programs = postgres::programs()?;
+    note(format_args!("PostgreSQL: {}", programs.display()));
+    let mut command = cargo();
+    command.args([
+        "test",
+        "--package",
+        "mystocks-indicators",
+        "--features",
+        "integration",
+        "--test",
+        "postgres",
+    ]);
+    count(command.env("PG_BIN", programs), false)
 }
 
-fn chosen(given: Option<&OsStr>) -> Result<PathBuf> {
-    let Some(given) = given.map(Path::new) else {
-        return on_path("python3").context("there is no python3 on PATH and no $PYTHON");
-    };
-    located(given).with_context(|| format!("PYTHON={}: no such program", given.display()))
-}
-
-/// Makes the virtual environment of the Python peer unless it is there with these requirements.
-fn environment() -> Result<PathBuf> {
-    let home = root().join("target/venv");
-    let python = home.join("bin/python");
-    let requirements = root().join("tests/peers/python/requirements.txt");
-    let wanted = fs::read(&requirements).context("failed to read the requirements of the Python peer")?;
-    // Written last: an environment without it is half made.
-    let mark = home.join("made-of.txt");
-    if fs::read(&mark).is_ok_and(|made_of| made_of == wanted) && python.exists() {
-        return Ok(python);
-    }
-    note("making the virtual environment target/venv");
-    if home.exists() {
-        fs::remove_dir_all(&home).context("failed to remove the old virtual environment")?;
-    }
-    run_command(Command::new(interpreter()?).args(["-m", "venv"]).arg(&home))
-        .context("no virtual environment could be made")?;
-    let mut install = Command::new(&python);
-    install.args(["-m", "pip", "install", "--quiet", "--requirement"]).arg(&requirements);
-    run_command(&mut install).context("the requirements of the Python peer could not be installed")?;
-    fs::write(&mark, wanted).context("failed to mark the virtual environment as made")?;
-    Ok(python)
+/// The daily job in many processes that are killed, and readers of bars that are revised, on PostgreSQL and Redis.
+fn daily() -> Result<Counts> {
+    let programs = postgres::programs()?;
+    let mut command = cargo();
+    command.args(["test", "--package", "mystocks-tests", "--features", "integration", "--test", "daily"]);
+    count(command.env("PG_BIN", programs).env("REDIS_SERVER_BIN", redis::server()?), false)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_given_interpreter_comes_before_python3() {
-        assert_eq!(chosen(Some(OsStr::new("sh"))).unwrap(), on_path("sh").unwrap());
-        assert_eq!(chosen(Some(OsStr::new("/bin/sh"))).unwrap(), Path::new("/bin/sh"));
-        let error = chosen(Some(OsStr::new("no-such-python"))).unwrap_err().to_string();
-        assert_eq!(error, "PYTHON=no-such-python: no such program");
-    }
 
     #[test]
     fn a_row_says_how_a_part_ended() {

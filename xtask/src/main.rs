@@ -10,7 +10,9 @@ mod examples;
 mod fetch;
 mod integration;
 mod loopback;
+mod postgres;
 mod process;
+mod python;
 mod redis;
 mod say;
 mod server;
@@ -35,9 +37,11 @@ cargo xtask …
   test [-p CRATE]…
         everything that decides whether the project works; finds a redis-server or fetches a private copy
   integration [--only NAME]…
-        what needs more: the keys against a Python interpreter, a redis-py client on the shared keys; prints a matrix
-  bench AREA
-        side by side measurements against raw clients and peers: table, target/bench/AREA.json, exit code of the bounds
+        what needs more: the keys against a Python interpreter, a redis-py client on the shared keys, bars and results in
+        PostgreSQL; prints a matrix
+  bench AREA [--rounds N]
+        side by side measurements against raw clients and peers: table, target/bench/AREA.json, exit code of the bounds;
+        read-path, cache, lock, bus, ta, daily (5,000 stocks in a private PostgreSQL), ways (which way a read takes)
   soak NAME [--only TEST]… [--minutes N] [--seed S]
         long runs: fuzz (a million payloads), interleavings (100,000 on four nodes), cache (10 minutes of faults),
         lock (10 minutes of faults, 10,000 locks held, 200 restarts of two in five servers, killed holders of permits),

@@ -6,13 +6,22 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::fetch::{Recipe, fetch};
 use crate::process::{located, on_path, read};
 use crate::say::{note, timed};
-use crate::{fetch, workspace};
+use crate::workspace;
 
 /// How to get one, in one line.
 const ADVICE: &str = "no redis-server: install one (Debian, Ubuntu: `apt-get install redis-server`; macOS: `brew install redis`) \
                       or set REDIS_SERVER_BIN to the path of one";
+
+const COPY: Recipe = Recipe {
+    packages: &["redis-server", "redis-tools"],
+    needs: |name| name.starts_with("lib") || name.starts_with("lua-"),
+    folder: "usr/bin",
+    programs: &["redis-cli", "redis-server"],
+    runs: version,
+};
 
 /// Returns a redis-server that runs: `$REDIS_SERVER_BIN`, PATH, the private copy, or a private copy fetched now.
 pub(crate) fn server() -> Result<PathBuf> {
@@ -28,7 +37,7 @@ pub(crate) fn server() -> Result<PathBuf> {
         return Ok(private);
     }
     note("no redis-server on PATH: fetching a private copy into target/redis");
-    let (fetched, took) = timed(|| fetch::fetch(&home));
+    let (fetched, took) = timed(|| fetch(&home, &COPY));
     // Another process may have been quicker: what counts is that it runs.
     match version(&private) {
         Ok(version) => note(format_args!("redis-server {version} fetched in {:.1} s", took.as_secs_f64())),

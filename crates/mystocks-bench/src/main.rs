@@ -2,10 +2,15 @@
 
 mod bus;
 mod cache;
+mod daily;
 mod lock;
+mod market;
+mod postgres;
 mod read_path;
 mod report;
 mod rounds;
+mod ta;
+mod ways;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -21,7 +26,12 @@ fn main() -> Result<ExitCode> {
         "cache" => cache::run(&arguments.redis, arguments.rounds)?,
         "lock" => lock::run(&arguments.redis, arguments.rounds)?,
         "bus" => bus::run(&arguments.redis, arguments.rounds)?,
-        other => bail!("unknown area \"{other}\"; known: read-path, cache, lock, bus\n{USAGE}"),
+        "ta" => ta::run(arguments.rounds)?,
+        "daily" => daily::run(&arguments.redis, arguments.rounds)?,
+        "ways" => ways::run(&arguments.redis, arguments.rounds)?,
+        other => {
+            bail!("unknown area \"{other}\"; known: read-path, cache, lock, bus, ta, daily, ways\n{USAGE}")
+        }
     };
     report.print();
     report.write(&arguments.out, &arguments.area)?;
@@ -38,7 +48,9 @@ struct Arguments {
 impl Arguments {
     fn parse(mut words: impl Iterator<Item = String>) -> Result<Self> {
         let area = words.next().context(USAGE)?;
-        let (mut redis, mut out, mut rounds) = (None, PathBuf::from("target/bench"), 15);
+        let (mut redis, mut out) = (None, PathBuf::from("target/bench"));
+        // A round of it is a minute.
+        let mut rounds = if area == "daily" { 3 } else { 15 };
         while let Some(word) = words.next() {
             let value = words.next().with_context(|| format!("{word} needs a value\n{USAGE}"))?;
             match word.as_str() {

@@ -93,6 +93,13 @@ impl Row {
     }
 }
 
+/// Below that two decimals say nothing.
+const SMALL: f64 = 0.095;
+
+fn short(ratio: f64) -> String {
+    if ratio < SMALL { format!("{ratio:.4}") } else { format!("{ratio:.2}") }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Report(pub(crate) Vec<Row>);
 
@@ -109,11 +116,18 @@ impl Report {
         );
         for row in &self.0 {
             let spread = row.spread.map_or(String::new(), |(low, high)| format!("{low:.2}..{high:.2}"));
-            let bound = row.bound.map_or_else(|| "-".to_owned(), |bound| format!("{bound:.2}"));
+            let spread = if row.ratio < SMALL { String::new() } else { spread };
+            let bound = row.bound.map_or_else(|| "-".to_owned(), short);
             let broken = if row.is_within_bound() { "" } else { "  BROKEN" };
             println!(
-                "{:<44} {:>9.0} {:<2} {:>9.0} {:<2}  {:<34} {:>6.2} {spread:>13} {bound:>6}{broken}",
-                row.name, row.ours, row.unit, row.baseline, row.unit, row.baseline_name, row.ratio
+                "{:<44} {:>9.0} {:<2} {:>9.0} {:<2}  {:<34} {:>6} {spread:>13} {bound:>6}{broken}",
+                row.name,
+                row.ours,
+                row.unit,
+                row.baseline,
+                row.unit,
+                row.baseline_name,
+                short(row.ratio)
             );
         }
     }

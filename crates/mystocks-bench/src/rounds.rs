@@ -10,6 +10,10 @@ use anyhow::Result;
 pub(crate) struct Times(Vec<f64>);
 
 impl Times {
+    pub(crate) fn of(rounds: &[Duration]) -> Self {
+        Self(rounds.iter().map(|took| took.as_secs_f64() * 1e9).collect())
+    }
+
     pub(crate) fn median(&self) -> f64 {
         quantile(&self.0, 0.5)
     }

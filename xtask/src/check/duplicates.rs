@@ -10,8 +10,10 @@ use super::ground::{Ground, is_library, name};
 use crate::workspace::{list, text};
 
 /// What may be there twice, and why.
-const EXCUSED: [(&str, &str); 1] =
-    [("getrandom", "ring, the cryptography of rustls, still asks for 0.2; all others take 0.4")];
+const EXCUSED: [(&str, &str); 1] = [(
+    "getrandom",
+    "ring, the cryptography of rustls, still asks for 0.2 and ahash, of parquet, for 0.3; all others take 0.4",
+)];
 
 pub(super) fn find(ground: &Ground) -> Result<Vec<Offence>> {
     Ok(judge(&versions(&ground.metadata), &EXCUSED))

@@ -8,12 +8,13 @@ use super::ground::{Ground, name};
 use super::spdx::allows;
 use crate::workspace::{list, text};
 
-pub(super) const ALLOWED: [&str; 9] = [
+pub(super) const ALLOWED: [&str; 10] = [
     "0BSD",
     "Apache-2.0",
     "Apache-2.0 WITH LLVM-exception",
     "BSD-3-Clause",
     "BSL-1.0",
+    "CC0-1.0",
     "ISC",
     "MIT",
     "Unicode-3.0",

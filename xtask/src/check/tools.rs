@@ -19,7 +19,7 @@ pub(super) fn clippy(_: &Ground) -> Result<Vec<Offence>> {
             "--workspace",
             "--all-targets",
             "--features",
-            "mystocks-tests/integration",
+            "mystocks-tests/integration,mystocks-indicators/integration",
             "--",
             "-D",
             "warnings",
@@ -31,7 +31,9 @@ pub(super) fn clippy(_: &Ground) -> Result<Vec<Offence>> {
 }
 
 pub(super) fn rustdoc(_: &Ground) -> Result<Vec<Offence>> {
-    Ok(tool(&["doc", "--quiet", "--workspace", "--no-deps"], "-D warnings").into_iter().collect())
+    let features = ["--features", "mystocks-indicators/integration"];
+    let words = [&["doc", "--quiet", "--workspace", "--no-deps"], &features[..]].concat();
+    Ok(tool(&words, "-D warnings").into_iter().collect())
 }
 
 /// Compiles every crate that has features with none of them, and with each of them alone.

@@ -16,7 +16,7 @@ pub(super) struct Soak {
     pub(super) redis: bool,
 }
 
-pub(super) const SOAKS: [Soak; 6] = [
+pub(super) const SOAKS: [Soak; 7] = [
     Soak {
         name: "fuzz",
         package: "mystocks-cache",
@@ -82,6 +82,16 @@ pub(super) const SOAKS: [Soak; 6] = [
             "lanes::killed_and_stopped_they_keep_the_order_of_each_key",
         ],
         length: (MINUTES, 10),
+        redis: true,
+    },
+    Soak {
+        name: "fixation",
+        package: "mystocks-tests",
+        test: "fixation",
+        feature: None,
+        tests: &["outage::nothing_is_lost_and_nothing_is_there_twice"],
+        // It is as long as its outage asks for, whatever the minutes.
+        length: (MINUTES, 2),
         redis: true,
     },
 ];
