@@ -63,8 +63,7 @@ impl Market {
     /// Puts all days but the one to come into an empty `daily_kline`, symbol by symbol as a first load writes them.
     pub(crate) async fn fill(&self, client: &Client) -> Result<()> {
         self.copy(client, 0..DAYS).await?;
-        client.batch_execute("VACUUM ANALYZE daily_kline; CHECKPOINT").await?;
-        Ok(())
+        settle(client).await
     }
 
     /// Lets the day to come happen.
@@ -76,8 +75,7 @@ impl Market {
     pub(crate) async fn take_back(&self, client: &Client) -> Result<()> {
         let day = self.dates.last().context("a market without days")?;
         client.batch_execute(&format!("DELETE FROM daily_kline WHERE trade_date = '{day}'")).await?;
-        client.batch_execute("VACUUM ANALYZE daily_kline; CHECKPOINT").await?;
-        Ok(())
+        settle(client).await
     }
 
     async fn copy(&self, client: &Client, days: std::ops::Range<usize>) -> Result<()> {
@@ -93,6 +91,13 @@ impl Market {
         sink.finish().await.context("fill daily_kline")?;
         Ok(())
     }
+}
+
+/// Leaves nothing to the server that it would do later; a vacuum stands alone, outside of any transaction.
+async fn settle(client: &Client) -> Result<()> {
+    client.batch_execute("VACUUM ANALYZE daily_kline").await?;
+    client.batch_execute("CHECKPOINT").await?;
+    Ok(())
 }
 
 fn line(text: &mut String, symbol: &str, date: Date, day: Day, before: Option<Day>) -> Result<()> {
