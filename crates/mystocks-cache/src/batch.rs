@@ -19,7 +19,7 @@ use crate::early::refresh;
 use crate::error::Error;
 use crate::fetch::{self, Ask};
 use crate::flight::{Boarded, Flights, Landed, Lead};
-use crate::found::Spare;
+use crate::found::{Found, Spare};
 use crate::inner::{Inner, Look, Named};
 use crate::key::CacheKey;
 use crate::l2::Entry;
@@ -30,8 +30,13 @@ use crate::patience::{Patience, confirmed};
 use crate::reading::Read;
 
 /// What the loader of a batch is called with again for keys that others were loading, and did not.
-type Loader<K, V> = Arc<dyn Fn(Vec<K>) -> Loading<K, V> + Send + Sync>;
-type Loading<K, V> = BoxFuture<'static, Result<HashMap<K, V>, Arc<dyn StdError + Send + Sync>>>;
+pub(crate) type Loader<K, V> = Arc<dyn Fn(Vec<K>) -> Loading<K, V> + Send + Sync>;
+type Loading<K, V> = BoxFuture<'static, Result<Each<K, V>, Failure>>;
+/// What a loader made: of each key its value, or the error that is this key's alone.
+type Each<K, V> = HashMap<K, Result<V, Failure>>;
+type Failure = Arc<dyn StdError + Send + Sync>;
+/// What became of the keys that have a value or an error, in their order.
+pub(crate) type Answers<K, V> = Vec<(K, Result<Outcome<V>, Error>)>;
 
 /// A key of the batch that this call leads the fetch of.
 struct Mine<K: CacheKey, V> {
@@ -100,25 +105,55 @@ where
     Ok(answers)
 }
 
-/// Reads `keys`, and loads what is nowhere with as few calls of `load` as can be.
-pub(crate) async fn get_or_compute_many<K, V, F, Fut, E>(
-    inner: &Arc<Inner<K, V>>,
-    keys: &[K],
-    load: F,
-) -> Result<HashMap<K, Outcome<V>>, Error>
+/// Makes a loader of one that answers for all keys together.
+pub(crate) fn together<K, V, F, Fut, E>(load: F) -> Loader<K, V>
 where
     K: CacheKey,
-    V: Serialize + DeserializeOwned + Send + Sync + 'static,
+    V: Send + 'static,
     F: Fn(Vec<K>) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<HashMap<K, V>, E>> + Send + 'static,
     E: StdError + Send + Sync + 'static,
 {
-    let load: Loader<K, V> = Arc::new(move |keys| {
+    Arc::new(move |keys| {
         let loading = load(keys);
-        async move { loading.await.map_err(|error| Arc::new(error) as Arc<dyn StdError + Send + Sync>) }
-            .boxed()
-    });
-    let mut answers = HashMap::with_capacity(keys.len());
+        async move {
+            let values = loading.await.map_err(|error| Arc::new(error) as Failure)?;
+            Ok(values.into_iter().map(|(key, value)| (key, Ok(value))).collect())
+        }
+        .boxed()
+    })
+}
+
+/// Makes a loader of one that answers for each key by itself.
+pub(crate) fn each<K, V, F, Fut, E>(load: F) -> Loader<K, V>
+where
+    K: CacheKey,
+    V: Send + 'static,
+    F: Fn(Vec<K>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = HashMap<K, Result<V, E>>> + Send + 'static,
+    E: StdError + Send + Sync + 'static,
+{
+    Arc::new(move |keys| {
+        let loading = load(keys);
+        async move {
+            let failed = |error| Arc::new(error) as Failure;
+            Ok(loading.await.into_iter().map(|(key, made)| (key, made.map_err(failed))).collect())
+        }
+        .boxed()
+    })
+}
+
+/// Reads `keys`, and loads what is nowhere with as few calls of `load` as can be.
+pub(crate) async fn get_or_compute_each<K, V>(
+    inner: &Arc<Inner<K, V>>,
+    keys: &[K],
+    load: Loader<K, V>,
+) -> Result<Answers<K, V>, Error>
+where
+    K: CacheKey,
+    V: Serialize + DeserializeOwned + Send + Sync + 'static,
+{
+    let mut answers = Vec::with_capacity(keys.len());
     let mut missing: Vec<(&K, Option<Spare<V>>)> = Vec::new();
     for key in keys {
         let look = inner.l1.get(key).map_or(Look::Nothing, |slot| inner.weigh_for_reader(slot));
@@ -142,7 +177,7 @@ where
         };
         let found = inner.found(&slot, Tier::L1);
         inner.count(&found, false);
-        answers.extend(found.outcome().map(|outcome| (key.clone(), outcome)));
+        answers.extend(found.outcome().map(|outcome| (key.clone(), Ok(outcome))));
     }
     if missing.is_empty() {
         return Ok(answers);
@@ -177,30 +212,27 @@ where
     if !mine.is_empty() {
         inner.tracker.spawn(run(Arc::clone(inner), mine, Arc::clone(&load)));
     }
-    let mut failed = None;
     for ((key, flight, spare, joined), named) in flights.into_iter().zip(&named) {
         let patience = Patience { inner, named, began };
         match patience.wait(&flight, confirmed(inner, spare.as_ref())).await {
             Landed::Found(found) => {
                 inner.count(&found, joined);
-                answers.extend(found.outcome().map(|outcome| (key.clone(), outcome)));
+                answers.extend(found.outcome().map(|outcome| (key.clone(), Ok(outcome))));
             }
             Landed::Failed(error) => {
                 inner.counters.errors();
-                failed = failed.or(Some(error));
+                answers.push((key.clone(), Err(error)));
             }
             // The caller that was fetching it went away.
             Landed::Abandoned => {
                 let single = single(Arc::clone(&load), key.clone());
                 let ask = Ask::new(Arc::clone(inner), key.clone(), spare, true, single);
-                match fetch::fetch(ask).await {
-                    Ok(found) => answers.extend(found.outcome().map(|outcome| (key.clone(), outcome))),
-                    Err(error) => failed = failed.or(Some(error)),
-                }
+                let found = fetch::fetch(ask).await.map(Found::outcome);
+                answers.extend(found.transpose().map(|outcome| (key.clone(), outcome)));
             }
         }
     }
-    failed.map_or(Ok(answers), Err)
+    Ok(answers)
 }
 
 /// Makes the loader of one key out of that of the batch.
@@ -210,8 +242,8 @@ fn single<K: CacheKey, V: Send + 'static>(
 ) -> impl FnOnce(LoadCtx<V>) -> BoxFuture<'static, Result<Loaded<V>, Cause>> + Send + 'static {
     move |_| {
         async move {
-            let mut values = load(vec![key.clone()]).await.map_err(Cause)?;
-            Ok(Loaded::from(values.remove(&key)))
+            let mut made = load(vec![key.clone()]).await.map_err(Cause)?;
+            Ok(Loaded::from(made.remove(&key).transpose().map_err(Cause)?))
         }
         .boxed()
     }
@@ -264,9 +296,9 @@ impl<K: CacheKey, V: DeserializeOwned + Send + Sync + 'static> Inner<K, V> {
     }
 }
 
-/// The loader's own error, shared by all keys of the batch.
+/// The loader's own error, which may be shared by keys of the batch.
 #[derive(Debug)]
-struct Cause(Arc<dyn StdError + Send + Sync>);
+struct Cause(Failure);
 
 impl std::fmt::Display for Cause {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

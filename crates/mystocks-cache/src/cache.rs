@@ -1,6 +1,5 @@
 //! The typed read-through cache.
 
-use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::fmt;
 use std::future::Future;
@@ -12,7 +11,6 @@ use serde::de::DeserializeOwned;
 use tracing::field::Empty;
 use tracing::{Instrument, debug_span, instrument};
 
-use crate::batch;
 use crate::builder::CacheBuilder;
 use crate::change::Done;
 use crate::early;
@@ -24,7 +22,6 @@ use crate::l1::Slot;
 use crate::load_ctx::{LoadCtx, Loaded};
 use crate::outcome::{GetOrCompute, Outcome, Tier};
 use crate::stats::CacheStats;
-use crate::warm::{self, Warmed};
 
 /// A read-through cache of `V` under `K`: this process's memory, then the shared store, then the caller's loader.
 ///
@@ -124,72 +121,10 @@ where
         Ok(Box::pin(fetch::fetch(ask)).await?.outcome())
     }
 
-    /// Returns the values of `keys`, where those that are in no tier are loaded with as few calls of `load` as can be.
-    ///
-    /// L1 is asked first; what it lacks is read from L2 with one request; what is not there either is loaded with one call,
-    /// except what another caller or process is loading already, and written with one request. A key that `load` leaves
-    /// out of its answer is remembered as absent and missing here too. `load` may be called again for keys that another
-    /// process was loading and did not.
-    ///
-    /// # Errors
-    /// The first error of any key; the others are loaded and kept all the same.
-    ///
-    /// # Cancel safety
-    /// Dropping the future only takes this caller away.
-    #[instrument(name = "cache.get_or_compute_many", level = "debug", skip_all, fields(namespace = self.inner.name))]
-    pub async fn get_or_compute_many<F, Fut, E>(
-        &self,
-        keys: &[K],
-        load: F,
-    ) -> Result<HashMap<K, Arc<V>>, Error>
-    where
-        F: Fn(Vec<K>) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<HashMap<K, V>, E>> + Send + 'static,
-        E: StdError + Send + Sync + 'static,
-    {
-        keys.iter().for_each(|key| self.inner.hot.read(key));
-        let found = batch::get_or_compute_many(&self.inner, keys, load).await?;
-        Ok(found.into_iter().map(|(key, outcome)| (key, outcome.value)).collect())
-    }
-
-    /// Loads `keys` ahead of those who will ask for them, in batches, so many of them at a time; `progress` is told after
-    /// every batch.
-    ///
-    /// # Cancel safety
-    /// Dropping the future starts no further batch.
-    pub async fn warm<F, Fut, E>(
-        &self,
-        keys: impl IntoIterator<Item = K>,
-        concurrency: usize,
-        load: F,
-        progress: impl FnMut(&Warmed),
-    ) -> Warmed
-    where
-        F: Fn(Vec<K>) -> Fut + Clone + Send + Sync + 'static,
-        Fut: Future<Output = Result<HashMap<K, V>, E>> + Send + 'static,
-        E: StdError + Send + Sync + 'static,
-    {
-        warm::warm(&self.inner, keys, concurrency, load, progress).await
-    }
-
     /// Returns the keys that were read most in the last half to whole hour, the most read one first; at most 512, and none
     /// unless [`Policy::track_hottest`](crate::Policy::track_hottest) is on.
     pub fn hottest(&self, most: usize) -> Vec<K> {
         self.inner.hot.hottest(most)
-    }
-
-    /// Reads `keys` from L1 and, for those that are not there, from L2 with one request; loads nothing.
-    ///
-    /// The answer is as long as `keys`. A failing store answers `None`.
-    ///
-    /// # Errors
-    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) for a key that cannot be spelled in L2.
-    ///
-    /// # Cancel safety
-    /// Dropping the future has no effect but that L1 may not be filled.
-    #[instrument(name = "cache.get_many", level = "debug", skip_all, fields(namespace = self.inner.name))]
-    pub async fn get_many(&self, keys: &[K]) -> Result<Vec<Option<Outcome<V>>>, Error> {
-        batch::get_many(&self.inner, keys).await
     }
 
     /// Returns the value of `key` if L1 holds it and would serve it; counts nothing and asks nobody.

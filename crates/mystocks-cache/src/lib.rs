@@ -29,6 +29,7 @@ mod link;
 mod listening;
 mod load;
 mod load_ctx;
+mod many;
 mod marks;
 mod memory;
 mod metric;

@@ -67,21 +67,25 @@ where
             if batch.is_empty() {
                 break;
             }
-            let load = load.clone();
+            let load = batch::together(load.clone());
             running.push(async move {
                 let asked = batch.len() as u64;
-                (asked, batch::get_or_compute_many(inner, &batch, load).await)
+                (asked, batch::get_or_compute_each(inner, &batch, load).await)
             });
         }
         let Some((asked, outcome)) = running.next().await else { return warmed };
         match outcome {
             Ok(found) => {
                 warmed.absent += asked - found.len() as u64;
-                for outcome in found.values() {
-                    match outcome.tier {
-                        Tier::L1 => warmed.l1 += 1,
-                        Tier::L2 => warmed.l2 += 1,
-                        Tier::L3 => warmed.loaded += 1,
+                for (_, outcome) in found {
+                    match outcome.map(|outcome| outcome.tier) {
+                        Ok(Tier::L1) => warmed.l1 += 1,
+                        Ok(Tier::L2) => warmed.l2 += 1,
+                        Ok(Tier::L3) => warmed.loaded += 1,
+                        Err(error) => {
+                            warmed.failed += 1;
+                            warmed.last_error = Some(error);
+                        }
                     }
                 }
             }

@@ -91,16 +91,17 @@ impl Tiers {
                     let symbols: Vec<Symbol> = keys.iter().map(|key| key.symbol.clone()).collect();
                     let loaded = source.load_many(&symbols).await;
                     let all = keys.into_iter().zip(loaded).map(|(key, loaded)| {
-                        let bars = of_version(loaded.map_err(Fault::Failed)?, &key)?;
-                        Ok((key, bars))
+                        let bars = loaded.map_err(Fault::Failed).and_then(|loaded| of_version(loaded, &key));
+                        (key, bars)
                     });
-                    all.collect::<Result<HashMap<_, _>, Fault>>()
+                    all.collect::<HashMap<_, _>>()
                 }
             };
-            // One that fails fails all that were loaded with it: each is loaded alone then, and has an error of its own.
-            let Ok(found) = self.bars.get_or_compute_many(&keys, load).await else { continue };
+            // What failed is loaded alone, and has an error of its own.
+            let Ok(mut found) = self.bars.get_or_compute_each(&keys, load).await else { continue };
             for (group, key) in groups.iter_mut().zip(&keys) {
-                group.bars = found.get(key).map(|held| (Arc::clone(&held.0), Way::Source));
+                let Some(Ok(outcome)) = found.remove(key) else { continue };
+                group.bars = Some((Arc::clone(&outcome.value.0), way_of_bars(outcome.tier)));
             }
         }
     }
@@ -116,12 +117,15 @@ impl Tiers {
         };
         let Outcome { value, tier, .. } = self.bars.get_or_compute(&key, load).detail().await?;
         self.costs.saw_bars(value.0.len());
-        let way = match tier {
-            Tier::L1 => Way::BarsL1,
-            Tier::L2 => Way::BarsL2,
-            Tier::L3 => Way::Source,
-        };
-        Ok((Arc::clone(&value.0), way))
+        Ok((Arc::clone(&value.0), way_of_bars(tier)))
+    }
+}
+
+fn way_of_bars(tier: Tier) -> Way {
+    match tier {
+        Tier::L1 => Way::BarsL1,
+        Tier::L2 => Way::BarsL2,
+        Tier::L3 => Way::Source,
     }
 }
 

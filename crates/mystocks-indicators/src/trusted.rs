@@ -32,11 +32,7 @@ impl Tiers {
         };
         match trusted.get_or_compute(&VersionKey(symbol.clone()), load).await {
             Ok(version) => Ok((*version).clone()),
-            Err(error) => Err(match Fault::from(error) {
-                Fault::Failed(error) => error,
-                // Nobody looks at bars here; if somebody did, the next look would tell.
-                Fault::Changed(_) => Error::new(ErrorKind::Changing, "read the version of", symbol.as_str()),
-            }),
+            Err(error) => Err(failure(error, symbol)),
         }
     }
 
@@ -58,16 +54,16 @@ impl Tiers {
                 async move {
                     let symbols: Vec<Symbol> = keys.iter().map(|key| key.0.clone()).collect();
                     let versions = source.versions(&symbols).await;
-                    let all = keys.into_iter().zip(versions).map(|(key, version)| Ok((key, version?)));
-                    all.collect::<Result<_, Error>>().map_err(Fault::Failed)
+                    let all = keys.into_iter().zip(versions);
+                    all.map(|(key, version)| (key, version.map_err(Fault::Failed))).collect()
                 }
             };
-            // One that fails fails all: then each is asked for alone, and only the one that fails has its error.
-            let found = trusted.get_or_compute_many(&wanted, load).await.unwrap_or_default();
+            let found = trusted.get_or_compute_each(&wanted, load).await.unwrap_or_default();
             for at in asked {
                 let (Some(key), Some(place)) = (keys.get(at), versions.get_mut(at)) else { continue };
                 *place = Some(match found.get(key) {
-                    Some(version) => Ok((**version).clone()),
+                    Some(Ok(version)) => Ok((*version.value).clone()),
+                    Some(Err(error)) => Err(failure(error.clone(), &key.0)),
                     None => self.version(&key.0).await,
                 });
             }
@@ -84,5 +80,14 @@ impl Tiers {
             Error::new(ErrorKind::Cache, "end the trust in the version of", symbol.as_str())
                 .with_source(error)
         })
+    }
+}
+
+/// What the source said, if it was asked.
+fn failure(error: mystocks_cache::Error, symbol: &Symbol) -> Error {
+    match Fault::from(error) {
+        Fault::Failed(error) => error,
+        // Nobody looks at bars here; if somebody did, the next look would tell.
+        Fault::Changed(_) => Error::new(ErrorKind::Changing, "read the version of", symbol.as_str()),
     }
 }

@@ -46,7 +46,7 @@ pub(super) struct Lane {
     /// Others, that write results and bars to the store.
     results: IndicatorService,
     bars: IndicatorService,
-    hubs: [CacheHub; 2],
+    hubs: Vec<CacheHub>,
     redis: RedisManager,
     pool: PostgresPool,
     raw: MultiplexedConnection,
@@ -70,7 +70,8 @@ impl Lane {
         let redis = RedisManager::start(&settings).await?;
         let pool = PostgresPool::new(PostgresSettings::new(&*servers.database))?;
         let store = RedisStore::new(redis.clone());
-        let hubs = [CacheHub::redis(&store, &keyspace)?, CacheHub::redis(&store, &keyspace)?];
+        // One for each service: their caches have the same names.
+        let hubs = (0..3).map(|_| CacheHub::redis(&store, &keyspace)).collect::<Result<Vec<_>, _>>()?;
         let service = |hub: &CacheHub, reading, policy: Policy| {
             let builder = IndicatorService::builder(PostgresBars::new(&pool)).hub(hub).policy(policy);
             builder.reading(reading).trust_versions(TRUST).build()
@@ -86,7 +87,7 @@ impl Lane {
             way,
             service: service(&hubs[0], way.map_or(Reading::Cheapest, Reading::Only), policy)?,
             results: service(&hubs[1], Reading::Results, held.clone())?,
-            bars: service(&hubs[1], Reading::Only(Way::Source), held)?,
+            bars: service(&hubs[2], Reading::Only(Way::Source), held)?,
             raw: raw_connection(&servers.redis, &settings).await?,
             symbols: servers.symbols.iter().map(|name| Symbol::new(name)).collect::<Result<_, _>>()?,
             hubs,
@@ -106,8 +107,9 @@ impl Lane {
         }
         self.clear().await?;
         if self.l2.has_bars() {
+            // A period that no pass asks for.
             self.seed(&self.bars, |symbol| {
-                IndicatorRequest::new(symbol, "EMA").with("timeperiod", Given::Int(4))
+                IndicatorRequest::new(symbol, "EMA").with("timeperiod", Given::Int(199))
             })
             .await?;
             self.wait_for("*:bars").await?;

@@ -189,7 +189,17 @@ async fn load_all<K, V>(
     let mut landing = Vec::with_capacity(ours.len());
     let mut unwritten = Vec::new();
     for (Mine { job, lead }, lease) in ours {
-        let value = values.remove(&job.key).map(Arc::new);
+        let value = match values.remove(&job.key).transpose() {
+            Ok(value) => value.map(Arc::new),
+            Err(cause) => {
+                let error = job.failed(ErrorKind::Load).with_shared_source(cause);
+                tracing::debug!(cache = inner.name, %error, "load failed");
+                inner.keep_for_a_retry(&job.key, &lead, job.spare.as_ref());
+                lead.land(Landed::Failed(error));
+                unwritten.extend(lease);
+                continue;
+            }
+        };
         let made = Made { value, took, wishes: Wishes::default() };
         let found = made.found();
         match inner.ready(&job.named, lease.as_ref(), made) {

@@ -6,6 +6,7 @@
 mod asking;
 mod batch;
 mod calm;
+mod each;
 mod early;
 mod faulty;
 mod filled;

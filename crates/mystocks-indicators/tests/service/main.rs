@@ -4,6 +4,7 @@
 mod announced;
 mod announced_trouble;
 mod batch;
+mod batch_errors;
 mod gate;
 mod race;
 mod real_data;
