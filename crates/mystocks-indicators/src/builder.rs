@@ -22,8 +22,11 @@ use crate::way::Reading;
 const SCHEMA: u16 = 1;
 /// The form of the cached bars; raise it when that form changes.
 const BARS_SCHEMA: u16 = 1;
-/// What part of L1 bars have: packed they are a quarter of what they are in memory, by which the cache weighs them.
-const BARS_SHARE: u64 = 4;
+/// What part of L1 the results of the store have, and those that were computed here.
+const RESULTS_SHARE: u64 = 2;
+const NEAR_SHARE: u64 = 4;
+/// What part of L1 bars have, a quarter: packed, as the cache weighs them, they are a quarter of what they are in memory.
+const BARS_SHARE: u64 = 16;
 /// The form of the versions that are trusted for a while.
 const VERSIONS_SCHEMA: u16 = 1;
 
@@ -61,6 +64,8 @@ impl IndicatorServiceBuilder {
     }
 
     /// Sets how entries are treated; its schema is replaced by the one of this crate. Default: [`Policy::default`].
+    ///
+    /// Of [`Policy::l1_capacity`] a half is for results of the store, a quarter for those that were computed here, and a quarter for bars.
     #[must_use]
     pub fn policy(self, policy: Policy) -> Self {
         Self { policy, ..self }
@@ -119,7 +124,8 @@ impl IndicatorServiceBuilder {
     pub fn build(self) -> Result<IndicatorService, Error> {
         let has_store = self.hub.is_some() || self.store.is_some();
         let Policy { ttl, l1_capacity, .. } = self.policy;
-        let results = Policy { schema: SCHEMA, ..self.policy.clone() };
+        let results =
+            Policy { schema: SCHEMA, l1_capacity: l1_capacity / RESULTS_SHARE, ..self.policy.clone() };
         let bars =
             Policy { schema: BARS_SCHEMA, l1_capacity: l1_capacity / BARS_SHARE, ..self.policy.clone() };
         let trusted = match self.trust.is_zero() {
@@ -131,7 +137,7 @@ impl IndicatorServiceBuilder {
             results: self.cache("indicators", results, true)?,
             bars: self.cache("bars", bars, self.reading.shares_bars())?,
             trusted,
-            near: Near::new(l1_capacity, ttl),
+            near: Near::new(l1_capacity / NEAR_SHARE, ttl),
             costs: Costs::new(),
             counts: Counts::default(),
             announcer: self.bus.map(Announcer::new),

@@ -12,6 +12,8 @@ const WEIGHT: f32 = 1.0 / 16.0;
 const OUTLIER: f32 = 4.0;
 /// Every so many decisions ask for both, to learn what the way not taken would have been.
 const EXPLORE: u32 = 64;
+/// What asking a store should cost, in microseconds.
+const ROUND_TRIP: f32 = 100.0;
 /// How much asking for two things at once costs more than asking for the dearer of them, as a part of the other one.
 const BESIDE: f32 = 0.3;
 
@@ -83,6 +85,8 @@ pub(crate) struct Costs {
     /// How many bars a symbol has.
     length: Mean,
     decisions: AtomicU32,
+    /// Decisions to compute what is dear.
+    dear: AtomicU32,
 }
 
 /// What to ask the store for.
@@ -99,11 +103,12 @@ impl Costs {
         // First guesses, which a few reads correct: a round trip, and what kernels cost over a few years of bars.
         let kernels = registry().iter().map(|indicator| (indicator.abbreviation, Mean::new(10.0)));
         Self {
-            results: Road::new(100.0, 20.0),
-            bars: Road::new(100.0, 25.0),
+            results: Road::new(ROUND_TRIP, 20.0),
+            bars: Road::new(ROUND_TRIP, 25.0),
             kernels: kernels.collect(),
             length: Mean::new(1_000.0),
             decisions: AtomicU32::new(0),
+            dear: AtomicU32::new(1),
         }
     }
 
@@ -139,7 +144,12 @@ impl Costs {
 
     /// Whether computing for `compute` microseconds costs less than asking the store for `count` results, found or not.
     pub(crate) fn is_cheap(&self, count: usize, compute: f32) -> bool {
-        compute <= self.results.cost(count) + (1.0 - self.results.found.get()) * compute
+        let asking = self.results.cost(count) + (1.0 - self.results.found.get()) * compute;
+        if compute > asking {
+            return false;
+        }
+        // A store that was slow or empty once is asked again now and then, where that could save something.
+        compute < ROUND_TRIP || !self.dear.fetch_add(1, Ordering::Relaxed).is_multiple_of(EXPLORE)
     }
 
     /// What to ask the store for first, of `count` results that computing would take `compute` microseconds for; the bars are not at hand.
@@ -223,6 +233,17 @@ mod tests {
         let costs = Costs::new();
         learned(&costs.results, 1, 0, 100);
         assert!(costs.is_cheap(1, 5_000.0));
+    }
+
+    #[test]
+    fn a_store_that_held_nothing_or_was_slow_is_asked_again_about_what_is_dear() {
+        for (found, micros) in [(0, 100), (1, 1_000_000)] {
+            let costs = Costs::new();
+            learned(&costs.results, 1, found, micros);
+            let asked = (0..EXPLORE * 10).filter(|_| !costs.is_cheap(1, 5_000.0)).count();
+            assert_eq!(asked, 10, "found {found}, {micros} us");
+            assert!((0..EXPLORE * 10).all(|_| costs.is_cheap(1, 50.0)), "what is cheap is always computed");
+        }
     }
 
     #[test]
