@@ -27,7 +27,9 @@ use crate::symbol::Symbol;
 /// - An answer is computed from the bars as they were during the call: the bar source is asked for their version before every
 ///   answer, and the version is part of the key in both cached tiers. New or revised bars are never answered with old numbers.
 /// - Two stocks, two indicators, two sets of parameters never share an entry.
-/// - However many callers ask for one indicator of one symbol in this process, it is computed once.
+/// - However many callers ask for one indicator of one symbol in this process, its bars are loaded once. What is loaded for is computed once;
+///   what costs less to compute from bars at hand than to ask for ([`Reading::Cheapest`](crate::Reading::Cheapest)), callers that ask at the same moment
+///   each compute.
 /// - A store that fails costs time and changes no answer.
 ///
 /// "No such symbol" is not cached: the bar source says so when it is asked for the version, so a symbol that appears is
