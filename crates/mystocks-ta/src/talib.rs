@@ -40,16 +40,17 @@ pub(crate) fn is_partial(function: FuncId) -> bool {
 pub(crate) fn compute(function: FuncId, params: &Params, bars: &Bars) -> Result<Vec<Vec<f64>>, RetCode> {
     let len = bars.len();
     let last = len.checked_sub(1).ok_or(RetCode::OutOfRangeEndIndex)?;
-    let periods = params.get(PERIODS).map(|period| vec![period.to_f64(); len]);
     let mut call = bind(&CORE, function, params)?;
-    let (info, lookback) = (function.info(), call.lookback()?);
-    let reals = info.inputs.iter().filter(|input| input.kind == InputType::Real).count();
-    let mut columns = match (&periods, reals) {
-        (Some(periods), _) => [bars.close(), periods],
-        (None, 1) => [bars.close(), &[]],
-        (None, _) => [bars.high(), bars.low()],
+    let lookback = call.lookback()?;
+    let mut info = function.info();
+    if function == FuncId::MAVP {
+        // With one period for all bars it is this average, begun where MAVP begins, and no average of every period.
+        call = bind_average(params)?;
+        info = FuncId::MA.info();
     }
-    .into_iter();
+    let reals = info.inputs.iter().filter(|input| input.kind == InputType::Real).count();
+    let mut columns =
+        if reals == 1 { [bars.close(), &[]] } else { [bars.high(), bars.low()] }.into_iter();
     for (slot, input) in info.inputs.iter().enumerate() {
         match input.kind {
             InputType::Real => call.set_input(slot, columns.next().ok_or(RetCode::BadParam)?)?,
@@ -73,7 +74,7 @@ pub(crate) fn compute(function: FuncId, params: &Params, bars: &Bars) -> Result<
             Buffer::Integer(values) => call.set_int_output(slot, values.get_mut(lookback..).ok_or(short)?)?,
         };
     }
-    let range = call.call(0, last)?;
+    let range = call.call(if function == FuncId::MAVP { lookback } else { 0 }, last)?;
     if range.beg_idx != lookback || range.beg_idx + range.count != len {
         return Err(RetCode::InternalError);
     }
@@ -102,6 +103,18 @@ impl Buffer {
             Self::Integer(values) => values.into_iter().map(f64::from).collect(),
         }
     }
+}
+
+/// The average that MAVP takes where its period is that of `params`.
+fn bind_average(params: &Params) -> Result<ParamHolder<'static>, RetCode> {
+    let number = |name| match params.get(name) {
+        Some(Value::Int(value)) => i32::try_from(value).map_err(|_| RetCode::BadParam),
+        _ => Err(RetCode::BadParam),
+    };
+    let period = number(PERIODS)?.max(number("minperiod")?).min(number("maxperiod")?);
+    let mut call = FuncId::MA.new_call(&CORE);
+    call.set_opt_input(0, period)?.set_opt_input(1, number("matype")?)?;
+    Ok(call)
 }
 
 fn bind(core: &'static Core, function: FuncId, params: &Params) -> Result<ParamHolder<'static>, RetCode> {
