@@ -12,7 +12,7 @@ use serde::Deserialize;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use crate::daily::event::{GROUP, Outcome, Outcomes, Verdict, Work};
-use crate::daily::plan::{Params, Plan};
+use crate::daily::plan::{Params, Plan, nonce};
 use crate::daily::tally::{DailyProgress, DailyReport, Tally};
 use crate::daily::{DailyJob, DailyTask, TASK_TYPE, failed};
 use crate::error::{Error, ErrorKind};
@@ -59,10 +59,10 @@ impl<'a> Run<'a> {
         let goes_on = before.as_ref().is_some_and(|before| before.status == TaskStatus::Running);
         let (mut record, params) = match (before, params) {
             (Some(before), Ok(Some(params))) if goes_on => (before, params),
-            (_, params) => {
+            _ => {
                 // Another run of the same task: what was told of the one before does not count.
-                let run = params.ok().flatten().map_or(1, |before| before.run + 1);
-                let from = Self::mark(job, task, run).await?.1.to_string();
+                let run = nonce();
+                let from = Self::mark(job, task, &run).await?.1.to_string();
                 (TaskRecord::new(&*task.task_id, TASK_TYPE, now), plan.params(run, from))
             }
         };
@@ -141,7 +141,7 @@ impl<'a> Run<'a> {
 
     /// Learns what was finished before this process.
     async fn catch_up(&mut self) -> Result<(), Error> {
-        let (mark, _) = Self::mark(self.job, self.task, self.params.run).await?;
+        let (mark, _) = Self::mark(self.job, self.task, &self.params.run).await?;
         loop {
             match self.follower.next().await {
                 Followed::Event(told) if told.event.mark == mark => return Ok(()),
@@ -151,19 +151,21 @@ impl<'a> Run<'a> {
         }
     }
 
-    async fn mark(job: &DailyJob, task: &DailyTask, run: u32) -> Result<(String, Id), Error> {
-        let mark = format!("{:032x}", fastrand::u128(..));
-        let event = Outcomes { task_id: task.task_id.clone(), run, mark: mark.clone(), symbols: Vec::new() };
+    async fn mark(job: &DailyJob, task: &DailyTask, run: &str) -> Result<(String, Id), Error> {
+        let mark = nonce();
+        let (task_id, run) = (task.task_id.clone(), run.to_owned());
+        let event = Outcomes { task_id, run, mark: mark.clone(), symbols: Vec::new() };
         let id = job.topics.outcomes.publish_once(&mark, &event).await;
         Ok((mark, id.map_err(|error| failed("begin the run", error))?))
     }
 
     /// Publishes what is open; what was published in this round before, by a process that is gone, stands there once.
     async fn give_out(&mut self) -> Result<(), Error> {
-        let (task_id, run, round) = (&self.task.task_id, self.params.run, self.round);
+        let (task_id, run, round) = (&self.task.task_id, &self.params.run, self.round);
         let given = self.tally.open().map(|symbol| {
-            let work = Work { task_id: task_id.clone(), run, symbol: symbol.as_str().to_owned() };
-            (format!("{task_id}/{run}/{round}/{symbol}"), work)
+            let symbol = symbol.as_str().to_owned();
+            let key = format!("{run}/{round}/{symbol}");
+            (key, Work { task_id: task_id.clone(), run: run.clone(), symbol })
         });
         let given: Vec<(String, Work)> = given.collect();
         let topic = self.job.topics.work.clone();

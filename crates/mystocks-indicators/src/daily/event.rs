@@ -16,7 +16,8 @@ pub(super) const GROUP: &str = "workers";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Work {
     pub(super) task_id: String,
-    pub(super) run: u32,
+    /// Which run of the task it is of: what its [`Params`](super::plan::Params) say.
+    pub(super) run: String,
     pub(super) symbol: String,
 }
 
@@ -24,7 +25,7 @@ pub(super) struct Work {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Outcomes {
     pub(super) task_id: String,
-    pub(super) run: u32,
+    pub(super) run: String,
     #[serde(default)]
     pub(super) mark: String,
     #[serde(default)]

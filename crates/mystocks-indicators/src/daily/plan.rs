@@ -24,13 +24,18 @@ pub(super) struct Plan {
 /// The parameters of a task, as they are recorded.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Params {
-    /// Which run of the task it is, from 1 on.
-    pub(super) run: u32,
+    /// Which run it is: drawn when it began, so that no two are taken for each other, also when a record was lost between them.
+    pub(super) run: String,
     /// Where its outcomes begin.
     pub(super) from: String,
     up_to: Option<String>,
     full: bool,
     indicators: Vec<Planned>,
+}
+
+/// Draws what is never drawn again: 128 bits in hexadecimal digits.
+pub(super) fn nonce() -> String {
+    format!("{:032x}", fastrand::u128(..))
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -45,7 +50,7 @@ impl Plan {
         Self { calls, codes, up_to, full }
     }
 
-    pub(super) fn params(&self, run: u32, from: String) -> Params {
+    pub(super) fn params(&self, run: String, from: String) -> Params {
         let indicators = self.calls.iter().map(|call| {
             let pairs = call.params.to_pairs().map(|(name, value)| {
                 let value = match value {

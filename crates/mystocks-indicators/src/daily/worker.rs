@@ -57,8 +57,7 @@ struct Bench {
 
 #[derive(Clone)]
 struct Known {
-    task_id: String,
-    run: u32,
+    run: String,
     plan: Arc<Plan>,
 }
 
@@ -107,15 +106,15 @@ impl Bench {
     /// Works what waits, run by run.
     async fn work(&self, mut waiting: Vec<Waiting>) {
         while let Some(first) = waiting.first() {
-            let (task_id, run) = (first.work.task_id.clone(), first.work.run);
+            let (task_id, run) = (first.work.task_id.clone(), first.work.run.clone());
             let of_run = |one: &Waiting| one.work.task_id == task_id && one.work.run == run;
             let (these, others) = waiting.into_iter().partition(of_run);
             waiting = others;
-            self.work_run(&task_id, run, these).await;
+            self.work_run(&task_id, &run, these).await;
         }
     }
 
-    async fn work_run(&self, task_id: &str, run: u32, waiting: Vec<Waiting>) {
+    async fn work_run(&self, task_id: &str, run: &str, waiting: Vec<Waiting>) {
         let plan = match self.plan(task_id, run).await {
             Ok(Some(plan)) => plan,
             // A later run computes it anew, nobody waits for this one.
@@ -155,7 +154,7 @@ impl Bench {
         }
     }
 
-    async fn give_up_or_retry(&self, task_id: &str, run: u32, waiting: Vec<Waiting>, error: Error) {
+    async fn give_up_or_retry(&self, task_id: &str, run: &str, waiting: Vec<Waiting>, error: Error) {
         let (over_now, again): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|one| one.last_time);
         let told = over_now.iter().map(|one| over(one, &error)).collect();
         let said = self.tell(task_id, run, told).await;
@@ -164,17 +163,18 @@ impl Bench {
     }
 
     /// Tells whoever counts; only then are the symbols acknowledged.
-    async fn tell(&self, task_id: &str, run: u32, symbols: Vec<Outcome>) -> Result<(), Error> {
+    async fn tell(&self, task_id: &str, run: &str, symbols: Vec<Outcome>) -> Result<(), Error> {
         if symbols.is_empty() {
             return Ok(());
         }
-        let outcomes = Outcomes { task_id: task_id.to_owned(), run, mark: String::new(), symbols };
+        let (task_id, run) = (task_id.to_owned(), run.to_owned());
+        let outcomes = Outcomes { task_id, run, mark: String::new(), symbols };
         self.outcomes.publish(&outcomes).await.map(drop).map_err(|error| failed("tell the outcome", error))
     }
 
     /// Returns the plan of a run, `None` when there is a later one.
-    async fn plan(&self, task_id: &str, run: u32) -> Result<Option<Arc<Plan>>, Error> {
-        let is_it = |known: &&Known| known.task_id == task_id && known.run == run;
+    async fn plan(&self, task_id: &str, run: &str) -> Result<Option<Arc<Plan>>, Error> {
+        let is_it = |known: &&Known| known.run == run;
         if let Some(known) = self.plans.lock().unwrap_or_else(PoisonError::into_inner).iter().find(is_it) {
             return Ok(Some(Arc::clone(&known.plan)));
         }
@@ -189,7 +189,7 @@ impl Bench {
         }
         let plan = Arc::new(params.plan(task_id)?);
         let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
-        plans.push_front(Known { task_id: task_id.to_owned(), run, plan: Arc::clone(&plan) });
+        plans.push_front(Known { run: run.to_owned(), plan: Arc::clone(&plan) });
         plans.truncate(PLANS);
         Ok(Some(plan))
     }

@@ -82,3 +82,37 @@ async fn work_of_a_run_that_is_over_is_not_done() {
     assert_eq!(report.unwrap().unwrap().succeeded, 30);
     assert!(rig.market.loads().values().all(|loads| *loads == 1), "{:?}", rig.market.loads());
 }
+
+/// Somebody clears what a task was recorded with.
+async fn forget(rig: &Rig) {
+    let mut record = rig.results.task("nightly").await.unwrap().unwrap();
+    record.params = None;
+    rig.results.record_task(&record).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_whose_record_was_lost_is_not_taken_for_the_next_one() {
+    let rig = Rig::new(Market::new(10, 60));
+    let task = DailyTask::new("nightly");
+    assert_eq!(rig.run(&task).await.rows, 90);
+    // The record says no more which run it was, and within the hour the task is begun again: its work is no repetition of that of the first run.
+    forget(&rig).await;
+    let again = tokio::time::timeout(Duration::from_secs(3), rig.run(&task)).await;
+    let again = again.expect("what was given out before is not taken for what is given out now");
+    assert_eq!((again.succeeded, again.resumed, again.rows), (10, 0, 0));
+    assert!(rig.market.loads().values().all(|loads| *loads == 2), "{:?}", rig.market.loads());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_does_not_compute_by_the_plan_of_a_run_whose_record_was_lost() {
+    let rig = Rig::new(Market::new(10, 60));
+    let worker = rig.job().work().await.unwrap();
+    let task = DailyTask::new("nightly");
+    let first = rig.job().run(&task, |_| {}).await.unwrap().unwrap();
+    assert_eq!((first.series, rig.results.len()), (90, 90));
+    forget(&rig).await;
+    let obv = mystocks_ta::registry().get("OBV").unwrap();
+    let second = rig.job().plan([(obv, obv.defaults())]).run(&task, |_| {}).await.unwrap().unwrap();
+    worker.shutdown().await;
+    assert_eq!((second.succeeded, second.series), (10, 10), "the worker knows the plan of the first run, too");
+}
