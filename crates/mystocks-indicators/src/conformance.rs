@@ -191,7 +191,7 @@ pub async fn a_bar_more_or_less_changes_the_version(rig: &dyn Rig) {
     }
 }
 
-/// While nothing is written the version stays the same: asked again, and read by another instance.
+/// While nothing is written the version stays the same: asked again, and read by another instance, which says of itself that it has the same bars.
 pub async fn the_same_bars_have_the_same_version_elsewhere(rig: &dyn Rig) {
     let (source, stock) = (rig.source(), symbol("AAPL"));
     rig.put(&stock, &bars(40)).await;
@@ -200,6 +200,7 @@ pub async fn the_same_bars_have_the_same_version_elsewhere(rig: &dyn Rig) {
     let another = rig.another(&stock).await;
     assert_eq!(version(&*another, &stock).await, first);
     assert_eq!(another.load(&stock).await.expect("it is there").version, first);
+    assert_eq!(another.fingerprint(), source.fingerprint());
 }
 
 /// Bars that are put back, after a change or after all were taken away, have the version they had.

@@ -109,4 +109,8 @@ impl BarSource for CsvBars {
     async fn load(&self, symbol: &Symbol) -> Result<LoadedBars, Error> {
         self.bars.load(symbol).await
     }
+
+    fn fingerprint(&self) -> String {
+        self.bars.fingerprint()
+    }
 }

@@ -18,7 +18,7 @@ use self::stamp::Stamp;
 use crate::error::{Error, ErrorKind};
 use crate::source::{BarSource, LoadedBars};
 use crate::symbol::Symbol;
-use crate::version::SeriesVersion;
+use crate::version::{SeriesVersion, policy_words};
 
 /// Bars in a folder of files of one format; what [`CsvBars`](crate::CsvBars) says of its files holds of all.
 ///
@@ -221,6 +221,10 @@ impl BarSource for FolderBars {
             return Ok(loaded);
         }
         self.read_elsewhere(symbol).await
+    }
+
+    fn fingerprint(&self) -> String {
+        format!("files *{}; {}", self.format.ending, policy_words(&self.policy))
     }
 }
 

@@ -9,7 +9,7 @@ use mystocks_ta::{CleaningPolicy, CleaningReport, RawBar};
 use crate::error::Error;
 use crate::source::{BarSource, LoadedBars};
 use crate::symbol::Symbol;
-use crate::version::SeriesVersion;
+use crate::version::{SeriesVersion, policy_words};
 
 /// Bars that somebody puts into memory: for tests, and for whoever receives bars over a wire.
 ///
@@ -104,5 +104,9 @@ impl BarSource for MemoryBars {
 
     async fn load(&self, symbol: &Symbol) -> Result<LoadedBars, Error> {
         self.find(symbol)
+    }
+
+    fn fingerprint(&self) -> String {
+        format!("memory; {}", policy_words(&self.policy))
     }
 }

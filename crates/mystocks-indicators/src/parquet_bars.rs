@@ -78,4 +78,8 @@ impl BarSource for ParquetBars {
     async fn load(&self, symbol: &Symbol) -> Result<LoadedBars, Error> {
         self.bars.load(symbol).await
     }
+
+    fn fingerprint(&self) -> String {
+        self.bars.fingerprint()
+    }
 }

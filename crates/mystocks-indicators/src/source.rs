@@ -63,6 +63,16 @@ pub trait BarSource: Debug + Send + Sync + 'static {
         }
         loaded
     }
+
+    /// Returns what bars these are, for people to read: `daily_kline; adjustment=forward; …`.
+    ///
+    /// # Behavior
+    /// - Two sources that would give other bars, or other versions of them, from the same data (adjusted or cleaned otherwise) return other texts.
+    /// - It stays the same, in every process: no host, folder or password is part of it.
+    /// - Who shares work with others compares it, so that no result is of two kinds of bars. As it stands here it is empty and tells nothing apart.
+    fn fingerprint(&self) -> String {
+        String::new()
+    }
 }
 
 /// The bars of one symbol as they were read.
@@ -92,5 +102,8 @@ impl<S: BarSource + ?Sized> BarSource for Arc<S> {
     }
     async fn load_many(&self, symbols: &[Symbol]) -> Vec<Result<LoadedBars, Error>> {
         (**self).load_many(symbols).await
+    }
+    fn fingerprint(&self) -> String {
+        (**self).fingerprint()
     }
 }

@@ -85,6 +85,15 @@ pub(crate) fn policy_mark(policy: &CleaningPolicy) -> u8 {
     }
 }
 
+/// Returns what a fingerprint says of `policy`.
+pub(crate) fn policy_words(policy: &CleaningPolicy) -> &'static str {
+    let CleaningPolicy { suspended } = policy;
+    match suspended {
+        SuspendedDays::Keep => "suspended_days=keep",
+        SuspendedDays::Drop => "suspended_days=drop",
+    }
+}
+
 /// Returns the first `count` of `bytes` as hexadecimal digits.
 pub(crate) fn hexadecimal(bytes: &[u8], count: usize) -> String {
     let digit = |half: u8| char::from(b"0123456789abcdef"[usize::from(half)]);

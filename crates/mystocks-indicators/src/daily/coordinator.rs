@@ -56,14 +56,18 @@ impl<'a> Run<'a> {
         let before = job.results.task(&task.task_id).await?;
         let params =
             before.as_ref().map(|before| Params::read(&task.task_id, before.params.as_ref())).transpose();
+        let bars = job.tools.tiers.source.fingerprint();
         let goes_on = before.as_ref().is_some_and(|before| before.status == TaskStatus::Running);
         let (mut record, params) = match (before, params) {
-            (Some(before), Ok(Some(params))) if goes_on => (before, params),
+            (Some(before), Ok(Some(params))) if goes_on => {
+                params.check_bars(ErrorKind::InvalidArgument, &task.task_id, &bars)?;
+                (before, params)
+            }
             _ => {
                 // Another run of the same task: what was told of the one before does not count.
                 let run = nonce();
                 let from = Self::mark(job, task, &run).await?.1.to_string();
-                (TaskRecord::new(&*task.task_id, TASK_TYPE, now), plan.params(run, from))
+                (TaskRecord::new(&*task.task_id, TASK_TYPE, now), plan.params(run, from, bars))
             }
         };
         record.status = TaskStatus::Running;
@@ -163,9 +167,7 @@ impl<'a> Run<'a> {
     async fn give_out(&mut self) -> Result<(), Error> {
         let (task_id, run, round) = (&self.task.task_id, &self.params.run, self.round);
         let given = self.tally.open().map(|symbol| {
-            let symbol = symbol.as_str().to_owned();
-            let key = format!("{run}/{round}/{symbol}");
-            (key, Work { task_id: task_id.clone(), run: run.clone(), symbol })
+            (format!("{run}/{round}/{symbol}"), Work::new(task_id, run, symbol))
         });
         let given: Vec<(String, Work)> = given.collect();
         let topic = self.job.topics.work.clone();

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use mystocks_bus::{Event, Topic};
 use serde::{Deserialize, Serialize};
 
+use crate::symbol::Symbol;
+
 /// The durable topic of the symbols that are to be computed.
 pub(super) const WORK: &str = "indicators.daily.work";
 /// The durable topic of what became of them.
@@ -19,6 +21,19 @@ pub(super) struct Work {
     /// Which run of the task it is of: what its [`Params`](super::plan::Params) say.
     pub(super) run: String,
     pub(super) symbol: String,
+    /// How often it was tried before it was handed on.
+    #[serde(default)]
+    pub(super) tried: u64,
+    /// How often a worker handed it on that has other bars.
+    #[serde(default)]
+    pub(super) handed_on: u32,
+}
+
+impl Work {
+    pub(super) fn new(task_id: &str, run: &str, symbol: &Symbol) -> Self {
+        let symbol = symbol.as_str().to_owned();
+        Self { task_id: task_id.to_owned(), run: run.to_owned(), symbol, tried: 0, handed_on: 0 }
+    }
 }
 
 /// What became of some symbols; without any, a mark that its writer waits for.

@@ -28,6 +28,9 @@ pub(super) struct Params {
     pub(super) run: String,
     /// Where its outcomes begin.
     pub(super) from: String,
+    /// Of which bars: the fingerprint of the source of who began it.
+    #[serde(default)]
+    pub(super) bars: String,
     up_to: Option<String>,
     full: bool,
     indicators: Vec<Planned>,
@@ -50,7 +53,7 @@ impl Plan {
         Self { calls, codes, up_to, full }
     }
 
-    pub(super) fn params(&self, run: String, from: String) -> Params {
+    pub(super) fn params(&self, run: String, from: String, bars: String) -> Params {
         let indicators = self.calls.iter().map(|call| {
             let pairs = call.params.to_pairs().map(|(name, value)| {
                 let value = match value {
@@ -63,7 +66,7 @@ impl Plan {
             Planned { abbreviation: call.indicator.abbreviation.to_owned(), parameters }
         });
         let up_to = self.up_to.map(|day| day.to_string());
-        Params { run, from, up_to, full: self.full, indicators: indicators.collect() }
+        Params { run, from, bars, up_to, full: self.full, indicators: indicators.collect() }
     }
 }
 
@@ -74,6 +77,18 @@ impl Params {
         let recorded =
             recorded.ok_or_else(|| malformed().with_detail("it has none: a daily job did not record it"))?;
         recorded.to_deserialize().map_err(|error| malformed().with_source(error))
+    }
+
+    /// Refuses bars of another kind than those that the run was begun with: results of both would stand under one task.
+    pub(super) fn check_bars(&self, kind: ErrorKind, task_id: &str, bars: &str) -> Result<(), Error> {
+        if self.bars == bars {
+            return Ok(());
+        }
+        Err(Error::new(kind, "compute for the task", task_id).with_detail(format!(
+            "it was begun with the bars \"{}\", this process has \"{bars}\": give all processes of a task the same source and adjustment, \
+             or the task another name",
+            self.bars
+        )))
     }
 
     /// Returns the plan, in which nothing is but what this version can compute.

@@ -20,7 +20,7 @@ use super::tuple::Fields;
 use crate::error::{Error, ErrorKind};
 use crate::source::{BarSource, LoadedBars};
 use crate::symbol::Symbol;
-use crate::version::SeriesVersion;
+use crate::version::{SeriesVersion, policy_words};
 
 /// Daily bars in the platform's table `daily_kline`, as they are or adjusted by `adj_factor`.
 ///
@@ -271,6 +271,16 @@ impl BarSource for PostgresBars {
     async fn load_many(&self, symbols: &[Symbol]) -> Vec<Result<LoadedBars, Error>> {
         if symbols.is_empty() { Vec::new() } else { self.loaded(symbols).await }
     }
+
+    fn fingerprint(&self) -> String {
+        let versions = match self.versions {
+            Versions::TimesAndWriters => "times and writers",
+            Versions::Times => "times",
+            Versions::Content => "content",
+        };
+        let (adjustment, policy) = (self.adjustment.name(), policy_words(&self.policy));
+        format!("daily_kline; adjustment={adjustment}; {policy}; versions={versions}")
+    }
 }
 
 fn only<T>(mut answers: Vec<Result<T, Error>>) -> Result<T, Error> {
@@ -282,5 +292,32 @@ fn subject(symbols: &[Symbol]) -> &str {
     match symbols {
         [symbol] => symbol.as_str(),
         _ => "daily_kline",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mystocks_ta::SuspendedDays;
+
+    use super::*;
+    use crate::postgres::PostgresSettings;
+
+    #[tokio::test]
+    async fn whatever_makes_other_bars_of_the_same_rows_gives_another_fingerprint() {
+        let pool = PostgresPool::new(PostgresSettings::new("postgresql://user:secret@host/market")).unwrap();
+        let bars = PostgresBars::new(&pool);
+        let expected = "daily_kline; adjustment=none; suspended_days=keep; versions=times and writers";
+        assert_eq!(bars.fingerprint(), expected);
+        let drop = CleaningPolicy { suspended: SuspendedDays::Drop };
+        let others = [
+            bars.clone().with_adjustment(Adjustment::Forward),
+            bars.clone().with_adjustment(Adjustment::Backward),
+            bars.clone().with_policy(drop),
+            bars.clone().of_view(),
+            bars.clone().with_content_versions(),
+        ];
+        let seen: std::collections::BTreeSet<String> =
+            others.iter().chain([&bars]).map(BarSource::fingerprint).collect();
+        assert_eq!(seen.len(), 6, "{seen:?}");
     }
 }

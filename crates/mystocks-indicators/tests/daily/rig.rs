@@ -47,6 +47,8 @@ pub(crate) struct Market {
     /// While set, loads fail as if the database were away.
     pub(crate) away: Arc<AtomicBool>,
     pub(crate) failures: Arc<AtomicUsize>,
+    /// What it says of itself.
+    pub(crate) kind: &'static str,
 }
 
 impl Market {
@@ -87,6 +89,9 @@ impl BarSource for Market {
         }
         *self.loads.lock().unwrap().entry(symbol.clone()).or_default() += 1;
         self.bars.load(symbol).await
+    }
+    fn fingerprint(&self) -> String {
+        self.kind.to_owned()
     }
 }
 
