@@ -20,6 +20,7 @@ use crate::results::{ResultRow, Results};
 use crate::series::IndicatorSeries;
 use crate::source::LoadedBars;
 use crate::symbol::Symbol;
+use crate::version::SeriesVersion;
 
 /// So many of a symbol's last days are looked for among what is recorded; what was not recorded for longer is not made up for.
 const LOOK_BACK: usize = 5;
@@ -38,6 +39,7 @@ pub(super) type Ended = Result<Outcome, Error>;
 /// The series of one symbol.
 struct Computed {
     symbol: Symbol,
+    version: SeriesVersion,
     /// By code, in the order of the plan.
     series: Vec<(Arc<str>, SeriesKey, IndicatorSeries)>,
     days: Vec<Date>,
@@ -177,6 +179,7 @@ impl Computed {
             verdict,
             computed: self.series.len() as u64,
             rows: 0,
+            version: Some(self.version.as_str().to_owned()),
         }
     }
 
@@ -204,20 +207,23 @@ fn compute_all(
     symbol: Symbol,
     loaded: Result<LoadedBars, Error>,
 ) -> Result<Computed, Ended> {
-    let over = |verdict| Ok(Outcome { symbol: symbol.as_str().to_owned(), verdict, computed: 0, rows: 0 });
+    let over = |verdict| Ok(Outcome::nothing(symbol.as_str(), verdict));
     let loaded = loaded.map_err(|error| match error.kind() {
         ErrorKind::UnknownSymbol => over(Verdict::Skipped("it has no bars".to_owned())),
         _ if error.is_retryable() => Err(error),
         _ => over(Verdict::Failed(error.to_string())),
     })?;
     let (bars, whole) = cut(loaded.bars, plan.up_to);
+    let version = loaded.version;
     if bars.is_empty() {
-        return Err(over(Verdict::Skipped("it has no bars up to the day".to_owned())));
+        let verdict = Verdict::Skipped("it has no bars up to the day".to_owned());
+        let version = Some(version.as_str().to_owned());
+        return Err(Ok(Outcome { version, ..Outcome::nothing(symbol.as_str(), verdict) }));
     }
     let began = Instant::now();
     let (mut series, mut failed) = (Vec::with_capacity(plan.calls.len()), None);
     for (call, code) in plan.calls.iter().zip(&plan.codes) {
-        let key = SeriesKey { symbol: symbol.clone(), call: *call, version: loaded.version.clone() };
+        let key = SeriesKey { symbol: symbol.clone(), call: *call, version: version.clone() };
         match compute(&key, &bars, &tiers.costs) {
             Ok(made) => series.push((Arc::clone(code), key, made)),
             // A young stock has no long averages yet; the others it has.
@@ -226,7 +232,7 @@ fn compute_all(
         }
     }
     let took_ms = began.elapsed().as_secs_f64() * 1_000.0;
-    Ok(Computed { symbol, series, days: bars.dates().to_vec(), whole, failed, took_ms })
+    Ok(Computed { symbol, version, series, days: bars.dates().to_vec(), whole, failed, took_ms })
 }
 
 /// The bars up to a day, and whether those are all.

@@ -1,17 +1,19 @@
 //! One run of a daily job: it says what is to be done, and counts what was.
 
+mod end;
+mod past;
+
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
-use mystocks_bus::{
-    Followed, Follower, Id, Json, NaiveUtc, Start, TaskCompleted, TaskEvent, TaskProgress, TaskResult,
-};
+use mystocks_bus::{Followed, Follower, Id, Json, NaiveUtc, Start, TaskEvent, TaskProgress};
 use mystocks_lock::LockGuard;
 use serde::Deserialize;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use crate::daily::event::{GROUP, Outcome, Outcomes, Verdict, Work};
+use crate::daily::event::{GROUP, Outcomes, Work};
 use crate::daily::plan::{Params, Plan, nonce};
 use crate::daily::tally::{DailyProgress, DailyReport, Tally};
 use crate::daily::{DailyJob, DailyTask, TASK_TYPE, failed};
@@ -23,10 +25,6 @@ use crate::task_record::{TaskRecord, TaskStatus};
 const PUBLISHING: usize = 64;
 /// How often it looks after what nobody tells: dead letters, work that is gone.
 const TICK: Duration = Duration::from_secs(1);
-/// So long the end of a task waits for the database.
-const PATIENCE: Duration = Duration::from_secs(300);
-/// So many reasons are recorded with the task; all of them are in the report.
-const REASONS: usize = 100;
 /// So many dead letters are read at once.
 const PAGE: usize = 256;
 
@@ -44,8 +42,12 @@ pub(super) struct Run<'a> {
     recorded: Instant,
     /// The last dead letter that was looked at.
     buried: Option<Id>,
-    /// Which time the open symbols are given out.
+    /// What tells this process from those that ran the same run before.
+    me: String,
+    /// Which time the open symbols are given out; 0 is the time that all processes of the run share.
     round: u32,
+    /// Those that were finished before of other bars, each with the version of the present ones.
+    revised: BTreeMap<Symbol, String>,
     idle: u32,
 }
 
@@ -90,7 +92,9 @@ impl<'a> Run<'a> {
             told: 0,
             recorded: began,
             buried: None,
+            me: nonce(),
             round: 0,
+            revised: BTreeMap::new(),
             idle: 0,
         })
     }
@@ -121,6 +125,7 @@ impl<'a> Run<'a> {
             None => self.job.tools.tiers.source.symbols().await?,
         };
         self.tally.expect(symbols);
+        self.reopen_revised().await?;
         let resumed = self.tally.finished();
         self.told = self.percent();
         progress(&self.tally.progress());
@@ -143,31 +148,13 @@ impl<'a> Run<'a> {
         Ok(resumed)
     }
 
-    /// Learns what was finished before this process.
-    async fn catch_up(&mut self) -> Result<(), Error> {
-        let (mark, _) = Self::mark(self.job, self.task, &self.params.run).await?;
-        loop {
-            match self.follower.next().await {
-                Followed::Event(told) if told.event.mark == mark => return Ok(()),
-                Followed::Event(told) => self.count(told.event),
-                _ => {}
-            }
-        }
-    }
-
-    async fn mark(job: &DailyJob, task: &DailyTask, run: &str) -> Result<(String, Id), Error> {
-        let mark = nonce();
-        let (task_id, run) = (task.task_id.clone(), run.to_owned());
-        let event = Outcomes { task_id, run, mark: mark.clone(), symbols: Vec::new() };
-        let id = job.topics.outcomes.publish_once(&mark, &event).await;
-        Ok((mark, id.map_err(|error| failed("begin the run", error))?))
-    }
-
     /// Publishes what is open; what was published in this round before, by a process that is gone, stands there once.
     async fn give_out(&mut self) -> Result<(), Error> {
-        let (task_id, run, round) = (&self.task.task_id, &self.params.run, self.round);
+        let (task_id, run) = (&self.task.task_id, &self.params.run);
+        let round = if self.round == 0 { "all".to_owned() } else { format!("{}.{}", self.me, self.round) };
         let given = self.tally.open().map(|symbol| {
-            (format!("{run}/{round}/{symbol}"), Work::new(task_id, run, symbol))
+            let version = self.revised.get(symbol).map_or("", String::as_str);
+            (format!("{run}/{round}/{symbol}/{version}"), Work::new(task_id, run, symbol))
         });
         let given: Vec<(String, Work)> = given.collect();
         let topic = self.job.topics.work.clone();
@@ -185,8 +172,9 @@ impl<'a> Run<'a> {
     async fn take(&mut self, followed: Followed<Outcomes>) -> Result<(), Error> {
         match followed {
             Followed::Event(told) => {
-                self.idle = 0;
-                self.count(told.event);
+                if self.count(told.event) {
+                    self.idle = 0;
+                }
                 Ok(())
             }
             // What was told in the gap nobody knows: the open symbols are done again, to the same result.
@@ -195,10 +183,13 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn count(&mut self, told: Outcomes) {
-        if told.task_id == self.task.task_id && told.run == self.params.run {
+    /// Counts what was told of this run; whether it was.
+    fn count(&mut self, told: Outcomes) -> bool {
+        let is_ours = told.task_id == self.task.task_id && told.run == self.params.run;
+        if is_ours {
             told.symbols.into_iter().for_each(|outcome| self.tally.take(outcome));
         }
+        is_ours
     }
 
     async fn give_out_again(&mut self) -> Result<(), Error> {
@@ -219,9 +210,7 @@ impl<'a> Run<'a> {
                 let Some(work) = work_of(&letter.payload) else { continue };
                 let reason = letter.death.map_or_else(|| "unknown".to_owned(), |death| death.reason);
                 if work.task_id == self.task.task_id && work.run == self.params.run {
-                    let verdict = Verdict::Failed(format!("it is a dead letter: {reason}"));
-                    let outcome = Outcome { symbol: work.symbol, verdict, computed: 0, rows: 0 };
-                    self.tally.take(outcome);
+                    self.tally.bury(&work.symbol, &reason);
                 }
             }
             if count < PAGE {
@@ -279,52 +268,6 @@ impl<'a> Run<'a> {
         }
     }
 
-    async fn finish(mut self, resumed: u64) -> Result<DailyReport, Error> {
-        let report = self.tally.report(resumed, self.began.elapsed());
-        let is_well = report.failed.is_empty();
-        let now = Timestamp::now();
-        self.record.status = if is_well { TaskStatus::Success } else { TaskStatus::Failed };
-        self.record.progress = 100.0;
-        self.record.updated = now;
-        self.record.completed = Some(now);
-        self.record.result_summary = Some(summary(&report));
-        self.record.error_message = report.failed.iter().next().map(|(symbol, reason)| {
-            format!(
-                "{} of {} symbols failed, the first: {symbol}: {reason}",
-                report.failed.len(),
-                report.total
-            )
-        });
-        self.record_the_end().await?;
-        let status =
-            if is_well { mystocks_bus::TaskStatus::Completed } else { mystocks_bus::TaskStatus::Failed };
-        self.publish(TaskEvent::Completed(TaskCompleted {
-            timestamp: NaiveUtc::now(),
-            version: "1.0".to_owned(),
-            task_id: self.task.task_id.clone(),
-            task_type: TASK_TYPE.to_owned(),
-            status,
-            duration_seconds: report.took.as_secs_f64(),
-            result: TaskResult { success: report.succeeded, failed: report.failed.len() as u64 },
-        }))
-        .await;
-        Ok(report)
-    }
-
-    /// All is done but for this: a database that is away is waited for.
-    async fn record_the_end(&mut self) -> Result<(), Error> {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            match self.job.results.record_task(&self.record).await {
-                Err(error) if error.is_retryable() && Instant::now() < until => {
-                    tracing::warn!(%error, task = %self.task.task_id, "the end of the task is recorded later");
-                    sleep(TICK).await;
-                }
-                recorded => return recorded,
-            }
-        }
-    }
-
     async fn publish(&mut self, event: TaskEvent) {
         let Some(bus) = &self.job.tools.bus else { return };
         if let Err(error) = bus.publish(&event).await {
@@ -346,25 +289,4 @@ fn work_of(payload: &[u8]) -> Option<Work> {
 fn json(params: &Params, task_id: &str) -> Result<Json, Error> {
     Json::from_serialize(params)
         .map_err(|error| Error::new(ErrorKind::Malformed, "record the task", task_id).with_source(error))
-}
-
-fn summary(report: &DailyReport) -> Json {
-    let count = |count: u64| Json::from(i64::try_from(count).unwrap_or(i64::MAX));
-    let reasons = |of: &std::collections::BTreeMap<Symbol, String>| {
-        let some = of.iter().take(REASONS);
-        Json::Object(
-            some.map(|(symbol, reason)| (symbol.as_str().to_owned(), Json::from(reason.as_str()))).collect(),
-        )
-    };
-    let pairs = [
-        ("total", count(report.total)),
-        ("success", count(report.succeeded)),
-        ("failed", count(report.failed.len() as u64)),
-        ("skipped", count(report.skipped.len() as u64)),
-        ("series", count(report.series)),
-        ("rows", count(report.rows)),
-        ("failed_reasons", reasons(&report.failed)),
-        ("skipped_reasons", reasons(&report.skipped)),
-    ];
-    Json::Object(pairs.map(|(name, value)| (name.to_owned(), value)).into())
 }

@@ -56,6 +56,16 @@ pub(super) struct Outcome {
     pub(super) computed: u64,
     /// How many rows were new or other than those that were recorded.
     pub(super) rows: u64,
+    /// The version of the bars that it was computed from; none when there were none, or they could not be read.
+    #[serde(default)]
+    pub(super) version: Option<String>,
+}
+
+impl Outcome {
+    /// What became of a symbol of which nothing was computed.
+    pub(super) fn nothing(symbol: &str, verdict: Verdict) -> Self {
+        Self { symbol: symbol.to_owned(), verdict, computed: 0, rows: 0, version: None }
+    }
 }
 
 /// How it ended.

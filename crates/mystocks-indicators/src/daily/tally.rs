@@ -22,7 +22,8 @@ pub struct DailyReport {
     pub series: u64,
     /// How many rows of results were new or other than those recorded before.
     pub rows: u64,
-    /// How many symbols an earlier process had finished before this one took over.
+    /// How many symbols an earlier process had finished before this one took over, and are finished yet: those whose bars were revised
+    /// meanwhile are done again, and count as of then.
     pub resumed: u64,
     /// How long this process took.
     pub took: Duration,
@@ -54,48 +55,55 @@ impl DailyProgress {
     }
 }
 
-/// What became of every symbol of a run so far.
+/// What became of every symbol of a run so far: of each what was told last of it.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     open: BTreeSet<Symbol>,
-    done: BTreeSet<Symbol>,
-    report: DailyReport,
+    known: BTreeMap<Symbol, Outcome>,
+    failed: u64,
+    skipped: u64,
 }
 
 impl Tally {
     /// Expects an outcome of each of `symbols`, besides those that there are outcomes of.
     pub(super) fn expect(&mut self, symbols: Vec<Symbol>) {
-        for symbol in symbols {
-            if !self.knows(&symbol) {
-                self.open.insert(symbol);
-            }
-        }
-        self.settle();
+        self.open.extend(symbols.into_iter().filter(|symbol| !self.known.contains_key(symbol)));
     }
 
-    /// Takes in what is told, once for each symbol; a symbol that failed and was computed after all was computed.
+    /// Takes in what is told, once for each symbol: only of one that failed the last word is another one than the first.
     pub(super) fn take(&mut self, outcome: Outcome) {
         let Ok(symbol) = Symbol::new(&outcome.symbol) else { return };
-        let was_failed = self.report.failed.contains_key(&symbol);
-        if self.knows(&symbol) && !(was_failed && outcome.verdict == Verdict::Succeeded) {
-            return;
-        }
-        self.open.remove(&symbol);
-        match outcome.verdict {
-            Verdict::Succeeded => {
-                self.report.failed.remove(&symbol);
-                self.done.insert(symbol);
-            }
-            Verdict::Skipped(reason) => {
-                self.report.skipped.insert(symbol, reason);
-            }
-            Verdict::Failed(reason) => {
-                self.report.failed.insert(symbol, reason);
+        match self.known.get(&symbol).map(|known| &known.verdict) {
+            Some(Verdict::Succeeded | Verdict::Skipped(_)) => return,
+            Some(Verdict::Failed(_)) => self.failed -= 1,
+            None => {
+                self.open.remove(&symbol);
             }
         }
-        self.report.series += outcome.computed;
-        self.report.rows += outcome.rows;
-        self.settle();
+        match &outcome.verdict {
+            Verdict::Succeeded => {}
+            Verdict::Skipped(_) => self.skipped += 1,
+            Verdict::Failed(_) => self.failed += 1,
+        }
+        self.known.insert(symbol, outcome);
+    }
+
+    /// Counts a symbol of which nothing will be told any more as failed, unless something was.
+    pub(super) fn bury(&mut self, symbol: &str, reason: &str) {
+        if !Symbol::new(symbol).is_ok_and(|symbol| self.known.contains_key(&symbol)) {
+            self.take(Outcome::nothing(symbol, Verdict::Failed(format!("it is a dead letter: {reason}"))));
+        }
+    }
+
+    /// Forgets what is known of `symbol` and expects it anew.
+    pub(super) fn reopen(&mut self, symbol: &Symbol) {
+        match self.known.remove(symbol).map(|known| known.verdict) {
+            Some(Verdict::Skipped(_)) => self.skipped -= 1,
+            Some(Verdict::Failed(_)) => self.failed -= 1,
+            Some(Verdict::Succeeded) => {}
+            None => return,
+        }
+        self.open.insert(symbol.clone());
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -107,32 +115,38 @@ impl Tally {
         self.open.iter()
     }
 
+    /// Returns the others, each with the version of the bars that it was computed from.
+    pub(super) fn known(&self) -> impl Iterator<Item = (&Symbol, Option<&str>)> {
+        self.known.iter().map(|(symbol, outcome)| (symbol, outcome.version.as_deref()))
+    }
+
     /// Returns how many symbols there are outcomes of.
     pub(super) fn finished(&self) -> u64 {
-        (self.done.len() + self.report.skipped.len() + self.report.failed.len()) as u64
+        self.known.len() as u64
     }
 
     pub(super) fn progress(&self) -> DailyProgress {
         DailyProgress {
-            total: self.report.total,
+            total: self.finished() + self.open.len() as u64,
             finished: self.finished(),
-            failed: self.report.failed.len() as u64,
-            skipped: self.report.skipped.len() as u64,
+            failed: self.failed,
+            skipped: self.skipped,
         }
     }
 
     pub(super) fn report(&self, resumed: u64, took: Duration) -> DailyReport {
-        DailyReport { resumed, took, ..self.report.clone() }
-    }
-
-    fn knows(&self, symbol: &Symbol) -> bool {
-        let DailyReport { failed, skipped, .. } = &self.report;
-        self.done.contains(symbol) || failed.contains_key(symbol) || skipped.contains_key(symbol)
-    }
-
-    fn settle(&mut self) {
-        self.report.succeeded = self.done.len() as u64;
-        self.report.total = self.finished() + self.open.len() as u64;
+        let mut report =
+            DailyReport { total: self.progress().total, resumed, took, ..DailyReport::default() };
+        for (symbol, outcome) in &self.known {
+            match &outcome.verdict {
+                Verdict::Succeeded => report.succeeded += 1,
+                Verdict::Skipped(reason) => drop(report.skipped.insert(symbol.clone(), reason.clone())),
+                Verdict::Failed(reason) => drop(report.failed.insert(symbol.clone(), reason.clone())),
+            }
+            report.series += outcome.computed;
+            report.rows += outcome.rows;
+        }
+        report
     }
 }
 
@@ -146,7 +160,7 @@ mod tests {
 
     fn told(symbol: &str, verdict: Verdict) -> Outcome {
         let computed = if verdict == Verdict::Succeeded { 9 } else { 0 };
-        Outcome { symbol: symbol.to_owned(), verdict, computed, rows: computed }
+        Outcome { computed, rows: computed, ..Outcome::nothing(symbol, verdict) }
     }
 
     #[test]
@@ -176,6 +190,47 @@ mod tests {
             [(symbols(&["D"])[0].clone(), "gone".into())]
         );
         assert_eq!(report.skipped.into_values().collect::<Vec<_>>(), ["no bars"]);
+    }
+
+    #[test]
+    fn of_a_symbol_that_failed_the_last_word_counts_and_nothing_of_the_one_before() {
+        let mut tally = Tally::default();
+        tally.expect(symbols(&["A", "B", "C"]));
+        tally.bury("A", "its worker died");
+        tally.take(Outcome { computed: 8, rows: 8, ..told("B", Verdict::Failed("one of nine".into())) });
+        tally.bury("B", "its worker died");
+        tally.take(told("C", Verdict::Failed("broken".into())));
+        let counts = |tally: &Tally| {
+            let report = tally.report(0, Duration::ZERO);
+            let reasons: Vec<_> = report.failed.into_values().chain(report.skipped.into_values()).collect();
+            (report.succeeded, report.series, report.rows, reasons.join(", "))
+        };
+        assert_eq!(
+            counts(&tally),
+            (0, 8, 8, "it is a dead letter: its worker died, one of nine, broken".into())
+        );
+        tally.take(told("A", Verdict::Succeeded));
+        tally.take(told("B", Verdict::Succeeded));
+        tally.take(told("C", Verdict::Skipped("no bars".into())));
+        tally.bury("A", "its worker died");
+        assert_eq!(counts(&tally), (2, 18, 18, "no bars".into()));
+        let progress = tally.progress();
+        assert_eq!((progress.total, progress.finished, progress.failed, progress.skipped), (3, 3, 0, 1));
+    }
+
+    #[test]
+    fn what_is_reopened_counts_by_what_is_told_then() {
+        let mut tally = Tally::default();
+        tally.expect(symbols(&["A", "B"]));
+        tally.take(told("A", Verdict::Succeeded));
+        tally.take(told("B", Verdict::Failed("broken".into())));
+        symbols(&["A", "B", "nobody"]).iter().for_each(|symbol| tally.reopen(symbol));
+        assert_eq!(tally.open().cloned().collect::<Vec<_>>(), symbols(&["A", "B"]));
+        assert_eq!((tally.progress().finished, tally.progress().failed), (0, 0));
+        tally.take(told("A", Verdict::Skipped("gone".into())));
+        tally.take(told("B", Verdict::Succeeded));
+        let report = tally.report(0, Duration::ZERO);
+        assert_eq!((report.total, report.succeeded, report.skipped.len(), report.series), (2, 1, 1, 9));
     }
 
     #[test]

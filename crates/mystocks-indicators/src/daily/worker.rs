@@ -72,7 +72,10 @@ pub(super) async fn start(
             let time = delivered.event.tried.saturating_add(delivered.deliveries);
             if time > deliveries {
                 // Only those get that far whose workers died with them, for of an error of the last time is told.
-                return Err(Refusal::from(GiveUp(format!("it was given to workers {} times in vain", time - 1))));
+                return Err(Refusal::from(GiveUp(format!(
+                    "it was given to workers {} times in vain",
+                    time - 1
+                ))));
             }
             let (id, last_time) = (delivered.id, time == deliveries);
             let waiting = Waiting { work: delivered.event, id, time, last_time, reply };

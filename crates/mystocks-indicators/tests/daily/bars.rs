@@ -30,7 +30,11 @@ async fn a_worker_with_bars_of_another_kind_leaves_the_work_to_others() {
         worker.shutdown().await;
     }
     assert_eq!((report.succeeded, report.failed.len(), report.rows), (60, 0, 540));
-    assert!(other.market.loads().is_empty(), "none is computed with the other bars: {:?}", other.market.loads());
+    assert!(
+        other.market.loads().is_empty(),
+        "none is computed with the other bars: {:?}",
+        other.market.loads()
+    );
     assert!(rig.market.loads().values().all(|loads| *loads == 1));
 }
 

@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
 mod bars;
+mod failover;
 mod incremental;
 mod resumed;
+mod revised;
 mod rig;
 mod trouble;
 mod whole;

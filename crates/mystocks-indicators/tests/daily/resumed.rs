@@ -114,5 +114,9 @@ async fn a_worker_does_not_compute_by_the_plan_of_a_run_whose_record_was_lost() 
     let obv = mystocks_ta::registry().get("OBV").unwrap();
     let second = rig.job().plan([(obv, obv.defaults())]).run(&task, |_| {}).await.unwrap().unwrap();
     worker.shutdown().await;
-    assert_eq!((second.succeeded, second.series), (10, 10), "the worker knows the plan of the first run, too");
+    assert_eq!(
+        (second.succeeded, second.series),
+        (10, 10),
+        "the worker knows the plan of the first run, too"
+    );
 }

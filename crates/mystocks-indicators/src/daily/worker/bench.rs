@@ -143,11 +143,7 @@ impl Bench {
     }
 
     /// Returns the plan of a run, or why it cannot be computed here; `None` when there is a later run.
-    async fn plan(
-        &self,
-        task_id: &str,
-        run: &str,
-    ) -> Result<Option<Result<Arc<Plan>, Error>>, Error> {
+    async fn plan(&self, task_id: &str, run: &str) -> Result<Option<Result<Arc<Plan>, Error>>, Error> {
         let is_it = |known: &&Known| known.run == run;
         if let Some(known) = self.plans.lock().unwrap_or_else(PoisonError::into_inner).iter().find(is_it) {
             return Ok(Some(known.plan.clone()));
@@ -177,8 +173,7 @@ impl Bench {
 }
 
 fn over(one: &Waiting, error: &Error) -> Outcome {
-    let verdict = Verdict::Failed(error.to_string());
-    Outcome { symbol: one.work.symbol.clone(), verdict, computed: 0, rows: 0 }
+    Outcome::nothing(&one.work.symbol, Verdict::Failed(error.to_string()))
 }
 
 fn reply(waiting: Vec<Waiting>, result: &Result<(), Error>) {
