@@ -20,7 +20,7 @@ pub use self::tally::{DailyProgress, DailyReport};
 pub use self::worker::DailyWorker;
 
 use self::chunk::Tools;
-use self::coordinator::Run;
+use self::coordinator::{Run, lost};
 use self::event::{OUTCOMES, Outcomes, WORK, Work};
 use self::plan::Plan;
 use crate::error::{Error, ErrorKind};
@@ -176,9 +176,18 @@ impl DailyJob {
         let guard = self.locker.lock(resource.ttl(LOCK), LOCK + LOCK / 5).await;
         let Some(guard) = guard.map_err(|error| failed("lock the task", error))? else { return Ok(None) };
         let plan = Plan::new(self.plan.to_vec(), task.up_to, task.full);
-        let run = Run::begin(self, task, &plan).await;
-        let ended = match run {
-            Ok(run) => run.run(&guard, &mut progress).await,
+        let token = guard.lost_token();
+        let running = async {
+            let mut run = Run::begin(self, task, &plan, &guard).await?;
+            let report = run.run(&mut progress).await?;
+            Ok((run, report))
+        };
+        let ended = token.run_until_cancelled(running).await.unwrap_or_else(|| Err(lost(&task.task_id)));
+        let ended = match ended {
+            Ok((mut run, report)) => {
+                token.run_until_cancelled(run.tell_the_end(&report)).await;
+                Ok(report)
+            }
             Err(error) => Err(error),
         };
         if let Err(error) = guard.release().await {

@@ -32,6 +32,7 @@ const PAGE: usize = 256;
 pub(super) struct Run<'a> {
     job: &'a DailyJob,
     task: &'a DailyTask,
+    guard: &'a LockGuard,
     record: TaskRecord,
     params: Params,
     tally: Tally,
@@ -42,8 +43,6 @@ pub(super) struct Run<'a> {
     recorded: Instant,
     /// The last dead letter that was looked at.
     buried: Option<Id>,
-    /// What tells this process from those that ran the same run before.
-    me: String,
     /// Which time the open symbols are given out; 0 is the time that all processes of the run share.
     round: u32,
     /// Those that were finished before of other bars, each with the version of the present ones.
@@ -52,24 +51,31 @@ pub(super) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// Takes the task up where it stands, or begins it.
-    pub(super) async fn begin(job: &'a DailyJob, task: &'a DailyTask, plan: &Plan) -> Result<Self, Error> {
+    /// Takes the task up where it stands, or begins it; `guard` holds its lock.
+    pub(super) async fn begin(
+        job: &'a DailyJob,
+        task: &'a DailyTask,
+        plan: &Plan,
+        guard: &'a LockGuard,
+    ) -> Result<Self, Error> {
         let now = Timestamp::now();
         let before = job.results.task(&task.task_id).await?;
         let params =
             before.as_ref().map(|before| Params::read(&task.task_id, before.params.as_ref())).transpose();
         let bars = job.tools.tiers.source.fingerprint();
         let goes_on = before.as_ref().is_some_and(|before| before.status == TaskStatus::Running);
+        let me = nonce();
         let (mut record, params) = match (before, params) {
-            (Some(before), Ok(Some(params))) if goes_on => {
+            (Some(before), Ok(Some(mut params))) if goes_on => {
                 params.check_bars(ErrorKind::InvalidArgument, &task.task_id, &bars)?;
+                params.holder = me;
                 (before, params)
             }
             _ => {
                 // Another run of the same task: what was told of the one before does not count.
                 let run = nonce();
                 let from = Self::mark(job, task, &run).await?.1.to_string();
-                (TaskRecord::new(&*task.task_id, TASK_TYPE, now), plan.params(run, from, bars))
+                (TaskRecord::new(&*task.task_id, TASK_TYPE, now), plan.params(run, me, from, bars))
             }
         };
         record.status = TaskStatus::Running;
@@ -78,12 +84,16 @@ impl<'a> Run<'a> {
         let from: Id = params.from.parse().map_err(|error| failed("read where the outcomes begin", error))?;
         let follower = job.topics.outcomes.follow(Start::After(from)).await;
         let follower = follower.map_err(|error| failed("follow the outcomes", error))?;
+        if !guard.is_valid() {
+            return Err(lost(&task.task_id));
+        }
         // Before any work is given out: workers read the plan there.
         job.results.record_task(&record).await?;
         let began = Instant::now();
         Ok(Self {
             job,
             task,
+            guard,
             record,
             params,
             tally: Tally::default(),
@@ -92,27 +102,19 @@ impl<'a> Run<'a> {
             told: 0,
             recorded: began,
             buried: None,
-            me: nonce(),
             round: 0,
             revised: BTreeMap::new(),
             idle: 0,
         })
     }
 
-    /// Runs it to its end, unless the lock is lost before.
+    /// Runs it until its end is recorded.
     pub(super) async fn run(
-        mut self,
-        guard: &LockGuard,
+        &mut self,
         progress: &mut (dyn FnMut(&DailyProgress) + Send),
     ) -> Result<DailyReport, Error> {
-        let lost = guard.lost_token();
-        let ended = lost.run_until_cancelled(self.run_to_the_end(progress)).await;
-        match ended {
-            Some(Ok(resumed)) => self.finish(resumed).await,
-            Some(Err(error)) => Err(error),
-            None => Err(Error::new(ErrorKind::Source, "run the daily job", &*self.task.task_id)
-                .with_detail("its lock was lost; whoever holds it now goes on")),
-        }
+        let resumed = self.run_to_the_end(progress).await?;
+        self.finish(resumed).await
     }
 
     async fn run_to_the_end(
@@ -142,7 +144,7 @@ impl<'a> Run<'a> {
                     }
                 }
             }
-            self.tell(progress).await;
+            self.tell(progress).await?;
         }
         progress(&self.tally.progress());
         Ok(resumed)
@@ -151,7 +153,8 @@ impl<'a> Run<'a> {
     /// Publishes what is open; what was published in this round before, by a process that is gone, stands there once.
     async fn give_out(&mut self) -> Result<(), Error> {
         let (task_id, run) = (&self.task.task_id, &self.params.run);
-        let round = if self.round == 0 { "all".to_owned() } else { format!("{}.{}", self.me, self.round) };
+        let round =
+            if self.round == 0 { "all".to_owned() } else { format!("{}.{}", self.params.holder, self.round) };
         let given = self.tally.open().map(|symbol| {
             let version = self.revised.get(symbol).map_or("", String::as_str);
             (format!("{run}/{round}/{symbol}/{version}"), Work::new(task_id, run, symbol))
@@ -235,10 +238,10 @@ impl<'a> Run<'a> {
     }
 
     /// Tells every percent, and records it at most once a second.
-    async fn tell(&mut self, progress: &mut (dyn FnMut(&DailyProgress) + Send)) {
+    async fn tell(&mut self, progress: &mut (dyn FnMut(&DailyProgress) + Send)) -> Result<(), Error> {
         let percent = self.percent();
         if percent == self.told {
-            return;
+            return Ok(());
         }
         self.told = percent;
         let now = self.tally.progress();
@@ -262,10 +265,15 @@ impl<'a> Run<'a> {
             self.record.progress = now.percent();
             self.record.updated = Timestamp::now();
             // How far it is stands in the outcomes; the record is for those who look on.
-            if let Err(error) = self.job.results.record_task(&self.record).await {
-                tracing::warn!(%error, task = %self.task.task_id, "how far the task is could not be recorded");
+            match self.record().await {
+                Ok(true) => {}
+                Ok(false) => return Err(lost(&self.task.task_id)),
+                Err(error) => {
+                    tracing::warn!(%error, task = %self.task.task_id, "how far the task is could not be recorded");
+                }
             }
         }
+        Ok(())
     }
 
     async fn publish(&mut self, event: TaskEvent) {
@@ -274,6 +282,12 @@ impl<'a> Run<'a> {
             tracing::debug!(%error, task = %self.task.task_id, "an event of the task is not published");
         }
     }
+}
+
+/// The error of who is not to go on with the task, for somebody else may.
+pub(super) fn lost(task_id: &str) -> Error {
+    Error::new(ErrorKind::Source, "run the daily job", task_id)
+        .with_detail("its lock was lost; whoever holds it now goes on")
 }
 
 /// The work in an envelope, if it is one of this version.

@@ -66,6 +66,15 @@ impl Outcome {
     pub(super) fn nothing(symbol: &str, verdict: Verdict) -> Self {
         Self { symbol: symbol.to_owned(), verdict, computed: 0, rows: 0, version: None }
     }
+
+    /// Returns whether `later` says more than a repetition does.
+    pub(super) fn gives_way_to(&self, later: &Self) -> bool {
+        let is_failed = |outcome: &Self| matches!(outcome.verdict, Verdict::Failed(_));
+        // One that failed without bars says nothing of those that it was computed from.
+        let is_of_other_bars =
+            later.version != self.version && (later.version.is_some() || !is_failed(later));
+        is_failed(self) || is_of_other_bars
+    }
 }
 
 /// How it ended.

@@ -26,6 +26,8 @@ pub(super) struct Plan {
 pub(super) struct Params {
     /// Which run it is: drawn when it began, so that no two are taken for each other, also when a record was lost between them.
     pub(super) run: String,
+    /// Which process runs it: drawn when that took it up.
+    pub(super) holder: String,
     /// Where its outcomes begin.
     pub(super) from: String,
     /// Of which bars: the fingerprint of the source of who began it.
@@ -53,7 +55,7 @@ impl Plan {
         Self { calls, codes, up_to, full }
     }
 
-    pub(super) fn params(&self, run: String, from: String, bars: String) -> Params {
+    pub(super) fn params(&self, run: String, holder: String, from: String, bars: String) -> Params {
         let indicators = self.calls.iter().map(|call| {
             let pairs = call.params.to_pairs().map(|(name, value)| {
                 let value = match value {
@@ -66,7 +68,7 @@ impl Plan {
             Planned { abbreviation: call.indicator.abbreviation.to_owned(), parameters }
         });
         let up_to = self.up_to.map(|day| day.to_string());
-        Params { run, from, bars, up_to, full: self.full, indicators: indicators.collect() }
+        Params { run, holder, from, bars, up_to, full: self.full, indicators: indicators.collect() }
     }
 }
 

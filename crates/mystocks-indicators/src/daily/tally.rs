@@ -70,16 +70,14 @@ impl Tally {
         self.open.extend(symbols.into_iter().filter(|symbol| !self.known.contains_key(symbol)));
     }
 
-    /// Takes in what is told, once for each symbol: only of one that failed the last word is another one than the first.
+    /// Takes in what is told, once for each symbol: of one that failed, or was done again of other bars, the last word.
     pub(super) fn take(&mut self, outcome: Outcome) {
         let Ok(symbol) = Symbol::new(&outcome.symbol) else { return };
-        match self.known.get(&symbol).map(|known| &known.verdict) {
-            Some(Verdict::Succeeded | Verdict::Skipped(_)) => return,
-            Some(Verdict::Failed(_)) => self.failed -= 1,
-            None => {
-                self.open.remove(&symbol);
-            }
+        if self.known.get(&symbol).is_some_and(|known| !known.gives_way_to(&outcome)) {
+            return;
         }
+        self.forget(&symbol);
+        self.open.remove(&symbol);
         match &outcome.verdict {
             Verdict::Succeeded => {}
             Verdict::Skipped(_) => self.skipped += 1,
@@ -97,13 +95,19 @@ impl Tally {
 
     /// Forgets what is known of `symbol` and expects it anew.
     pub(super) fn reopen(&mut self, symbol: &Symbol) {
-        match self.known.remove(symbol).map(|known| known.verdict) {
-            Some(Verdict::Skipped(_)) => self.skipped -= 1,
-            Some(Verdict::Failed(_)) => self.failed -= 1,
-            Some(Verdict::Succeeded) => {}
-            None => return,
+        if self.forget(symbol) {
+            self.open.insert(symbol.clone());
         }
-        self.open.insert(symbol.clone());
+    }
+
+    fn forget(&mut self, symbol: &Symbol) -> bool {
+        let Some(known) = self.known.remove(symbol) else { return false };
+        match known.verdict {
+            Verdict::Succeeded => {}
+            Verdict::Skipped(_) => self.skipped -= 1,
+            Verdict::Failed(_) => self.failed -= 1,
+        }
+        true
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -216,6 +220,23 @@ mod tests {
         assert_eq!(counts(&tally), (2, 18, 18, "no bars".into()));
         let progress = tally.progress();
         assert_eq!((progress.total, progress.finished, progress.failed, progress.skipped), (3, 3, 0, 1));
+    }
+
+    #[test]
+    fn of_a_symbol_that_was_done_again_of_other_bars_the_last_word_counts() {
+        let of = |version: &str, outcome| Outcome { version: Some(version.to_owned()), ..outcome };
+        let mut tally = Tally::default();
+        tally.take(of("1", told("A", Verdict::Succeeded)));
+        tally.take(of("2", Outcome { rows: 5, ..told("A", Verdict::Succeeded) }));
+        // Nothing is known of its bars but that they could not be read: it was done before.
+        tally.take(told("A", Verdict::Failed("away".into())));
+        assert_eq!(tally.known().map(|(_, version)| version).collect::<Vec<_>>(), [Some("2")]);
+        let report = tally.report(0, Duration::ZERO);
+        assert_eq!((report.total, report.succeeded, report.series, report.rows), (1, 1, 9, 5));
+        tally.take(told("A", Verdict::Skipped("it has no bars".into())));
+        let report = tally.report(0, Duration::ZERO);
+        assert_eq!((report.total, report.succeeded, report.skipped.len(), report.series), (1, 0, 1, 0));
+        assert_eq!(tally.progress().skipped, 1);
     }
 
     #[test]

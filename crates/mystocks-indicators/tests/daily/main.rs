@@ -4,6 +4,7 @@
 
 mod bars;
 mod failover;
+mod fenced;
 mod incremental;
 mod resumed;
 mod revised;

@@ -36,9 +36,22 @@ async fn what_was_finished_of_bars_that_were_revised_since_is_done_again_and_not
     rig.market.bars.remove(&symbol(&name(6)));
     // Who takes over dies, too, and the next one finds what that one gave out.
     give_out(&rig, &task).await;
-    let report = rig.run(&task).await;
-    assert_eq!((report.total, report.succeeded, report.resumed), (21, 20, 17));
+    let job = rig.job();
+    let working = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        rig.job().work().await.unwrap()
+    };
+    let (report, worker) = tokio::join!(job.run(&task, |_| {}), working);
+    worker.shutdown().await;
+    let report = report.unwrap().unwrap();
+    assert_eq!((report.total, report.succeeded), (21, 20));
+    assert_eq!(report.resumed, 17, "what was done again was not resumed");
     assert_eq!((report.series, report.failed.len()), (180, 0));
+    assert!(
+        report.took < Duration::from_secs(4),
+        "not only when nothing is left to be done: {:?}",
+        report.took
+    );
     assert_eq!(
         report.skipped.into_iter().collect::<Vec<_>>(),
         [(symbol(&name(6)), "it has no bars".to_owned())]

@@ -12,7 +12,7 @@ use mystocks_bus::{Bus, Handling, MemoryLog};
 use mystocks_cache::{CacheHub, Keyspace, MemoryStore};
 use mystocks_indicators::{
     BarSource, DailyJob, DailyProgress, DailyReport, DailyTask, Error, ErrorKind, IndicatorService,
-    LoadedBars, MemoryBars, MemoryResults, SeriesVersion, Symbol,
+    LoadedBars, MemoryBars, MemoryResults, Results, SeriesVersion, Symbol,
 };
 use mystocks_lock::Locker;
 use mystocks_ta::RawBar;
@@ -125,9 +125,14 @@ impl Rig {
 
     /// The job of another process, whose events are retried soon.
     pub(crate) fn job(&self) -> DailyJob {
+        self.job_with(self.results.clone())
+    }
+
+    /// The job of a process that records in `results`.
+    pub(crate) fn job_with(&self, results: impl Results) -> DailyJob {
         let soon = Duration::from_millis(50);
         let handling = Handling { again_after: soon, lease: Duration::from_secs(1), ..Handling::default() };
-        let job = DailyJob::new(&self.service(), self.results.clone(), &self.locker, self.log.clone());
+        let job = DailyJob::new(&self.service(), results, &self.locker, self.log.clone());
         job.bus(&self.bus).handling(handling).chunk(8)
     }
 

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use jiff::civil::Date;
 use mystocks_bus::Handling;
 use mystocks_indicators::{
-    DailyJob, DailyTask, Error, ErrorKind, MemoryResults, ResultRow, Results, Symbol, TaskRecord, TaskStatus,
+    DailyTask, Error, ErrorKind, MemoryResults, ResultRow, Results, Symbol, TaskRecord, TaskStatus,
 };
 
 use crate::rig::{Market, Rig, symbol};
@@ -94,10 +94,10 @@ async fn work_that_a_worker_died_with_is_done_by_another() {
 
 /// Results whose tasks cannot be recorded for a while.
 #[derive(Debug, Clone, Default)]
-struct Flaky {
-    held: MemoryResults,
-    away: Arc<AtomicBool>,
-    refused: Arc<AtomicUsize>,
+pub(crate) struct Flaky {
+    pub(crate) held: MemoryResults,
+    pub(crate) away: Arc<AtomicBool>,
+    pub(crate) refused: Arc<AtomicUsize>,
 }
 
 #[async_trait]
@@ -129,7 +129,7 @@ impl Results for Flaky {
 async fn a_record_that_cannot_be_written_holds_up_nothing_but_the_end() {
     let rig = Rig::new(Market::new(40, 60));
     let results = Flaky::default();
-    let job = DailyJob::new(&rig.service(), results.clone(), &rig.locker, rig.log.clone());
+    let job = rig.job_with(results.clone());
     let worker = job.work().await.unwrap();
     let task = DailyTask::new("nightly");
     let away = async {

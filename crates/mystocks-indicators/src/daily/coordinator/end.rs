@@ -1,12 +1,14 @@
 //! The end of a run.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use mystocks_bus::{Json, NaiveUtc, TaskCompleted, TaskEvent, TaskResult};
-use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-use super::{Run, TICK};
+use super::{Run, TICK, lost};
 use crate::daily::TASK_TYPE;
+use crate::daily::plan::Params;
 use crate::daily::tally::DailyReport;
 use crate::error::Error;
 use crate::symbol::Symbol;
@@ -18,7 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(300);
 const REASONS: usize = 100;
 
 impl Run<'_> {
-    pub(super) async fn finish(mut self, resumed: u64) -> Result<DailyReport, Error> {
+    /// Records what it came to.
+    pub(super) async fn finish(&mut self, resumed: u64) -> Result<DailyReport, Error> {
         let report = self.tally.report(resumed, self.began.elapsed());
         let is_well = report.failed.is_empty();
         let now = Timestamp::now();
@@ -35,6 +38,15 @@ impl Run<'_> {
             )
         });
         self.record_the_end().await?;
+        Ok(report)
+    }
+
+    /// Tells that it has ended, if nobody else can have begun it again.
+    pub(in crate::daily) async fn tell_the_end(&mut self, report: &DailyReport) {
+        if !self.guard.is_valid() {
+            return;
+        }
+        let is_well = report.failed.is_empty();
         let status =
             if is_well { mystocks_bus::TaskStatus::Completed } else { mystocks_bus::TaskStatus::Failed };
         self.publish(TaskEvent::Completed(TaskCompleted {
@@ -47,21 +59,41 @@ impl Run<'_> {
             result: TaskResult { success: report.succeeded, failed: report.failed.len() as u64 },
         }))
         .await;
-        Ok(report)
     }
 
     /// All is done but for this: a database that is away is waited for.
     async fn record_the_end(&mut self) -> Result<(), Error> {
         let until = Instant::now() + PATIENCE;
         loop {
-            match self.job.results.record_task(&self.record).await {
+            match self.record().await {
+                Ok(true) => return Ok(()),
+                Ok(false) => return Err(lost(&self.task.task_id)),
                 Err(error) if error.is_retryable() && Instant::now() < until => {
                     tracing::warn!(%error, task = %self.task.task_id, "the end of the task is recorded later");
                     sleep(TICK).await;
                 }
-                recorded => return recorded,
+                Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Records how the task stands; `false`, and nothing is recorded, when the task is not this process's any more.
+    ///
+    /// A process that was stopped for a while finds its lock ended by its own clock, or, if that stood still too, another holder in the record.
+    pub(super) async fn record(&mut self) -> Result<bool, Error> {
+        let (results, task_id) = (&self.job.results, &self.task.task_id);
+        if !self.guard.is_valid() {
+            return Ok(false);
+        }
+        let recorded = results.task(task_id).await?;
+        // What is gone or cannot be read is no other holder's.
+        let recorded = recorded.and_then(|recorded| Params::read(task_id, recorded.params.as_ref()).ok());
+        let is_ours = recorded
+            .is_none_or(|recorded| recorded.run == self.params.run && recorded.holder == self.params.holder);
+        if !is_ours || !self.guard.is_valid() {
+            return Ok(false);
+        }
+        results.record_task(&self.record).await.map(|()| true)
     }
 }
 

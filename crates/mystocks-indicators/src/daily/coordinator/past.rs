@@ -68,7 +68,7 @@ impl Run<'_> {
                 };
                 if now != *before {
                     self.tally.reopen(symbol);
-                    self.revised.insert(symbol.clone(), now.unwrap_or_default());
+                    self.revised.insert(symbol.clone(), now.unwrap_or_else(|| "none".to_owned()));
                 }
             }
         }
