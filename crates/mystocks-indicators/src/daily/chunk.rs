@@ -1,29 +1,31 @@
-//! Some symbols at once: bars with one request, results to the store with one, rows to the database with one.
+//! Some symbols at once: bars with one request, results to the store and rows to the database with a few.
 
-use std::borrow::Cow;
+mod computed;
+mod rows;
+
 use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
 use std::sync::Arc;
 
 use futures::future::join_all;
 use jiff::civil::Date;
-use mystocks_bus::{Bus, IndicatorEvent, NaiveUtc, StockCompleted};
-use mystocks_ta::Bars;
-use tokio::time::Instant;
+use mystocks_bus::{Bus, IndicatorEvent};
 
-use crate::daily::event::{Outcome, Verdict};
+use self::computed::{Computed, compute_one};
+use self::rows::{Sheet, Writer};
+use crate::daily::event::Outcome;
 use crate::daily::plan::Plan;
 use crate::error::{Error, ErrorKind};
-use crate::kernel::compute;
 use crate::key::SeriesKey;
 use crate::read::Tiers;
-use crate::results::{ResultRow, Results};
+use crate::results::Results;
 use crate::series::IndicatorSeries;
-use crate::source::LoadedBars;
 use crate::symbol::Symbol;
-use crate::version::SeriesVersion;
 
 /// So many of a symbol's last days are looked for among what is recorded; what was not recorded for longer is not made up for.
 const LOOK_BACK: usize = 5;
+/// About so many bytes of series go to the store at once: what it has written long before it is taken for away.
+const FILL: usize = 1 << 20;
 
 /// What a chunk is worked with.
 #[derive(Debug, Clone)]
@@ -36,17 +38,12 @@ pub(super) struct Tools {
 /// What became of one symbol: its outcome, or an error that may be gone the next time.
 pub(super) type Ended = Result<Outcome, Error>;
 
-/// The series of one symbol.
-struct Computed {
-    symbol: Symbol,
-    version: SeriesVersion,
-    /// By code, in the order of the plan.
-    series: Vec<(Arc<str>, SeriesKey, IndicatorSeries)>,
-    days: Vec<Date>,
-    /// Whether the series are those of all the bars, so that who reads may be given them.
-    whole: bool,
-    failed: Option<String>,
-    took_ms: f64,
+/// What became of one symbol so far, and what is told of it when its rows are recorded.
+struct Worked {
+    ended: Ended,
+    event: Option<IndicatorEvent>,
+    /// Whether the database does not take its rows.
+    is_refused: bool,
 }
 
 impl Tools {
@@ -59,7 +56,7 @@ impl Tools {
             // Kernels over long histories keep a thread for longer than a runtime's task should.
             tokio::task::spawn_blocking(move || {
                 let all = asked.into_iter().zip(loaded);
-                all.map(|(symbol, loaded)| compute_all(&tiers, &plan, symbol, loaded)).collect::<Vec<_>>()
+                all.map(|(symbol, loaded)| compute_one(&tiers, &plan, symbol, loaded)).collect::<Vec<_>>()
             })
         };
         let computed = match computing.await {
@@ -73,223 +70,127 @@ impl Tools {
         self.record(&plan, computed).await
     }
 
-    /// Writes what was computed where it belongs; the database last, so that whoever finds a row finds the result.
+    /// Writes what was computed where it belongs; the database last, so that whoever finds a row finds the result, if the store took it.
     async fn record(&self, plan: &Plan, computed: Vec<Result<Computed, Ended>>) -> Vec<Ended> {
-        let rows = self.rows(plan, &computed).await;
-        let (mut ended, mut told, mut writes) = (Vec::new(), Vec::new(), Vec::new());
+        let recorded = self.recorded(plan, &computed).await;
+        let (mut worked, mut sheets) = (Vec::new(), Vec::new());
+        // The series of all symbols, and for the store the size of each, if it is for readers.
+        let (mut series, mut sizes) = (Vec::new(), Vec::new());
         for one in computed {
             match one {
                 Ok(one) => {
-                    ended.push(Ok(one.outcome()));
-                    told.push(one.event());
-                    if one.whole {
-                        writes.extend(one.series.into_iter().map(|(_, key, series)| (key, series)));
-                    }
+                    worked.push(Worked { ended: Ok(one.outcome()), event: one.event(), is_refused: false });
+                    sizes.extend(one.series.iter().map(|(_, series)| one.whole.then(|| series.bytes())));
+                    let begin = series.len();
+                    series.extend(one.series);
+                    let Computed { symbol, days, codes, .. } = one;
+                    sheets.push(Some(Sheet { symbol, days, codes, series: begin..series.len() }));
                 }
-                Err(over) => {
-                    ended.push(over);
-                    told.push(None);
+                Err(ended) => {
+                    worked.push(Worked { ended, event: None, is_refused: false });
+                    sheets.push(None);
                 }
             }
         }
-        self.store(&writes).await;
-        match rows {
-            Ok(rows) => self.write_rows(rows, &mut ended).await,
-            Err(error) => fail(&mut ended, &error),
-        }
-        if let Some(bus) = &self.bus {
-            let published = ended.iter().zip(told).filter(|(ended, _)| ended.is_ok());
-            let published = published.filter_map(|(_, told)| told);
-            join_all(published.map(|event| async move {
-                if let Err(error) = bus.publish(&event).await {
-                    tracing::debug!(%error, "the end of a stock is not published");
+        self.store(&series, &sizes).await;
+        match recorded {
+            Ok(recorded) => {
+                let mut writer = Writer::new(&*self.results, &mut worked);
+                for (place, sheet) in sheets.iter().enumerate() {
+                    if let Some(sheet) = sheet {
+                        writer.add(place, sheet.rows(&series, recorded.as_ref())).await;
+                    }
                 }
-            }))
-            .await;
+                writer.finish().await;
+            }
+            Err(error) => {
+                // What was over before needs no row.
+                let computed = worked.iter_mut();
+                let computed = computed.filter(|one| one.ended.as_ref().is_ok_and(|ended| ended.computed > 0));
+                computed.for_each(|one| one.ended = Err(error.clone()));
+            }
         }
-        ended
+        self.tell(&mut worked).await;
+        worked.into_iter().map(|one| one.ended).collect()
     }
 
-    /// The rows that are to be recorded of each symbol: what came after what is recorded, and the last day in any case.
-    async fn rows(
+    /// Tells of the symbols whose rows are recorded.
+    async fn tell(&self, worked: &mut [Worked]) {
+        let Some(bus) = &self.bus else { return };
+        let recorded = worked.iter_mut().filter(|one| one.ended.is_ok() && !one.is_refused);
+        let events = recorded.filter_map(|one| one.event.take());
+        join_all(events.map(|event| async move {
+            if let Err(error) = bus.publish(&event).await {
+                tracing::debug!(%error, "the end of a stock is not published");
+            }
+        }))
+        .await;
+    }
+
+    /// Returns the newest of the last days of each series that is recorded, `None` when all days are to be recorded.
+    async fn recorded(
         &self,
         plan: &Plan,
         computed: &[Result<Computed, Ended>],
-    ) -> Result<Vec<Vec<ResultRow>>, Error> {
-        let found: Vec<&Computed> = computed.iter().filter_map(|one| one.as_ref().ok()).collect();
-        let recorded = if plan.full || found.is_empty() {
-            HashMap::new()
-        } else {
-            let days: BTreeSet<Date> =
-                found.iter().flat_map(|one| last(&one.days, LOOK_BACK)).copied().collect();
-            let symbols: Vec<Symbol> = found.iter().map(|one| one.symbol.clone()).collect();
-            self.results.recorded(&symbols, &plan.codes, &days.into_iter().collect::<Vec<_>>()).await?
-        };
-        let rows = |one: &Computed| {
-            let mut rows = Vec::new();
-            for (code, _, series) in &one.series {
-                let from = match recorded.get(&(one.symbol.clone(), Arc::clone(code))) {
-                    _ if plan.full => 0,
-                    Some(newest) => one.days.partition_point(|day| day <= newest),
-                    None => one.days.len(),
-                };
-                rows.extend(rows_from(one, code, series, from.min(one.days.len().saturating_sub(1))));
-            }
-            rows
-        };
-        Ok(computed.iter().map(|one| one.as_ref().map(rows).unwrap_or_default()).collect())
-    }
-
-    /// Writes all rows together; when one cannot be recorded, those of each symbol by themselves, to tell which.
-    async fn write_rows(&self, rows: Vec<Vec<ResultRow>>, ended: &mut [Ended]) {
-        let all: Vec<ResultRow> = rows.concat();
-        match self.results.write(&all).await {
-            Ok(changed) => share(changed, &rows, ended),
-            Err(error) if error.is_retryable() => fail(ended, &error),
-            Err(_) => {
-                for (rows, ended) in rows.iter().zip(ended) {
-                    let Ok(outcome) = ended else { continue };
-                    match self.results.write(rows).await {
-                        Ok(changed) => outcome.rows = changed,
-                        Err(error) if error.is_retryable() => *ended = Err(error),
-                        Err(error) => outcome.verdict = Verdict::Failed(error.to_string()),
-                    }
-                }
-            }
+    ) -> Result<Option<HashMap<(Symbol, Arc<str>), Date>>, Error> {
+        if plan.full {
+            return Ok(None);
         }
+        let found: Vec<&Computed> = computed.iter().filter_map(|one| one.as_ref().ok()).collect();
+        if found.is_empty() {
+            return Ok(Some(HashMap::new()));
+        }
+        let days: BTreeSet<Date> = found.iter().flat_map(|one| last(&one.days, LOOK_BACK)).copied().collect();
+        let symbols: Vec<Symbol> = found.iter().map(|one| one.symbol.clone()).collect();
+        let days: Vec<Date> = days.into_iter().collect();
+        self.results.recorded(&symbols, &plan.codes, &days).await.map(Some)
     }
 
     /// Puts the series where readers look for them. A store that fails costs the readers time, and the job nothing.
-    async fn store(&self, series: &[(SeriesKey, IndicatorSeries)]) {
-        if let Err(error) = self.tiers.results.fill(series).await {
-            tracing::debug!(%error, "the results of a chunk are not in the store");
+    async fn store(&self, series: &[(SeriesKey, IndicatorSeries)], sizes: &[Option<usize>]) {
+        let mut written = 0;
+        for piece in pieces(sizes, FILL) {
+            match self.tiers.results.fill(series.get(piece).unwrap_or_default()).await {
+                Ok(count) => written += count,
+                Err(error) => tracing::debug!(%error, "some results of a chunk are not in the store"),
+            }
         }
+        tracing::debug!(written, series = series.len(), "results of a chunk are in the store");
     }
 }
 
-impl Computed {
-    fn outcome(&self) -> Outcome {
-        let verdict = match &self.failed {
-            Some(reason) => Verdict::Failed(reason.clone()),
-            None if self.series.is_empty() => Verdict::Skipped("too few bars for every indicator".to_owned()),
-            None => Verdict::Succeeded,
-        };
-        Outcome {
-            symbol: self.symbol.as_str().to_owned(),
-            verdict,
-            computed: self.series.len() as u64,
-            rows: 0,
-            version: Some(self.version.as_str().to_owned()),
+/// Cuts what has a size into pieces of neighbours that are together at most `most`, or one alone.
+fn pieces(sizes: &[Option<usize>], most: usize) -> Vec<Range<usize>> {
+    let mut pieces: Vec<Range<usize>> = Vec::new();
+    let mut sum = 0;
+    for (at, size) in sizes.iter().enumerate() {
+        let Some(size) = size else { continue };
+        match pieces.last_mut() {
+            Some(piece) if piece.end == at && sum + size <= most => {
+                piece.end += 1;
+                sum += size;
+            }
+            _ => {
+                pieces.push(at..at + 1);
+                sum = *size;
+            }
         }
     }
-
-    fn event(&self) -> Option<IndicatorEvent> {
-        if self.series.is_empty() {
-            return None;
-        }
-        let names = self.series.iter().map(|(_, key, _)| key.call.indicator.abbreviation.to_owned());
-        Some(IndicatorEvent::StockCompleted(StockCompleted {
-            timestamp: NaiveUtc::now(),
-            version: "1.0".to_owned(),
-            stock_code: self.symbol.as_str().to_owned(),
-            indicators: names.collect(),
-            success_count: self.series.len() as u64,
-            failed_count: u64::from(self.failed.is_some()),
-            calculation_time_ms: self.took_ms,
-            from_cache_count: 0,
-        }))
-    }
-}
-
-fn compute_all(
-    tiers: &Tiers,
-    plan: &Plan,
-    symbol: Symbol,
-    loaded: Result<LoadedBars, Error>,
-) -> Result<Computed, Ended> {
-    let over = |verdict| Ok(Outcome::nothing(symbol.as_str(), verdict));
-    let loaded = loaded.map_err(|error| match error.kind() {
-        ErrorKind::UnknownSymbol => over(Verdict::Skipped("it has no bars".to_owned())),
-        _ if error.is_retryable() => Err(error),
-        _ => over(Verdict::Failed(error.to_string())),
-    })?;
-    let (bars, whole) = cut(loaded.bars, plan.up_to);
-    let version = loaded.version;
-    if bars.is_empty() {
-        let verdict = Verdict::Skipped("it has no bars up to the day".to_owned());
-        let version = Some(version.as_str().to_owned());
-        return Err(Ok(Outcome { version, ..Outcome::nothing(symbol.as_str(), verdict) }));
-    }
-    let began = Instant::now();
-    let (mut series, mut failed) = (Vec::with_capacity(plan.calls.len()), None);
-    for (call, code) in plan.calls.iter().zip(&plan.codes) {
-        let key = SeriesKey { symbol: symbol.clone(), call: *call, version: version.clone() };
-        match compute(&key, &bars, &tiers.costs) {
-            Ok(made) => series.push((Arc::clone(code), key, made)),
-            // A young stock has no long averages yet; the others it has.
-            Err(error) if error.kind() == ErrorKind::TooFewBars => {}
-            Err(error) => failed = Some(error.to_string()),
-        }
-    }
-    let took_ms = began.elapsed().as_secs_f64() * 1_000.0;
-    Ok(Computed { symbol, version, series, days: bars.dates().to_vec(), whole, failed, took_ms })
-}
-
-/// The bars up to a day, and whether those are all.
-fn cut(bars: Arc<Bars>, up_to: Option<Date>) -> (Arc<Bars>, bool) {
-    let Some(end) = up_to.map(|day| bars.dates().partition_point(|date| *date <= day)) else {
-        return (bars, true);
-    };
-    if end == bars.len() {
-        return (bars, true);
-    }
-    let head = |column: &[f64]| column.get(..end).unwrap_or_default().to_vec();
-    let dates = bars.dates().get(..end).unwrap_or_default().to_vec();
-    let columns = [bars.open(), bars.high(), bars.low(), bars.close(), bars.volume()].map(head);
-    let [open, high, low, close, volume] = columns;
-    // The head of bars is bars.
-    (Arc::new(Bars::new(dates, open, high, low, close, volume).unwrap_or_default()), false)
-}
-
-fn rows_from<'a>(
-    one: &'a Computed,
-    code: &'a Arc<str>,
-    series: &'a IndicatorSeries,
-    from: usize,
-) -> impl Iterator<Item = ResultRow> + 'a {
-    let days = one.days.iter().enumerate().skip(from);
-    days.filter_map(move |(at, day)| {
-        let value = |output: &crate::series::Output| {
-            Some((Cow::Owned(output.name.clone()), output.values.get(at).copied()?))
-        };
-        let values: Vec<(Cow<'static, str>, f64)> =
-            series.outputs().iter().map(value).collect::<Option<_>>()?;
-        // Days before the first value are no results.
-        let has_value = values.iter().any(|(_, value)| value.is_finite());
-        has_value.then(|| ResultRow { symbol: one.symbol.clone(), code: Arc::clone(code), day: *day, values })
-    })
-}
-
-/// Shares how many rows changed among the symbols: by how many each had, for the database tells the sum only.
-fn share(changed: u64, rows: &[Vec<ResultRow>], ended: &mut [Ended]) {
-    let mut left = changed;
-    for (rows, ended) in rows.iter().zip(ended) {
-        if let Ok(outcome) = ended {
-            outcome.rows = left.min(rows.len() as u64);
-            left -= outcome.rows;
-        }
-    }
-}
-
-fn fail(ended: &mut [Ended], error: &Error) {
-    for one in ended {
-        // What was over before needs no row.
-        if one.as_ref().is_ok_and(|outcome| outcome.computed > 0) {
-            *one = Err(error.clone());
-        }
-    }
+    pieces
 }
 
 fn last<T>(all: &[T], count: usize) -> &[T] {
     all.get(all.len().saturating_sub(count)..).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pieces;
+
+    #[test]
+    fn pieces_are_of_neighbours_and_no_larger_than_said_but_for_one_alone() {
+        let sizes = [Some(4), Some(4), Some(2), Some(1), None, Some(1), Some(30), Some(3), Some(7), Some(1)];
+        assert_eq!(pieces(&sizes, 10), [0..3, 3..4, 5..6, 6..7, 7..9, 9..10]);
+        assert!(pieces(&[None, None], 10).is_empty() && pieces(&[], 10).is_empty());
+    }
 }

@@ -6,6 +6,7 @@ mod bars;
 mod failover;
 mod fenced;
 mod incremental;
+mod large;
 mod resumed;
 mod revised;
 mod rig;
