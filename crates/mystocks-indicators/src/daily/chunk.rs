@@ -106,7 +106,8 @@ impl Tools {
             Err(error) => {
                 // What was over before needs no row.
                 let computed = worked.iter_mut();
-                let computed = computed.filter(|one| one.ended.as_ref().is_ok_and(|ended| ended.computed > 0));
+                let computed =
+                    computed.filter(|one| one.ended.as_ref().is_ok_and(|ended| ended.computed > 0));
                 computed.for_each(|one| one.ended = Err(error.clone()));
             }
         }

@@ -10,5 +10,6 @@ mod large;
 mod resumed;
 mod revised;
 mod rig;
+mod store;
 mod trouble;
 mod whole;
