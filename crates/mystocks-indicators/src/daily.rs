@@ -2,6 +2,7 @@
 
 mod chunk;
 mod coordinator;
+mod done;
 mod event;
 mod plan;
 mod tally;
@@ -64,7 +65,7 @@ pub struct DailyJob {
 /// Which symbols are computed, and up to when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DailyTask {
-    /// The name of the task: who runs it again goes on with it, or begins it anew when it has ended. 1 to 50 characters, no colon or braces.
+    /// The name of the task: who runs it again goes on with it, or begins it anew when symbols failed. 1 to 50 characters, no colon or braces.
     pub task_id: String,
     /// The last day, for those whose bars go on beyond it. Default: all days.
     pub up_to: Option<Date>,
@@ -72,6 +73,8 @@ pub struct DailyTask {
     pub symbols: Option<Vec<Symbol>>,
     /// Whether all days are recorded, instead of those that came after what is recorded. Default: no.
     pub full: bool,
+    /// Whether a task that was done with success, by the same plan, is done again, instead of nothing. Default: no.
+    pub again: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -83,7 +86,7 @@ struct DailyTopics {
 impl DailyTask {
     /// Makes the task `task_id` for all symbols and all days.
     pub fn new(task_id: impl Into<String>) -> Self {
-        Self { task_id: task_id.into(), up_to: None, symbols: None, full: false }
+        Self { task_id: task_id.into(), up_to: None, symbols: None, full: false, again: false }
     }
 }
 
@@ -155,7 +158,9 @@ impl DailyJob {
     /// Runs `task` to its end and says what it came to; `None` when another process runs it.
     ///
     /// It does no work itself: some [`worker`](Self::work), here or elsewhere, has to. `progress` is called at the begin, with every percent and at the end.
-    /// A task that was broken off goes on with the plan that it began with; one that has ended begins anew.
+    /// A task that was broken off goes on with the plan that it began with. One that has ended begins anew, but not one that was done with
+    /// success, by the same plan, of the same choice of symbols and kind of bars: then nothing is done, and the report says [when it
+    /// was](DailyReport::done_before), unless [`DailyTask::again`] is set.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] for a task that cannot be recorded or locked; [`ErrorKind::Source`] when bars, records, lock or log
@@ -178,14 +183,22 @@ impl DailyJob {
         let plan = Plan::new(self.plan.to_vec(), task.up_to, task.full);
         let token = guard.lost_token();
         let running = async {
+            if !task.again
+                && let Some(report) = done::report(self, task, &plan).await?
+            {
+                progress(&report.progress());
+                return Ok((None, report));
+            }
             let mut run = Run::begin(self, task, &plan, &guard).await?;
             let report = run.run(&mut progress).await?;
-            Ok((run, report))
+            Ok((Some(run), report))
         };
         let ended = token.run_until_cancelled(running).await.unwrap_or_else(|| Err(lost(&task.task_id)));
         let ended = match ended {
             Ok((mut run, report)) => {
-                token.run_until_cancelled(run.tell_the_end(&report)).await;
+                if let Some(run) = &mut run {
+                    token.run_until_cancelled(run.tell_the_end(&report)).await;
+                }
                 Ok(report)
             }
             Err(error) => Err(error),

@@ -61,7 +61,8 @@ pub(crate) struct Daily {
     /// The PostgreSQL with the bars, in which results and the task are recorded.
     #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
     pub(crate) database: String,
-    /// The name of the task: the same name goes on with a run that was broken off. Default: daily- and the last day.
+    /// The name of the task: the same name goes on with a run that was broken off, and does nothing when the same was done before with success. Default:
+    /// daily- and the last day.
     #[arg(long, value_name = "ID")]
     task: Option<String>,
     /// The last day that counts. Default: all bars there are.
@@ -76,6 +77,9 @@ pub(crate) struct Daily {
     /// Records all days, not only those that came after what is recorded.
     #[arg(long)]
     pub(crate) full: bool,
+    /// Does a task again that was done before with success, as when bars came late.
+    #[arg(long)]
+    pub(crate) again: bool,
     /// Which prices are computed with.
     #[arg(long, value_enum, default_value_t = Prices::None)]
     pub(crate) adjustment: Prices,
@@ -83,7 +87,7 @@ pub(crate) struct Daily {
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
     chunk: u16,
     /// Runs no task: works for those that other processes run, until it is interrupted.
-    #[arg(long, conflicts_with_all = ["task", "up_to", "symbols", "indicators", "full", "no_worker", "json"])]
+    #[arg(long, conflicts_with_all = ["task", "up_to", "symbols", "indicators", "full", "again", "no_worker", "json"])]
     pub(crate) worker: bool,
     /// Runs the task and leaves the work to others.
     #[arg(long)]

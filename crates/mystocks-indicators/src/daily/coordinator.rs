@@ -13,6 +13,7 @@ use mystocks_lock::LockGuard;
 use serde::Deserialize;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use crate::daily::done::selection;
 use crate::daily::event::{GROUP, Outcomes, Work};
 use crate::daily::plan::{Params, Plan, nonce};
 use crate::daily::tally::{DailyProgress, DailyReport, Tally};
@@ -64,20 +65,20 @@ impl<'a> Run<'a> {
             before.as_ref().map(|before| Params::read(&task.task_id, before.params.as_ref())).transpose();
         let bars = job.tools.tiers.source.fingerprint();
         let goes_on = before.as_ref().is_some_and(|before| before.status == TaskStatus::Running);
-        let me = nonce();
-        let (mut record, params) = match (before, params) {
-            (Some(before), Ok(Some(mut params))) if goes_on => {
+        let (mut record, mut params) = match (before, params) {
+            (Some(before), Ok(Some(params))) if goes_on => {
                 params.check_bars(ErrorKind::InvalidArgument, &task.task_id, &bars)?;
-                params.holder = me;
                 (before, params)
             }
             _ => {
                 // Another run of the same task: what was told of the one before does not count.
                 let run = nonce();
                 let from = Self::mark(job, task, &run).await?.1.to_string();
-                (TaskRecord::new(&*task.task_id, TASK_TYPE, now), plan.params(run, me, from, bars))
+                (TaskRecord::new(&*task.task_id, TASK_TYPE, now), plan.params(run, from, bars))
             }
         };
+        params.holder = nonce();
+        params.symbols = selection(task);
         record.status = TaskStatus::Running;
         record.updated = now;
         record.params = Some(json(&params, &task.task_id)?);

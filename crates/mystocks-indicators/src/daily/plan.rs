@@ -33,6 +33,9 @@ pub(super) struct Params {
     /// Of which bars: the fingerprint of the source of who began it.
     #[serde(default)]
     pub(super) bars: String,
+    /// A digest of the symbols that were asked for, none for all.
+    #[serde(default)]
+    pub(super) symbols: Option<String>,
     up_to: Option<String>,
     full: bool,
     indicators: Vec<Planned>,
@@ -55,7 +58,8 @@ impl Plan {
         Self { calls, codes, up_to, full }
     }
 
-    pub(super) fn params(&self, run: String, holder: String, from: String, bars: String) -> Params {
+    /// Returns the parameters of a run that nobody has taken up yet.
+    pub(super) fn params(&self, run: String, from: String, bars: String) -> Params {
         let indicators = self.calls.iter().map(|call| {
             let pairs = call.params.to_pairs().map(|(name, value)| {
                 let value = match value {
@@ -68,7 +72,17 @@ impl Plan {
             Planned { abbreviation: call.indicator.abbreviation.to_owned(), parameters }
         });
         let up_to = self.up_to.map(|day| day.to_string());
-        Params { run, holder, from, bars, up_to, full: self.full, indicators: indicators.collect() }
+        let holder = String::new();
+        Params {
+            run,
+            holder,
+            from,
+            bars,
+            symbols: None,
+            up_to,
+            full: self.full,
+            indicators: indicators.collect(),
+        }
     }
 }
 
@@ -91,6 +105,14 @@ impl Params {
              or the task another name",
             self.bars
         )))
+    }
+
+    /// Returns whether `plan` of `bars` and `symbols` is what the run computes.
+    pub(super) fn is_of(&self, task_id: &str, plan: &Plan, bars: &str, symbols: Option<&str>) -> bool {
+        let is_same = |own: &Plan| (&own.codes, own.up_to, own.full) == (&plan.codes, plan.up_to, plan.full);
+        self.bars == bars
+            && self.symbols.as_deref() == symbols
+            && self.plan(task_id).is_ok_and(|own| is_same(&own))
     }
 
     /// Returns the plan, in which nothing is but what this version can compute.

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::daily::event::{Outcome, Verdict};
 use crate::symbol::Symbol;
 
@@ -16,7 +18,7 @@ pub struct DailyReport {
     pub succeeded: u64,
     /// Which could not be computed, and why.
     pub failed: BTreeMap<Symbol, String>,
-    /// For which there was nothing to compute, and why.
+    /// For which there was nothing to compute, and why; of one that was [done before](Self::done_before) the first hundred.
     pub skipped: BTreeMap<Symbol, String>,
     /// How many series were computed.
     pub series: u64,
@@ -27,6 +29,21 @@ pub struct DailyReport {
     pub resumed: u64,
     /// How long this process took.
     pub took: Duration,
+    /// When an earlier run did all of it; then this one did nothing, and the figures are those of that run.
+    pub done_before: Option<Timestamp>,
+}
+
+impl DailyReport {
+    /// How far it is when nothing is left to be done.
+    pub(super) fn progress(&self) -> DailyProgress {
+        let (failed, skipped) = (self.failed.len() as u64, self.total.saturating_sub(self.succeeded));
+        DailyProgress {
+            total: self.total,
+            finished: self.total,
+            failed,
+            skipped: skipped.saturating_sub(failed),
+        }
+    }
 }
 
 /// How far a daily job is.

@@ -38,6 +38,7 @@ async fn run_task(arguments: &cli::Daily, setup: &Setup) -> Result<ExitCode> {
         up_to: arguments.up_to,
         symbols: arguments.symbols()?,
         full: arguments.full,
+        again: arguments.again,
     };
     let worker = if arguments.no_worker { None } else { Some(setup.job.work().await?) };
     let mut show = Show::new();
@@ -87,10 +88,19 @@ fn machine(task_id: &str, report: &DailyReport) -> serde_json::Value {
         "rows": report.rows,
         "resumed": report.resumed,
         "seconds": report.took.as_secs_f64(),
+        "done_before": report.done_before.map(|time| time.to_string()),
     })
 }
 
 fn human(task_id: &str, report: &DailyReport) -> String {
+    if let Some(time) = report.done_before {
+        return format!(
+            "{task_id}: done before, at {time}: {} symbols, {} computed, {} skipped; nothing was done now, --again does it again",
+            report.total,
+            report.succeeded,
+            report.total.saturating_sub(report.succeeded)
+        );
+    }
     let mut text = format!(
         "{task_id}: {} symbols in {:.1} s: {} computed ({} series, {} new rows), {} skipped, {} failed",
         report.total,
@@ -128,5 +138,24 @@ async fn interrupted() {
     tokio::select! {
         _ = signal::ctrl_c() => {}
         () = terminated => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_that_was_done_before_says_when_and_how_to_do_it_again() {
+        let mut report = DailyReport::default();
+        (report.total, report.succeeded) = (12, 10);
+        assert!(human("daily-2024-06-28", &report).starts_with("daily-2024-06-28: 12 symbols in 0.0 s"));
+        assert_eq!(machine("nightly", &report)["done_before"], json!(null));
+        report.done_before = Some(jiff::Timestamp::UNIX_EPOCH);
+        let expected = "daily-2024-06-28: done before, at 1970-01-01T00:00:00Z: 12 symbols, 10 computed, 2 skipped; \
+                        nothing was done now, --again does it again";
+        assert_eq!(human("daily-2024-06-28", &report), expected);
+        assert_eq!(machine("nightly", &report)["done_before"], json!("1970-01-01T00:00:00Z"));
+        assert_eq!(machine("nightly", &report)["status"], json!("completed"));
     }
 }
