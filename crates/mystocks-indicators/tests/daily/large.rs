@@ -93,6 +93,14 @@ async fn a_piece_that_fails_has_only_those_done_again_that_had_rows_left() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_database_that_is_away_is_not_asked_to_write_the_other_pieces() {
+    let (rig, results) = (Rig::new(market()), Counted { fail: BTreeSet::from([0]), ..Counted::default() });
+    let report = run(&rig, &results).await;
+    assert_eq!((report.succeeded, results.held.len()), (STOCKS as u64, STOCKS * ROWS));
+    assert_eq!(*results.writes.lock().unwrap(), [50_000, 50_000, STOCKS * ROWS - 50_000]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_row_that_is_refused_harms_no_other_of_its_piece_and_its_stock_is_not_told_of() {
     let market = market();
     let long = "a-name-of-more-than-twenty";
