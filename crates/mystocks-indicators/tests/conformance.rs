@@ -129,6 +129,9 @@ mod one_by_one {
         async fn load(&self, symbol: &Symbol) -> Result<LoadedBars, Error> {
             self.0.load(symbol).await
         }
+        fn fingerprint(&self) -> String {
+            self.0.fingerprint()
+        }
     }
 
     struct OneByOneRig(MemoryRig);

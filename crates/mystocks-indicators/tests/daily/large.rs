@@ -97,7 +97,10 @@ async fn a_database_that_is_away_is_not_asked_to_write_the_other_pieces() {
     let (rig, results) = (Rig::new(market()), Counted { fail: BTreeSet::from([0]), ..Counted::default() });
     let report = run(&rig, &results).await;
     assert_eq!((report.succeeded, results.held.len()), (STOCKS as u64, STOCKS * ROWS));
-    assert_eq!(*results.writes.lock().unwrap(), [50_000, 50_000, STOCKS * ROWS - 50_000]);
+    // All come again, also those whose rows were to be written after the piece that failed.
+    assert!(rig.market.loads().values().all(|loads| *loads == 2), "{:?}", rig.market.loads());
+    let writes = results.writes.lock().unwrap().clone();
+    assert_eq!(writes[1..].iter().sum::<usize>(), STOCKS * ROWS, "{writes:?}");
 }
 
 #[tokio::test(start_paused = true)]
