@@ -131,7 +131,7 @@ async fn rows_are_held_while_the_server_is_away() {
 async fn a_password_that_does_not_let_in_refuses_no_row() {
     let server = PostgresServer::builder().password("hunter2").start().await;
     let wrong = server.url().replace("hunter2", "swordfish9");
-    let nowhere = server.url().replace("/postgres", "/nowhere");
+    let nowhere = format!("{}/nowhere", server.url().strip_suffix("/postgres").unwrap());
     let row = HotRow::new("quote", "600519", Timestamp::UNIX_EPOCH, [("price", 1.0)]);
     for (url, code) in [(wrong, "28P01"), (nowhere, "3D000")] {
         let target = PostgresHotRows::new(&pool(&url), "hot_rows").unwrap();
