@@ -28,7 +28,7 @@ pub use self::csv::CsvHotRows;
 pub use self::memory::MemoryHotRows;
 #[cfg(feature = "parquet")]
 pub use self::parquet::ParquetHotRows;
-pub use self::row::HotRow;
+pub use self::row::{HeldRow, HotRow};
 pub use self::strategy::FixationStrategy;
 pub use self::tally::FixationState;
 pub use self::target::FixationTarget;

@@ -89,7 +89,7 @@ pub use error::{Error, ErrorKind};
 #[cfg(feature = "parquet")]
 pub use fixation::ParquetHotRows;
 pub use fixation::{
-    CsvHotRows, Fixation, FixationState, FixationStrategy, FixationTarget, FixationWorker, HotRow,
+    CsvHotRows, Fixation, FixationState, FixationStrategy, FixationTarget, FixationWorker, HeldRow, HotRow,
     MemoryHotRows,
 };
 pub use memory::MemoryBars;

@@ -221,8 +221,8 @@ impl FixationRig for CsvHotRowsRig {
             }
             for day in fs::read_dir(kind.path()).unwrap() {
                 let mut file = csv::Reader::from_path(day.unwrap().path()).unwrap();
-                for row in file.deserialize::<(String, String, String)>() {
-                    let (at, key, fields) = row.unwrap();
+                for row in file.deserialize::<(String, String, String, String)>() {
+                    let (at, key, _, fields) = row.unwrap();
                     let fields = HotRow::fields_of(&fields).unwrap();
                     let kind = kind.file_name().into_string().unwrap();
                     rows.push(HotRow { kind, key, at: at.parse().unwrap(), fields });

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::civil::{Date, date};
 use mystocks_indicators::conformance::Rig;
-use mystocks_indicators::conformance::fixation::FixationRig;
+use mystocks_indicators::conformance::fixation::{FixationRig, held};
 use mystocks_indicators::{
     BarSource, ErrorKind, FixationTarget, HotRow, ParquetBars, ParquetHotRows, Symbol,
     bar_source_conformance, content_version_conformance, fixation_conformance,
@@ -255,7 +255,9 @@ impl FixationRig for HotRowsRig {
                 for row in reader.get_row_iter(None).unwrap() {
                     let row = row.unwrap();
                     let fields: Vec<Field> = row.into_columns().into_iter().map(|(_, field)| field).collect();
-                    let [Field::TimestampMicros(at), Field::Str(key), Field::Str(text)] = &fields[..] else {
+                    let [Field::TimestampMicros(at), Field::Str(key), Field::Str(_), Field::Str(text)] =
+                        &fields[..]
+                    else {
                         panic!("{fields:?}");
                     };
                     let (at, fields) =
@@ -283,17 +285,17 @@ async fn a_torn_file_of_hot_rows_is_an_error_and_left_as_it_is() {
         let at = Timestamp::from_microsecond(1_735_800_000_000_000 + micros).unwrap();
         HotRow::new("quote", "600519", at, [("price", 1.0)])
     };
-    assert_eq!(target.upsert(&[row(1), row(2)]).await.unwrap(), 2);
+    assert_eq!(target.upsert(&held(&[row(1), row(2)])).await.unwrap(), 2);
     let path = folder.path().join("quote/2025-01-02.parquet");
     let whole = fs::read(&path).unwrap();
     let foreign = folder.path().join("foreign.parquet");
     put(&foreign, &[]);
     for content in [whole[..whole.len() - 1].to_vec(), fs::read(&foreign).unwrap()] {
         fs::write(&path, &content).unwrap();
-        let error = target.upsert(&[row(3)]).await.unwrap_err();
+        let error = target.upsert(&held(&[row(3)])).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Malformed, "{error}");
         assert_eq!(fs::read(&path).unwrap(), content, "it is left as it is");
     }
     fs::write(&path, whole).unwrap();
-    assert_eq!(target.upsert(&[row(2), row(3)]).await.unwrap(), 1);
+    assert_eq!(target.upsert(&held(&[row(2), row(3)])).await.unwrap(), 1);
 }

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mystocks_cache::{Keyspace, Lifetime, Store};
-use mystocks_indicators::{CsvHotRows, Error, ErrorKind, Fixation, FixationStrategy, FixationTarget, HotRow};
+use mystocks_indicators::{
+    CsvHotRows, Error, ErrorKind, Fixation, FixationStrategy, FixationTarget, HeldRow, HotRow,
+};
 use mystocks_testkit::RedisServer;
 use mystocks_tests::child::{Child, order};
 use mystocks_tests::{is_long, seed, spawn};
@@ -46,7 +48,7 @@ impl Away {
 
 #[async_trait]
 impl FixationTarget for Away {
-    async fn upsert(&self, rows: &[HotRow]) -> Result<u64, Error> {
+    async fn upsert(&self, rows: &[HeldRow]) -> Result<u64, Error> {
         let away = || Error::new(ErrorKind::Source, "write hot rows", "files").with_detail("away");
         if self.sign.exists() {
             return Err(away());
@@ -215,7 +217,8 @@ fn rows(folder: &Path) -> (BTreeMap<jiff::Timestamp, HotRow>, usize) {
         let text = fs::read_to_string(path).unwrap();
         for line in text.lines().skip(1) {
             let (at, rest) = line.split_once(',').unwrap();
-            let (key, fields) = rest.split_once(',').unwrap();
+            let (key, rest) = rest.split_once(',').unwrap();
+            let (_, fields) = rest.split_once(',').unwrap();
             let fields = fields.trim_matches('"').replace("\"\"", "\"");
             let (at, fields) = (at.parse().unwrap(), HotRow::fields_of(&fields).unwrap());
             rows.insert(at, HotRow { kind: "quote".to_owned(), key: key.to_owned(), at, fields });

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use mystocks_bus::{Delivered, GiveUp, Handling, Id, Worker};
+use mystocks_bus::{Delivered, GiveUp, Handling, Worker};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use super::event::Row;
-use super::row::HotRow;
+use super::row::HeldRow;
 use super::tally::{Fate, Tally};
 use super::target::FixationTarget;
 use super::{Fixation, failed};
@@ -48,8 +48,7 @@ type Refusal = Box<dyn StdError + Send + Sync>;
 
 /// One row that waits to be written.
 struct Waiting {
-    id: Id,
-    row: HotRow,
+    held: HeldRow,
     bytes: usize,
     reply: Reply,
 }
@@ -57,7 +56,7 @@ struct Waiting {
 /// Rows that are written together, in the order in which they were put.
 #[derive(Default)]
 struct Bundle {
-    rows: Vec<HotRow>,
+    rows: Vec<HeldRow>,
     replies: Vec<Reply>,
 }
 
@@ -98,12 +97,12 @@ impl Crew {
             let sender = sender.clone();
             async move {
                 let (reply, ended) = oneshot::channel();
-                let id = delivered.id;
+                let place = delivered.id;
                 let Some(row) = delivered.event.into_hot() else {
                     return Err(Refusal::from(GiveUp("it is no row that can be held".to_owned())));
                 };
                 let bytes = row.text().len() + row.kind.len() + row.key.len();
-                let waiting = Waiting { id, row, bytes, reply };
+                let waiting = Waiting { held: HeldRow { row, place }, bytes, reply };
                 sender.send(waiting).await.map_err(|_| Refusal::from(ended_early()))?;
                 ended.await.unwrap_or_else(|_| Err(ended_early().into()))
             }
@@ -125,7 +124,7 @@ impl Writer {
     async fn run(self, mut receiver: mpsc::Receiver<Waiting>) {
         let mut waiting = Vec::with_capacity(self.batch.rows);
         while receiver.recv_many(&mut waiting, self.batch.rows).await > 0 {
-            waiting.sort_unstable_by_key(|one| one.id);
+            waiting.sort_unstable_by_key(|one| one.held.place);
             let (mut bundle, mut bytes) = (Bundle::default(), 0);
             for one in waiting.drain(..) {
                 if bytes + one.bytes > self.batch.bytes && !bundle.rows.is_empty() {
@@ -133,7 +132,7 @@ impl Writer {
                     bytes = 0;
                 }
                 bytes += one.bytes;
-                bundle.rows.push(one.row);
+                bundle.rows.push(one.held);
                 bundle.replies.push(one.reply);
             }
             self.write(bundle).await;
@@ -168,7 +167,7 @@ impl Writer {
     }
 
     /// Asks the target until it takes or refuses them, or this is to end.
-    async fn upsert(&self, rows: &[HotRow]) -> Result<u64, Error> {
+    async fn upsert(&self, rows: &[HeldRow]) -> Result<u64, Error> {
         let mut pause = FIRST_PAUSE;
         loop {
             let asked = AssertUnwindSafe(self.target.upsert(rows)).catch_unwind().await;

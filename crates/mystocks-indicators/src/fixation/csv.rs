@@ -6,15 +6,16 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use mystocks_bus::Id;
 
 use super::folder::{self, Format, Sheet};
-use super::row::HotRow;
+use super::row::{HeldRow, HotRow};
 use super::target::FixationTarget;
 use crate::error::Error;
 
 /// Hot rows in a folder of CSV files, `KIND/YYYY-MM-DD.csv` for each kind and day (in UTC).
 ///
-/// The columns are `at` (RFC 3339, microseconds, UTC), `key` and `fields` (one JSON object), in the order of time and key. Each call writes
+/// The columns are `at` (RFC 3339, microseconds, UTC), `key`, `put` (the row's [`place`](HeldRow::place)) and `fields` (one JSON object), in the order of time and key. Each call writes
 /// the files of its days anew, under another name, and renames them: a reader finds a file as it was or as it is to be, and so does who comes after a
 /// crash. So give [`Fixation::batch`](super::Fixation::batch) as many rows as can be, and write seldom. Processes that share the folder wait for each other (a
 /// lock on `.lock`); on a network file system they may not.
@@ -40,59 +41,60 @@ impl CsvHotRows {
 
 #[async_trait]
 impl FixationTarget for CsvHotRows {
-    async fn upsert(&self, rows: &[HotRow]) -> Result<u64, Error> {
+    async fn upsert(&self, rows: &[HeldRow]) -> Result<u64, Error> {
         folder::upsert_elsewhere::<Csv>(&self.folder, rows).await
     }
 }
 
 struct Csv;
 
-const HEADER: &str = "at,key,fields\n";
+const HEADER: &str = "at,key,put,fields\n";
 
 impl Format for Csv {
     const ENDING: &'static str = "csv";
 
     fn read(bytes: &[u8]) -> Result<Sheet, String> {
         let text = std::str::from_utf8(bytes).map_err(|_| "it is no UTF-8".to_owned())?;
-        let lines = text.strip_prefix(HEADER).ok_or("its first line is not `at,key,fields`")?;
+        let lines = text.strip_prefix(HEADER).ok_or("its first line is not `at,key,put,fields`")?;
         let mut sheet = Sheet::new();
         let mut last = None;
         // Fields are JSON in ASCII, and keys have no control characters: a line is a row.
         for (index, line) in lines.split_inclusive('\n').enumerate() {
             let row = line.strip_suffix('\n').and_then(row);
-            let Some((identity, fields)) = row else { return Err(format!("line {} is no row", index + 2)) };
+            let Some((identity, held)) = row else { return Err(format!("line {} is no row", index + 2)) };
             if last.as_ref().is_some_and(|last| *last >= identity) {
                 return Err(format!("line {} is out of order", index + 2));
             }
             last = Some(identity.clone());
-            sheet.insert(identity, fields);
+            sheet.insert(identity, held);
         }
         Ok(sheet)
     }
 
     fn write(sheet: &Sheet) -> Result<Vec<u8>, String> {
         let mut text = HEADER.to_owned();
-        for ((at, key), fields) in sheet {
+        for ((at, key), (place, fields)) in sheet {
             let at = Timestamp::from_microsecond(*at).map_err(|error| error.to_string())?;
             // Writing to a string cannot fail.
             let _ = write!(text, "{at:.6},");
-            for (field, end) in [(key, ','), (fields, '\n')] {
-                quote(&mut text, field);
-                text.push(end);
-            }
+            quote(&mut text, key);
+            let _ = write!(text, ",{place},");
+            quote(&mut text, fields);
+            text.push('\n');
         }
         Ok(text.into_bytes())
     }
 }
 
 /// Reads one line; `None` when it is not one that [`Csv::write`] writes.
-fn row(line: &str) -> Option<((i64, String), String)> {
+fn row(line: &str) -> Option<((i64, String), (Id, String))> {
     let (at, rest) = line.split_once(',')?;
     let (key, rest) = unquote(rest)?;
-    let (fields, rest) = unquote(rest.strip_prefix(',')?)?;
+    let (place, rest) = rest.strip_prefix(',')?.split_once(',')?;
+    let (fields, rest) = unquote(rest)?;
     let at: Timestamp = at.parse().ok()?;
     let is_row = rest.is_empty() && HotRow::fields_of(&fields).is_some();
-    is_row.then_some(((at.as_microsecond(), key), fields))
+    is_row.then_some(((at.as_microsecond(), key), (place.parse().ok()?, fields)))
 }
 
 fn quote(text: &mut String, field: &str) {
@@ -135,7 +137,8 @@ mod tests {
         let fields = [r#"{"name": "a, \"b\""}"#, "{}", r#"{"price": 10.5}"#];
         let keys = ["600519.SH", "a,\"b\"", "茅台"];
         let rows = keys.iter().zip(fields).zip([1, 1, 1_700_000_000_000_001]);
-        rows.map(|((key, fields), at)| ((at, (*key).to_owned()), fields.to_owned())).collect()
+        let place = Id { millis: 1_700_000_000_001, sequence: 7 };
+        rows.map(|((key, fields), at)| ((at, (*key).to_owned()), (place, fields.to_owned()))).collect()
     }
 
     #[test]
@@ -143,7 +146,10 @@ mod tests {
         let bytes = Csv::write(&sheet()).unwrap();
         assert_eq!(Csv::read(&bytes), Ok(sheet()));
         let text = String::from_utf8(bytes).unwrap();
-        assert!(text.ends_with("2023-11-14T22:13:20.000001Z,茅台,\"{\"\"price\"\": 10.5}\"\n"), "{text}");
+        assert!(
+            text.ends_with("2023-11-14T22:13:20.000001Z,茅台,1700000000001-7,\"{\"\"price\"\": 10.5}\"\n"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -153,13 +159,18 @@ mod tests {
             let is_line = end >= HEADER.len() && bytes[end - 1] == b'\n';
             assert_eq!(Csv::read(&bytes[..end]).is_ok(), is_line, "{end}");
         }
-        for foreign in
-            ["", "date,open\n", "at,key,fields\nx,a,{}\n", "at,key,fields\n2024-01-02T00:00:00Z,a,[]\n"]
-        {
+        for foreign in [
+            "",
+            "date,open\n",
+            "at,key,put,fields\nx,a,1-0,{}\n",
+            "at,key,put,fields\n2024-01-02T00:00:00Z,a,1-0,[]\n",
+            "at,key,put,fields\n2024-01-02T00:00:00Z,a,1,{}\n",
+        ] {
             assert!(Csv::read(foreign.as_bytes()).is_err(), "{foreign}");
         }
-        let line = "2024-01-02T00:00:00Z,a,{}\n";
+        let line = "2024-01-02T00:00:00Z,a,1-0,{}\n";
+        assert!(Csv::read(format!("{HEADER}{line}").as_bytes()).is_ok());
         assert!(Csv::read(format!("{HEADER}{line}{line}").as_bytes()).is_err());
-        assert!(Csv::read(b"at,key,fields\n\xff\n").is_err());
+        assert!(Csv::read(b"at,key,put,fields\n\xff\n").is_err());
     }
 }

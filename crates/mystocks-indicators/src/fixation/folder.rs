@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use mystocks_bus::Id;
 
-use super::row::HotRow;
+use super::row::HeldRow;
 use crate::error::{Error, ErrorKind};
 
 /// How rows of one kind and day stand in a file.
@@ -24,8 +25,8 @@ pub(super) trait Format: Send + Sync + 'static {
     fn write(sheet: &Sheet) -> Result<Vec<u8>, String>;
 }
 
-/// Rows of one kind and day: microseconds since the epoch and key, and the fields as JSON.
-pub(super) type Sheet = BTreeMap<(i64, String), String>;
+/// Rows of one kind and day: microseconds since the epoch and key; the place, and the fields as JSON.
+pub(super) type Sheet = BTreeMap<(i64, String), (Id, String)>;
 
 const LOCK: &str = ".lock";
 
@@ -44,14 +45,14 @@ pub(super) fn open(folder: PathBuf) -> Result<Arc<Path>, Error> {
 /// Makes `rows` stand in the files of `folder`, and returns how many are new or other.
 ///
 /// All files are read before the first is written, and each is replaced in one step: a process that ends in between leaves each as it was or as it is to be.
-pub(super) fn upsert<F: Format>(folder: &Path, rows: &[HotRow]) -> Result<u64, Error> {
+pub(super) fn upsert<F: Format>(folder: &Path, rows: &[HeldRow]) -> Result<u64, Error> {
     let trouble = |path: &Path, error: io::Error| {
         Error::new(ErrorKind::Source, "write hot rows", path.to_string_lossy()).with_source(error)
     };
-    rows.iter().try_for_each(HotRow::check)?;
-    let mut days: BTreeMap<(&str, Date), Vec<&HotRow>> = BTreeMap::new();
-    for row in rows {
-        days.entry((&row.kind, row.at.to_zoned(TimeZone::UTC).date())).or_default().push(row);
+    rows.iter().try_for_each(|held| held.row.check())?;
+    let mut days: BTreeMap<(&str, Date), Vec<&HeldRow>> = BTreeMap::new();
+    for held in rows {
+        days.entry((&held.row.kind, held.row.at.to_zoned(TimeZone::UTC).date())).or_default().push(held);
     }
     let lock_path = folder.join(LOCK);
     // Another process may be at it; the lock ends with its holder.
@@ -75,14 +76,11 @@ pub(super) fn upsert<F: Format>(folder: &Path, rows: &[HotRow]) -> Result<u64, E
         if let Some((at, _)) = sheet.keys().find(|(at, _)| day_of(*at) != Some(day)) {
             return Err(malformed(format!("it has a row of another day, at {at} µs")));
         }
-        let last: Sheet = rows.iter().map(|row| ((row.micros(), row.key.clone()), row.text())).collect();
-        let other: Vec<_> =
-            last.into_iter().filter(|(identity, text)| sheet.get(identity) != Some(text)).collect();
-        if other.is_empty() {
+        let changed = merge(&mut sheet, &rows);
+        if changed == 0 {
             continue;
         }
-        written += other.len() as u64;
-        sheet.extend(other);
+        written += changed;
         finished.push((home, path.clone(), F::write(&sheet).map_err(malformed)?));
     }
     let mut parts = Vec::with_capacity(finished.len());
@@ -101,8 +99,29 @@ pub(super) fn upsert<F: Format>(folder: &Path, rows: &[HotRow]) -> Result<u64, E
     Ok(written)
 }
 
+/// Has `rows` stand in `sheet`, of one identity the one that was put last; returns how many are new, other or later than what stood there.
+fn merge(sheet: &mut Sheet, rows: &[&HeldRow]) -> u64 {
+    let mut last: BTreeMap<(i64, String), &HeldRow> = BTreeMap::new();
+    for held in rows {
+        let latest = last.entry((held.row.micros(), held.row.key.clone())).or_insert(held);
+        if held.place >= latest.place {
+            *latest = held;
+        }
+    }
+    let mut changed = 0;
+    for (identity, held) in last {
+        let text = held.row.text();
+        let stands = sheet.get(&identity);
+        if stands.is_none_or(|(place, fields)| held.replaces(*place, *fields != text)) {
+            sheet.insert(identity, (held.place, text));
+            changed += 1;
+        }
+    }
+    changed
+}
+
 /// Runs [`upsert`] on a thread that may wait for the disk.
-pub(super) async fn upsert_elsewhere<F: Format>(folder: &Arc<Path>, rows: &[HotRow]) -> Result<u64, Error> {
+pub(super) async fn upsert_elsewhere<F: Format>(folder: &Arc<Path>, rows: &[HeldRow]) -> Result<u64, Error> {
     let (place, rows) = (Arc::clone(folder), rows.to_vec());
     let written = tokio::task::spawn_blocking(move || upsert::<F>(&place, &rows)).await;
     written.unwrap_or_else(|error| {

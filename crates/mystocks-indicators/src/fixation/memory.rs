@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::row::{HotRow, whole_micros};
+use super::row::{HeldRow, HotRow, whole_micros};
 use super::target::FixationTarget;
 use crate::error::Error;
 
@@ -19,7 +19,7 @@ pub struct MemoryHotRows {
 }
 
 /// By kind, moment and key.
-type Rows = BTreeMap<(String, Timestamp, String), HotRow>;
+type Rows = BTreeMap<(String, Timestamp, String), HeldRow>;
 
 impl MemoryHotRows {
     /// Makes an empty one.
@@ -29,7 +29,7 @@ impl MemoryHotRows {
 
     /// Returns all rows, by kind, moment and key.
     pub fn rows(&self) -> Vec<HotRow> {
-        self.lock().values().cloned().collect()
+        self.lock().values().map(|held| held.row.clone()).collect()
     }
 
     /// Returns how many rows are kept.
@@ -50,17 +50,24 @@ impl MemoryHotRows {
 
 #[async_trait]
 impl FixationTarget for MemoryHotRows {
-    async fn upsert(&self, rows: &[HotRow]) -> Result<u64, Error> {
-        rows.iter().try_for_each(HotRow::check)?;
-        // Only the last of one identity counts, also in the number of rows that are other.
+    async fn upsert(&self, rows: &[HeldRow]) -> Result<u64, Error> {
+        rows.iter().try_for_each(|held| held.row.check())?;
         let identity = |row: &HotRow| (row.kind.clone(), whole_micros(row.at), row.key.clone());
-        let last: BTreeMap<_, _> = rows.iter().map(|row| (identity(row), row)).collect();
+        let mut last: Rows = BTreeMap::new();
+        // Only the last of one identity counts, also in the number of rows that are other.
+        for held in rows {
+            let identity = identity(&held.row);
+            let row = HotRow { at: identity.1, ..held.row.clone() };
+            if last.get(&identity).is_none_or(|earlier| held.place >= earlier.place) {
+                last.insert(identity, HeldRow { row, place: held.place });
+            }
+        }
         let mut kept = self.lock();
         let mut written = 0;
-        for (identity, row) in last {
-            let row = HotRow { at: identity.1, ..row.clone() };
-            if kept.get(&identity) != Some(&row) {
-                kept.insert(identity, row);
+        for (identity, held) in last {
+            let stands = kept.get(&identity);
+            if stands.is_none_or(|stands| held.replaces(stands.place, held.row != stands.row)) {
+                kept.insert(identity, held);
                 written += 1;
             }
         }

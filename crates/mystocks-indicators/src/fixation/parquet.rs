@@ -16,13 +16,13 @@ use parquet::record::Field;
 use parquet::schema::parser::parse_message_type;
 
 use super::folder::{self, Format, Sheet};
-use super::row::HotRow;
+use super::row::{HeldRow, HotRow};
 use super::target::FixationTarget;
 use crate::error::Error;
 
 /// Hot rows in a folder of Parquet files, `KIND/YYYY-MM-DD.parquet` for each kind and day (in UTC).
 ///
-/// The columns are `at` (a timestamp in microseconds, UTC), `key` and `fields` (texts, the latter one JSON object), in the order of time and key, compressed by Snappy. All that
+/// The columns are `at` (a timestamp in microseconds, UTC), `key`, `put` (the row's [`place`](HeldRow::place)) and `fields` (texts, the last one JSON object), in the order of time and key, compressed by Snappy. All that
 /// [`CsvHotRows`](super::CsvHotRows) says of its files holds of these, and a file that was cut anywhere is an error.
 ///
 /// Cheap to clone.
@@ -43,7 +43,7 @@ impl ParquetHotRows {
 
 #[async_trait]
 impl FixationTarget for ParquetHotRows {
-    async fn upsert(&self, rows: &[HotRow]) -> Result<u64, Error> {
+    async fn upsert(&self, rows: &[HeldRow]) -> Result<u64, Error> {
         folder::upsert_elsewhere::<Parquet>(&self.folder, rows).await
     }
 }
@@ -51,9 +51,9 @@ impl FixationTarget for ParquetHotRows {
 struct Parquet;
 
 const SCHEMA: &str = "message hot_rows { REQUIRED INT64 at (TIMESTAMP(MICROS, true)); REQUIRED BYTE_ARRAY key (UTF8); \
-     REQUIRED BYTE_ARRAY fields (UTF8); }";
-const COLUMNS: [(&str, Type); 3] =
-    [("at", Type::INT64), ("key", Type::BYTE_ARRAY), ("fields", Type::BYTE_ARRAY)];
+     REQUIRED BYTE_ARRAY put (UTF8); REQUIRED BYTE_ARRAY fields (UTF8); }";
+const COLUMNS: [(&str, Type); 4] =
+    [("at", Type::INT64), ("key", Type::BYTE_ARRAY), ("put", Type::BYTE_ARRAY), ("fields", Type::BYTE_ARRAY)];
 
 impl Format for Parquet {
     const ENDING: &'static str = "parquet";
@@ -79,20 +79,27 @@ fn read(bytes: Bytes) -> Result<Sheet, String> {
     let schema = reader.metadata().file_metadata().schema_descr();
     let columns = schema.columns().iter().map(|column| (column.name(), column.physical_type()));
     if schema.name() != "hot_rows" || !columns.eq(COLUMNS) {
-        return Err("its columns are not `at`, `key` and `fields` of hot rows".to_owned());
+        return Err("its columns are not `at`, `key`, `put` and `fields` of hot rows".to_owned());
     }
     let mut sheet = Sheet::new();
     for (index, row) in reader.get_row_iter(None).map_err(wrong)?.enumerate() {
         let row = row.map_err(wrong)?;
         let mut columns = row.get_column_iter().map(|(_, field)| field);
-        let fields = (columns.next(), columns.next(), columns.next());
-        let (Some(Field::TimestampMicros(at)), Some(Field::Str(key)), Some(Field::Str(text))) = fields else {
+        let mut next = || columns.next();
+        let (
+            Some(Field::TimestampMicros(at)),
+            Some(Field::Str(key)),
+            Some(Field::Str(put)),
+            Some(Field::Str(text)),
+        ) = (next(), next(), next(), next())
+        else {
             return Err(format!("row {} is none of hot rows", index + 1));
         };
+        let Ok(place) = put.parse() else { return Err(format!("row {} has no place", index + 1)) };
         if HotRow::fields_of(text).is_none() {
             return Err(format!("row {} has no JSON object", index + 1));
         }
-        sheet.insert((*at, key.clone()), text.clone());
+        sheet.insert((*at, key.clone()), (place, text.clone()));
     }
     Ok(sheet)
 }
@@ -104,12 +111,13 @@ fn write(sheet: &Sheet) -> Result<Vec<u8>, ParquetError> {
     let mut group = writer.next_row_group()?;
     let at: Vec<i64> = sheet.keys().map(|(at, _)| *at).collect();
     let keys: Vec<ByteArray> = sheet.keys().map(|(_, key)| key.as_str().into()).collect();
-    let fields: Vec<ByteArray> = sheet.values().map(|text| text.as_str().into()).collect();
+    let places: Vec<ByteArray> = sheet.values().map(|(place, _)| place.to_string().as_str().into()).collect();
+    let fields: Vec<ByteArray> = sheet.values().map(|(_, text)| text.as_str().into()).collect();
     if let Some(mut column) = group.next_column()? {
         column.typed::<Int64Type>().write_batch(&at, None, None)?;
         column.close()?;
     }
-    for texts in [&keys, &fields] {
+    for texts in [&keys, &places, &fields] {
         if let Some(mut column) = group.next_column()? {
             column.typed::<ByteArrayType>().write_batch(texts, None, None)?;
             column.close()?;
@@ -125,7 +133,8 @@ mod tests {
 
     #[test]
     fn a_file_that_was_cut_or_changed_is_an_error_or_what_it_was() {
-        let row = |at, key: &str| ((at, key.to_owned()), r#"{"price": 10.5}"#.to_owned());
+        let place = mystocks_bus::Id { millis: 1_700_000_000_001, sequence: 7 };
+        let row = |at, key: &str| ((at, key.to_owned()), (place, r#"{"price": 10.5}"#.to_owned()));
         let sheet: Sheet = [row(-1, "a"), row(1, "b"), row(1_700_000_000_000_001, "茅台")].into();
         let bytes = Parquet::write(&sheet).unwrap();
         assert_eq!(Parquet::read(&bytes), Ok(sheet.clone()));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use mystocks_bus::Id;
 use mystocks_cache::Json;
 
 use crate::error::{Error, ErrorKind};
@@ -20,6 +21,26 @@ pub struct HotRow {
     pub at: Timestamp,
     /// What was so: at most 16 KiB of JSON, no number that is not finite, no integer beyond 128 bits.
     pub fields: BTreeMap<String, Json>,
+}
+
+/// A row and its place among all that were put.
+///
+/// Two processes may write rows of one identity in either order, and one that stood still may write after all others: by the place
+/// a target tells which was put last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldRow {
+    /// The row.
+    pub row: HotRow,
+    /// Where it stands in the durable topic; what was put later has a greater place. A row held again by
+    /// [`Fixation::replay`](super::Fixation::replay) is put anew.
+    pub place: Id,
+}
+
+impl HeldRow {
+    /// Returns whether it takes the place of what stands at `stands` with the same identity.
+    pub(super) fn replaces(&self, stands: Id, is_other: bool) -> bool {
+        self.place > stands || (self.place == stands && is_other)
+    }
 }
 
 impl HotRow {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::row::HotRow;
+use super::row::HeldRow;
 use crate::error::Error;
 
 /// Keeps hot rows for good.
@@ -15,12 +15,13 @@ use crate::error::Error;
 /// made below and runs against all of them.
 #[async_trait]
 pub trait FixationTarget: Debug + Send + Sync + 'static {
-    /// Has each of `rows` stand there once, by its kind, key and moment, and returns how many are new or other than what stood there.
+    /// Has each of `rows` stand there once, by its kind, key and moment, and returns how many are new, other than what stood there or put later.
     ///
     /// # Behavior
     /// - All of them or, with an error, none. A file target keeps that for each kind and day by itself when the process ends in the middle.
     /// - The same call again changes nothing and returns 0.
-    /// - Of rows with one identity the last stays.
+    /// - Of rows with one identity the one with the greatest [`place`](HeldRow::place) stays, in whatever order and by however many processes they are
+    ///   written: the place is kept with the row, also when its fields are those that stand there. Of equal places the last stays.
     ///
     /// # Errors
     /// - [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) when a row can never be kept, whatever is done about the target: it is searched for among the
@@ -29,12 +30,12 @@ pub trait FixationTarget: Debug + Send + Sync + 'static {
     ///
     /// # Cancel safety
     /// A call that is dropped was made wholly or not at all; which of the two is not known. Making it again is right.
-    async fn upsert(&self, rows: &[HotRow]) -> Result<u64, Error>;
+    async fn upsert(&self, rows: &[HeldRow]) -> Result<u64, Error>;
 }
 
 #[async_trait]
 impl<T: FixationTarget + ?Sized> FixationTarget for Arc<T> {
-    async fn upsert(&self, rows: &[HotRow]) -> Result<u64, Error> {
+    async fn upsert(&self, rows: &[HeldRow]) -> Result<u64, Error> {
         (**self).upsert(rows).await
     }
 }

@@ -11,12 +11,12 @@ use super::failure::Task;
 use super::pool::{PostgresPool, Session};
 use super::tuple::Tuples;
 use crate::error::{Error, ErrorKind};
-use crate::fixation::{FixationTarget, HotRow};
+use crate::fixation::{FixationTarget, HeldRow};
 
-/// Hot rows in a table `(kind text, key text, at timestamptz, fields jsonb, primary key (kind, key, at))`.
+/// Hot rows in a table `(kind text, key text, at timestamptz, fields jsonb, put_ms int8, put_nr int8, primary key (kind, key, at))`.
 ///
 /// Rows go by a binary COPY into a temporary table of the connection, and from there by one statement into the table, which touches only what
-/// is new or other; all in one transaction. Fields are kept as `jsonb` keeps them: `1e16` is `10000000000000000` there.
+/// is new, other or put later; all in one transaction. `put_ms` and `put_nr` are the row's [`place`](HeldRow::place): when it was put, in milliseconds since the epoch, and which of that millisecond. Fields are kept as `jsonb` keeps them: `1e16` is `10000000000000000` there.
 ///
 /// # Errors
 /// What the table can never hold (a text with a zero character, what a constraint of the table refuses) is
@@ -40,7 +40,8 @@ const EPOCH: i64 = 946_684_800_000_000;
 
 /// Its rows go with the transaction, it stays with the connection.
 const STAGE: &str = "BEGIN; SET LOCAL client_min_messages = warning; \
-     CREATE TEMPORARY TABLE IF NOT EXISTS mystocks_hot_rows (place int4, kind text, key text, at timestamptz, fields text) \
+     CREATE TEMPORARY TABLE IF NOT EXISTS mystocks_hot_rows (place int4, kind text, key text, at timestamptz, fields text, \
+     put_ms int8, put_nr int8) \
      ON COMMIT DELETE ROWS";
 const COPY: &str = "COPY pg_temp.mystocks_hot_rows FROM STDIN (FORMAT binary)";
 
@@ -59,12 +60,14 @@ impl PostgresHotRows {
         let quoted: Vec<String> =
             names.iter().map(|name| format!("\"{}\"", name.replace('"', "\"\""))).collect();
         let quoted = quoted.join(".");
-        // Of equal identities the last; in one order for every writer, so that two never wait for each other in a ring.
+        // Of equal identities the one put last; in one order for every writer, so that two never wait for each other in a ring.
         let merge = format!(
-            "INSERT INTO {quoted} AS held (kind, key, at, fields) \
-             SELECT DISTINCT ON (kind, key, at) kind, key, at, fields::jsonb FROM pg_temp.mystocks_hot_rows \
-             ORDER BY kind, key, at, place DESC ON CONFLICT (kind, key, at) \
-             DO UPDATE SET fields = excluded.fields WHERE held.fields IS DISTINCT FROM excluded.fields"
+            "INSERT INTO {quoted} AS held (kind, key, at, fields, put_ms, put_nr) \
+             SELECT DISTINCT ON (kind, key, at) kind, key, at, fields::jsonb, put_ms, put_nr FROM pg_temp.mystocks_hot_rows \
+             ORDER BY kind, key, at, put_ms DESC, put_nr DESC, place DESC ON CONFLICT (kind, key, at) \
+             DO UPDATE SET fields = excluded.fields, put_ms = excluded.put_ms, put_nr = excluded.put_nr \
+             WHERE (held.put_ms, held.put_nr) < (excluded.put_ms, excluded.put_nr) \
+             OR (held.put_ms, held.put_nr) = (excluded.put_ms, excluded.put_nr) AND held.fields IS DISTINCT FROM excluded.fields"
         );
         Ok(Self { pool: pool.clone(), name: table.into(), table: quoted.into(), merge: merge.into() })
     }
@@ -77,7 +80,8 @@ impl PostgresHotRows {
         let session = self.pool.session(Task { operation: "make the table", subject: &self.name }).await?;
         let table = format!(
             "CREATE TABLE IF NOT EXISTS {} (kind text NOT NULL, key text NOT NULL, at timestamptz NOT NULL, \
-             fields jsonb NOT NULL, PRIMARY KEY (kind, key, at))",
+             fields jsonb NOT NULL, put_ms int8 NOT NULL DEFAULT 0, put_nr int8 NOT NULL DEFAULT 0, \
+             PRIMARY KEY (kind, key, at))",
             self.table
         );
         session.run(async |client| client.batch_execute(&table).await).await?;
@@ -88,8 +92,8 @@ impl PostgresHotRows {
 
 #[async_trait]
 impl FixationTarget for PostgresHotRows {
-    async fn upsert(&self, rows: &[HotRow]) -> Result<u64, Error> {
-        rows.iter().try_for_each(HotRow::check)?;
+    async fn upsert(&self, rows: &[HeldRow]) -> Result<u64, Error> {
+        rows.iter().try_for_each(|held| held.row.check())?;
         if rows.is_empty() {
             return Ok(0);
         }
@@ -106,13 +110,16 @@ impl FixationTarget for PostgresHotRows {
         let sink = session.run(async |client| client.copy_in::<_, Bytes>(COPY).await).await?;
         let mut sink = pin!(sink);
         let mut tuples = Tuples::new();
-        for (place, row) in (0_i32..).zip(rows) {
-            tuples.tuple(5);
+        for (place, HeldRow { row, place: put }) in (0_i32..).zip(rows) {
+            tuples.tuple(7);
             tuples.field(Some(&place.to_be_bytes()));
             tuples.field(Some(row.kind.as_bytes()));
             tuples.field(Some(row.key.as_bytes()));
             tuples.field(Some(&row.micros().saturating_sub(EPOCH).to_be_bytes()));
             tuples.field(Some(row.text().as_bytes()));
+            for part in [put.millis, put.sequence] {
+                tuples.field(Some(&i64::try_from(part).unwrap_or(i64::MAX).to_be_bytes()));
+            }
             if tuples.len() >= PIECE {
                 session.wait(sink.send(tuples.take())).await?;
             }

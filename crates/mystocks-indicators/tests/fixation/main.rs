@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use mystocks_bus::MemoryLog;
 use mystocks_cache::{Keyspace, MemoryStore};
-use mystocks_indicators::{Error, ErrorKind, Fixation, FixationTarget, HotRow, MemoryHotRows};
+use mystocks_indicators::{Error, ErrorKind, Fixation, FixationTarget, HeldRow, HotRow, MemoryHotRows};
 use tokio::time::{Instant, sleep_until};
 
 /// A target that can be put in trouble.
@@ -64,7 +64,7 @@ impl Moody {
 
 #[async_trait]
 impl FixationTarget for Moody {
-    async fn upsert(&self, rows: &[HotRow]) -> Result<u64, Error> {
+    async fn upsert(&self, rows: &[HeldRow]) -> Result<u64, Error> {
         let is = |mood: &AtomicBool| mood.load(Ordering::SeqCst);
         self.mood.calls.fetch_add(1, Ordering::SeqCst);
         let away = || Error::new(ErrorKind::Source, "write hot rows", "moody").with_detail("it is away");
@@ -76,9 +76,9 @@ impl FixationTarget for Moody {
         }
         assert!(!is(&self.mood.panics), "a bug of the target");
         if is(&self.mood.is_strict)
-            && let Some(bad) = rows.iter().find(|row| row.key.starts_with("bad"))
+            && let Some(bad) = rows.iter().find(|held| held.row.key.starts_with("bad"))
         {
-            return Err(Error::new(ErrorKind::InvalidArgument, "write hot rows", &*bad.key));
+            return Err(Error::new(ErrorKind::InvalidArgument, "write hot rows", &*bad.row.key));
         }
         let written = self.kept.upsert(rows).await?;
         if is(&self.mood.loses_answers) { Err(away()) } else { Ok(written) }

@@ -7,7 +7,7 @@ use mystocks_cache::{Keyspace, Lifetime, Store};
 use mystocks_indicators::{ErrorKind, FixationStrategy, HotRow};
 use tokio::time::{Instant, sleep};
 
-use crate::{World, at, quote, quotes, seconds, sorted};
+use crate::{Moody, World, at, quote, quotes, seconds, sorted};
 
 #[tokio::test(start_paused = true)]
 async fn a_target_that_is_away_costs_nothing_but_time() {
@@ -119,6 +119,34 @@ async fn a_worker_that_stands_still_holds_three_batches_at_most() {
     assert!(state.held > 0 && state.held <= 300, "{state:?}");
     others.shutdown().await;
     drop(worker);
+}
+
+/// Who comes late with what was put first changes nothing: what was put last stays.
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_is_late_overwrites_nothing_newer() {
+    let world = World::default();
+    let target = Moody { kept: world.target.kept.clone(), ..Moody::default() };
+    let late = World { target, ..world.clone() };
+    let slow = late.fixation().strategy(FixationStrategy::Immediate).batch(1, 1 << 20);
+    let slow_worker = slow.work().await.unwrap();
+    late.target.down(true);
+    // Three batches are all that it takes.
+    let first = [quote("600519", 1), quote("000001", 1), quote("000002", 1)];
+    for row in &first {
+        slow.put(row).await.unwrap();
+        sleep(seconds(1)).await;
+    }
+    let quick = world.fixation().strategy(FixationStrategy::Immediate);
+    let quick_worker = quick.work().await.unwrap();
+    let corrected = HotRow::new("quote", "600519", first[0].at, [("price", 99.0)]);
+    quick.put(&corrected).await.unwrap();
+    sleep(seconds(1)).await;
+    assert_eq!(world.target.kept.rows(), [corrected.clone()]);
+    late.target.down(false);
+    slow.flush().await.unwrap();
+    assert_eq!(world.target.kept.rows(), sorted(vec![first[1].clone(), first[2].clone(), corrected]));
+    slow_worker.shutdown().await;
+    quick_worker.shutdown().await;
 }
 
 /// Who is shut down while the target is away waits for nothing, and gives back what it had.

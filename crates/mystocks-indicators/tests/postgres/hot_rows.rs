@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use mystocks_bus::MemoryLog;
 use mystocks_cache::{Keyspace, MemoryStore};
-use mystocks_indicators::conformance::fixation::FixationRig;
+use mystocks_indicators::conformance::fixation::{FixationRig, held};
 use mystocks_indicators::postgres::PostgresHotRows;
 use mystocks_indicators::{
     ErrorKind, Fixation, FixationStrategy, FixationTarget, HotRow, fixation_conformance,
@@ -77,16 +77,16 @@ async fn a_refused_row_is_told_from_a_table_in_trouble() {
     table.run("ALTER TABLE \"hot rows\"\"\" ALTER key TYPE varchar(10), ADD CHECK (key <> 'never')").await;
     let zero = HotRow::new("quote", "a", Timestamp::UNIX_EPOCH, [("name", "a\0b")]);
     for bad in [zero, quote("longer than that", 1), quote("never", 1)] {
-        let error = table.target.upsert(&[quote("good", 1), bad]).await.unwrap_err();
+        let error = table.target.upsert(&held(&[quote("good", 1), bad])).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
         assert!(error.to_string().contains("hot rows"), "{error}");
     }
     assert_eq!(table.rows().await, []);
     table.run("DROP TABLE \"hot rows\"\"\"").await;
-    let error = table.target.upsert(&[quote("good", 1)]).await.unwrap_err();
+    let error = table.target.upsert(&held(&[quote("good", 1)])).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Malformed, "{error}");
     table.target.create_if_missing().await.unwrap();
-    assert_eq!(table.target.upsert(&[quote("good", 1)]).await.unwrap(), 1);
+    assert_eq!(table.target.upsert(&held(&[quote("good", 1)])).await.unwrap(), 1);
 }
 
 #[tokio::test]
@@ -131,11 +131,12 @@ async fn rows_are_held_while_the_server_is_away() {
 async fn a_password_that_does_not_let_in_refuses_no_row() {
     let server = PostgresServer::builder().password("hunter2").start().await;
     let wrong = server.url().replace("hunter2", "swordfish9");
-    let nowhere = format!("{}/nowhere", server.url().strip_suffix("/postgres").unwrap());
+    // The name of the user stays, the path is another.
+    let nowhere = server.url().replace("/postgres", "/nowhere").replace("//nowhere", "//postgres");
     let row = HotRow::new("quote", "600519", Timestamp::UNIX_EPOCH, [("price", 1.0)]);
     for (url, code) in [(wrong, "28P01"), (nowhere, "3D000")] {
         let target = PostgresHotRows::new(&pool(&url), "hot_rows").unwrap();
-        let error = target.upsert(std::slice::from_ref(&row)).await.unwrap_err();
+        let error = target.upsert(&held(&[row.clone()])).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Source, "{error}");
         assert!(error.to_string().contains(code) && error.is_retryable(), "{error}");
         assert!(!format!("{error:?}").contains("swordfish9"), "{error:?}");
