@@ -152,6 +152,11 @@ pub async fn what_can_never_be_kept_is_refused_whole(rig: &dyn FixationRig) {
         assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
         assert!(!error.is_retryable());
     }
+    for key in ["a\nb", "a\r\nb", "a\0b", "a:b", "{a}", "a*"] {
+        let error =
+            target.upsert(&held(&[good.clone(), row("quote", key, 0, 1.0)])).await.expect_err("no key");
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+    }
     same(rig, Vec::new()).await;
     let widest = row(&"k".repeat(32), &"x".repeat(64), 0, 1.0);
     assert_eq!(target.upsert(&held(&[good.clone(), widest.clone()])).await.expect("there is room"), 2);

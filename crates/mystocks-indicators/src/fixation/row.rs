@@ -1,10 +1,11 @@
 //! Hot rows: values that are worth something for minutes and are kept for good.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use jiff::Timestamp;
 use mystocks_bus::Id;
-use mystocks_cache::Json;
+use mystocks_cache::{Json, Keyspace};
 
 use crate::error::{Error, ErrorKind};
 
@@ -94,6 +95,10 @@ impl HotRow {
         if !(1..=64).contains(&self.key.len()) {
             return refuse("a key has 1 to 64 bytes");
         }
+        // What a prefix adds, `put` sees to.
+        if let Err(error) = KEYS.hot(&self.kind, &self.key) {
+            return refuse(&error.to_string());
+        }
         if !(1..=9999).contains(&self.at.to_zoned(jiff::tz::TimeZone::UTC).year()) {
             return refuse("it is not of the years 1 to 9999");
         }
@@ -109,6 +114,8 @@ impl HotRow {
     }
 }
 
+/// The rule of keys, which is the same with every prefix.
+static KEYS: LazyLock<Keyspace> = LazyLock::new(Keyspace::default);
 /// How deep fields may be nested.
 const DEPTH: usize = 32;
 
@@ -154,6 +161,7 @@ mod tests {
         assert!(row("quote", "600519.SH").check().is_ok());
         let mut rows = vec![row("", "a"), row("a/b", "a"), row(&"x".repeat(33), "a"), row("q", "")];
         rows.push(row("q", &"x".repeat(65)));
+        rows.extend(["a\nb", "a\r", "a\0b", "a:b", "{a}", "a*", "a?", "[a]", "a\\"].map(|key| row("q", key)));
         let big: mystocks_cache::Json = Json::parse("9".repeat(60).as_bytes()).unwrap();
         let nested = (0..40).fold(Json::Null, |inner, _| Json::Array(vec![inner]));
         let long = Json::Str("x".repeat(HotRow::MAX_FIELDS));

@@ -25,6 +25,28 @@ impl Task<'_> {
             None => self.error(ErrorKind::Source, chain(error)),
         }
     }
+
+    /// As [`failed`](Self::failed), of rows that are written: what one of them is at fault for is [`ErrorKind::InvalidArgument`].
+    pub(super) fn not_written(&self, error: &tokio_postgres::Error) -> Error {
+        match error.as_db_error() {
+            Some(said) if is_of_a_row(said.code().code(), said.constraint()) => {
+                self.error(ErrorKind::InvalidArgument, sentence(said))
+            }
+            _ => self.failed(error),
+        }
+    }
+}
+
+/// Returns whether it is about the values of a row, which will never be kept, and not about a table that somebody can put right.
+fn is_of_a_row(code: &str, constraint: Option<&str>) -> bool {
+    match code {
+        // A column that no row has a value for, and a row elsewhere that may come yet.
+        "23502" | "23503" => false,
+        // Without a constraint it is a partition that is not there, or not the one for this row.
+        "23514" => constraint.is_some(),
+        // Data, constraints, and what an index has no room for.
+        _ => matches!(code.get(..2), Some("22" | "23" | "54")),
+    }
 }
 
 /// Sorts an SQLSTATE by whether the same call may succeed later.
@@ -48,6 +70,9 @@ fn sentence(said: &DbError) -> String {
     // These two classes are about values of rows, and quote them.
     if !matches!(code.get(..2), Some("22" | "23")) {
         let _ = write!(text, ": {}", said.message());
+    }
+    if code == "23514" && said.constraint().is_none() {
+        text.push_str(": there is no partition for a row");
     }
     for (what, name) in
         [("table", said.table()), ("column", said.column()), ("constraint", said.constraint())]
@@ -92,5 +117,17 @@ mod tests {
         ] {
             assert_eq!(kind(code), expected, "{code}");
         }
+    }
+
+    #[test]
+    fn what_is_a_rows_own_fault_is_told_from_a_table_to_put_right() {
+        for code in ["22001", "22021", "22P05", "23505", "54000"] {
+            assert!(is_of_a_row(code, None), "{code}");
+        }
+        assert!(is_of_a_row("23514", Some("never")));
+        for code in ["23514", "23502", "23503", "42P01", "57014", "40001", ""] {
+            assert!(!is_of_a_row(code, None), "{code}");
+        }
+        assert!(!is_of_a_row("23503", Some("fk")));
     }
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures::SinkExt;
 
 use super::failure::Task;
-use super::pool::{PostgresPool, Session};
+use super::pool::PostgresPool;
 use super::tuple::Tuples;
 use crate::error::{Error, ErrorKind};
 use crate::fixation::{FixationTarget, HeldRow};
@@ -19,8 +19,9 @@ use crate::fixation::{FixationTarget, HeldRow};
 /// is new, other or put later; all in one transaction. `put_ms` and `put_nr` are the row's [`place`](HeldRow::place): when it was put, in milliseconds since the epoch, and which of that millisecond. Fields are kept as `jsonb` keeps them: `1e16` is `10000000000000000` there.
 ///
 /// # Errors
-/// What the table can never hold (a text with a zero character, what a constraint of the table refuses) is
-/// [`ErrorKind::InvalidArgument`]. A table that is not there is [`ErrorKind::Malformed`], and rows are held until it is.
+/// What the table can never hold (a text with a zero character, what its encoding has no character for, what a constraint of the table refuses) is
+/// [`ErrorKind::InvalidArgument`]. What can be put right is not: a table, a column or a partition that is not there, a column of the table's own
+/// that may not be null, and a foreign key whose row may come yet are [`ErrorKind::Malformed`], and rows are held until it is.
 ///
 /// Cheap to clone.
 #[derive(Debug, Clone)]
@@ -107,6 +108,7 @@ impl FixationTarget for PostgresHotRows {
         };
         let session = self.pool.session(task).await.map_err(trouble)?;
         session.run(async |client| client.batch_execute(STAGE).await).await.map_err(trouble)?;
+        let session = session.of_rows();
         let sink = session.run(async |client| client.copy_in::<_, Bytes>(COPY).await).await?;
         let mut sink = pin!(sink);
         let mut tuples = Tuples::new();
@@ -126,33 +128,12 @@ impl FixationTarget for PostgresHotRows {
         }
         session.wait(sink.send(tuples.finish())).await?;
         session.wait(sink.as_mut().finish()).await?;
-        let written = self.merge(&session).await?;
+        let written = session
+            .run(async |client| client.execute(&client.prepare_cached(&self.merge).await?, &[]).await)
+            .await?;
+        // What is checked at the end only, by the table's own wish, is checked now.
         session.run(async |client| client.batch_execute("COMMIT").await).await?;
         session.release();
         Ok(written)
-    }
-}
-
-impl PostgresHotRows {
-    async fn merge(&self, session: &Session<'_>) -> Result<u64, Error> {
-        let mut is_of_rows = false;
-        let merged = session
-            .run(async |client| {
-                let merged = client.execute(&client.prepare_cached(&self.merge).await?, &[]).await;
-                let code = merged.as_ref().err().and_then(tokio_postgres::Error::code);
-                // Data, constraints, and what an index has no room for: all of them are about values of rows.
-                is_of_rows = code
-                    .and_then(|code| code.code().get(..2))
-                    .is_some_and(|class| matches!(class, "22" | "23" | "54"));
-                merged
-            })
-            .await;
-        merged.map_err(|error| {
-            if is_of_rows {
-                let refused = Error::new(ErrorKind::InvalidArgument, OPERATION, &*self.name);
-                return refused.with_detail(error.detail().unwrap_or_default());
-            }
-            error
-        })
     }
 }

@@ -118,7 +118,7 @@ impl PostgresPool {
                 return Err(task.error(ErrorKind::Source, detail));
             }
         };
-        Ok(Session { client: Some(client), until, deadline: self.deadline, task })
+        Ok(Session { client: Some(client), until, deadline: self.deadline, is_of_rows: false, task })
     }
 }
 
@@ -145,6 +145,8 @@ pub(super) struct Session<'a> {
     client: Option<Client>,
     until: Instant,
     deadline: Duration,
+    /// Whether what fails from now on may be a row's own fault.
+    is_of_rows: bool,
     pub(super) task: Task<'a>,
 }
 
@@ -167,9 +169,16 @@ impl Session<'_> {
     ) -> Result<T, Error> {
         match timeout_at(self.until, work).await {
             Ok(Ok(value)) => Ok(value),
+            Ok(Err(error)) if self.is_of_rows => Err(self.task.not_written(&error)),
             Ok(Err(error)) => Err(self.task.failed(&error)),
             Err(_) => Err(self.task.error(ErrorKind::Source, format!("no answer in {:?}", self.deadline))),
         }
+    }
+
+    /// Begins to write rows: what is wrong with one of them is [`ErrorKind::InvalidArgument`] from now on.
+    pub(super) fn of_rows(mut self) -> Self {
+        self.is_of_rows = true;
+        self
     }
 
     /// Gives the connection back for the next call.

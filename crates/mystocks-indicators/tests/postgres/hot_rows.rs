@@ -89,6 +89,61 @@ async fn a_refused_row_is_told_from_a_table_in_trouble() {
     assert_eq!(table.target.upsert(&held(&[quote("good", 1)])).await.unwrap(), 1);
 }
 
+/// A partition, a row elsewhere or a value of the table's own that is missing can be put right: no row is given up for it.
+#[tokio::test]
+async fn a_table_that_can_be_put_right_refuses_no_row() {
+    let table = Table::make().await;
+    table
+        .run(
+            "CREATE TABLE parted (kind text, key text, at timestamptz, fields jsonb, put_ms int8, put_nr int8, \
+             PRIMARY KEY (kind, key, at)) PARTITION BY RANGE (at); \
+             CREATE TABLE stocks (key text PRIMARY KEY); \
+             CREATE TABLE owned (LIKE parted INCLUDING ALL, FOREIGN KEY (key) REFERENCES stocks); \
+             CREATE TABLE late (LIKE parted INCLUDING ALL, \
+             FOREIGN KEY (key) REFERENCES stocks DEFERRABLE INITIALLY DEFERRED); \
+             CREATE TABLE wide (LIKE parted INCLUDING ALL, more text NOT NULL)",
+        )
+        .await;
+    let cases = [
+        ("parted", "23514", "CREATE TABLE part PARTITION OF parted DEFAULT"),
+        ("owned", "23503", "INSERT INTO stocks VALUES ('good') ON CONFLICT DO NOTHING"),
+        ("late", "23503", "INSERT INTO stocks VALUES ('good') ON CONFLICT DO NOTHING"),
+        ("wide", "23502", "ALTER TABLE wide ALTER more SET DEFAULT ''"),
+    ];
+    for (name, code, mend) in cases {
+        table.run("DELETE FROM late; DELETE FROM owned; DELETE FROM stocks").await;
+        let target = PostgresHotRows::new(&pool(&table.server.url()), name).unwrap();
+        let error = target.upsert(&held(&[quote("good", 1)])).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Malformed, "{error}");
+        assert!(error.to_string().contains(code), "{error}");
+        assert_eq!(error.to_string().contains("no partition"), name == "parted", "{error}");
+        table.run(mend).await;
+        assert_eq!(target.upsert(&held(&[quote("good", 1)])).await.unwrap(), 1, "{name}");
+    }
+}
+
+/// What the server says while rows are copied is about one of them: the others are written.
+#[tokio::test]
+async fn a_row_that_cannot_be_copied_holds_no_other_up() {
+    let table = Table::make().await;
+    table.run("CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0").await;
+    let url = table.server.url();
+    let (server, _) = url.rsplit_once('/').unwrap();
+    let target = PostgresHotRows::new(&pool(&format!("{server}/latin")), "hot_rows").unwrap();
+    target.create_if_missing().await.unwrap();
+    let error = target.upsert(&held(&[quote("good", 1), quote("茅台", 1)])).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+    assert!(error.to_string().contains("22P05"), "{error}");
+    let fixation = Fixation::new(MemoryStore::new(), &Keyspace::default(), MemoryLog::new(), target.clone())
+        .strategy(FixationStrategy::OnDemand);
+    let mut rows: Vec<_> = (0..2_000).map(|number| quote("600519", number)).collect();
+    rows[1_000].key = "茅台".to_owned();
+    fixation.put_all(&rows).await.unwrap();
+    fixation.flush().await.unwrap();
+    let state = fixation.state().await.unwrap();
+    assert_eq!((state.written, state.dead, state.held), (1_999, 1, 0), "{state:?}");
+}
+
 #[tokio::test]
 async fn what_is_no_name_of_a_table_is_refused() {
     let pool = hasty("postgresql://postgres@127.0.0.1:1/postgres", 1);
