@@ -1,6 +1,6 @@
 //! Connections to one database.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::future::Future;
 use std::time::Duration;
 
@@ -32,11 +32,21 @@ impl PostgresSettings {
 }
 
 const DEADLINE: Duration = Duration::from_secs(30);
+/// After how long a side that says nothing within a transaction, or acknowledges nothing, is taken for gone.
+const GONE_AFTER: Duration = Duration::from_secs(60);
+/// After how long of silence it is asked whether the other side is there, how often then, and how many times in vain: together [`GONE_AFTER`].
+const SILENCE: Duration = Duration::from_secs(30);
+const PROBE: Duration = Duration::from_secs(10);
+const PROBES: u32 = 3;
 
 /// Connections to one database, made when they are needed and made anew when they break.
 ///
 /// Cheap to clone; the clones share the connections. A call that fails, passes its deadline or is dropped takes its connection
 /// with it, so that the next call never meets what the last one left.
+///
+/// A side that vanishes without a word, with its host or the way to it, is found out within a minute by the other (TCP keepalives, and
+/// `idle_in_transaction_session_timeout`), which then ends the connection, the transaction and its locks; what the URL or its `options` say
+/// of these stands. [`of`](Self::of) takes a pool as it is.
 #[derive(Clone)]
 pub struct PostgresPool {
     pool: Pool,
@@ -75,6 +85,7 @@ impl PostgresPool {
         // The server ends by itself what nobody waits for any more.
         let given = config.get_options().map(|options| format!("{options} ")).unwrap_or_default();
         config.options(format!("{given}-c statement_timeout={}", deadline.as_millis().max(1)));
+        watch(&mut config, &url);
         if config.get_application_name().is_none() {
             config.application_name("mystocks");
         }
@@ -195,6 +206,39 @@ impl Drop for Session<'_> {
     }
 }
 
+/// Has both sides find out that the other has vanished, where `url` does not say how: a host that is gone would keep its transaction, and the locks
+/// of that, for two hours.
+fn watch(config: &mut Config, url: &str) {
+    let mut options = config.get_options().unwrap_or_default().to_owned();
+    let wanted = [
+        ("idle_in_transaction_session_timeout", GONE_AFTER.as_millis()),
+        // The server waits for rows of a COPY without any other limit.
+        ("tcp_keepalives_idle", SILENCE.as_secs().into()),
+        ("tcp_keepalives_interval", PROBE.as_secs().into()),
+        ("tcp_keepalives_count", PROBES.into()),
+    ];
+    for (name, value) in wanted {
+        if !options.contains(name) {
+            // Writing to a string cannot fail.
+            let _ = write!(options, " -c {name}={value}");
+        }
+    }
+    config.options(options);
+    // The default of two hours and one that was given look the same.
+    if !url.contains("keepalives_idle") {
+        config.keepalives_idle(SILENCE);
+    }
+    if config.get_keepalives_interval().is_none() {
+        config.keepalives_interval(PROBE);
+    }
+    if config.get_keepalives_retries().is_none() {
+        config.keepalives_retries(PROBES);
+    }
+    if config.get_tcp_user_timeout().is_none() {
+        config.tcp_user_timeout(GONE_AFTER);
+    }
+}
+
 fn place(config: &Config) -> String {
     let host = config.get_hosts().first().map(|host| match host {
         Host::Tcp(name) => name.clone(),
@@ -203,4 +247,41 @@ fn place(config: &Config) -> String {
     });
     let port = config.get_ports().first().map(|port| format!(":{port}")).unwrap_or_default();
     format!("{}{port}/{}", host.unwrap_or_default(), config.get_dbname().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_url_says_of_the_ways_to_find_out_stands() {
+        let config = |url: &str| {
+            let mut config: Config = url.parse().unwrap();
+            watch(&mut config, url);
+            config
+        };
+        let bare = config("postgresql://me@localhost/db");
+        assert_eq!((bare.get_keepalives(), bare.get_keepalives_idle()), (true, Duration::from_secs(30)));
+        assert_eq!(bare.get_keepalives_interval(), Some(Duration::from_secs(10)));
+        assert_eq!(
+            (bare.get_keepalives_retries(), bare.get_tcp_user_timeout()),
+            (Some(3), Some(&GONE_AFTER))
+        );
+        let given = config(
+            "postgresql://me@localhost/db?keepalives=0&keepalives_idle=7200&keepalives_interval=7&keepalives_retries=9\
+             &tcp_user_timeout=5&options=-c%20idle_in_transaction_session_timeout%3D9000",
+        );
+        assert_eq!(
+            (given.get_keepalives(), given.get_keepalives_idle()),
+            (false, Duration::from_secs(7_200))
+        );
+        assert_eq!(given.get_keepalives_interval(), Some(Duration::from_secs(7)));
+        assert_eq!(
+            (given.get_keepalives_retries(), given.get_tcp_user_timeout()),
+            (Some(9), Some(&Duration::from_secs(5)))
+        );
+        let options = given.get_options().unwrap();
+        assert_eq!(options.matches("idle_in_transaction_session_timeout").count(), 1, "{options}");
+        assert!(options.contains("-c tcp_keepalives_count=3"), "{options}");
+    }
 }

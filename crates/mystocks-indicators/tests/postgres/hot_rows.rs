@@ -144,6 +144,25 @@ async fn a_row_that_cannot_be_copied_holds_no_other_up() {
     assert_eq!((state.written, state.dead, state.held), (1_999, 1, 0), "{state:?}");
 }
 
+/// A host that vanished with a transaction open does not hold its locks for hours.
+#[tokio::test]
+async fn the_server_is_told_when_to_take_a_writer_for_gone() {
+    let table = Table::make().await;
+    table
+        .run(
+            "CREATE TABLE told (name text, value text); \
+             CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+             INSERT INTO told SELECT name, current_setting(name) FROM unnest(ARRAY['idle_in_transaction_session_timeout', \
+             'tcp_keepalives_idle', 'tcp_keepalives_interval', 'tcp_keepalives_count']) AS name; RETURN NEW; END $$; \
+             CREATE TRIGGER tell BEFORE INSERT ON \"hot rows\"\"\" FOR EACH ROW EXECUTE FUNCTION tell()",
+        )
+        .await;
+    table.target.upsert(&held(&[quote("600519", 1)])).await.unwrap();
+    let told = table.client.query("SELECT value FROM told ORDER BY name", &[]).await.unwrap();
+    let told: Vec<&str> = told.iter().map(|row| row.get(0)).collect();
+    assert_eq!(told, ["1min", "3", "30", "10"]);
+}
+
 #[tokio::test]
 async fn what_is_no_name_of_a_table_is_refused() {
     let pool = hasty("postgresql://postgres@127.0.0.1:1/postgres", 1);
