@@ -6,11 +6,11 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures::TryStreamExt;
+use futures::{TryFutureExt, TryStreamExt};
 use mystocks_ta::CleaningPolicy;
 
 use super::adjustment::Adjustment;
-use super::failure::{Task, chain};
+use super::failure::{self, Task, chain};
 use super::known::Known;
 use super::pool::PostgresPool;
 use super::sheet::{COLUMNS, Sheet};
@@ -25,7 +25,7 @@ use crate::version::{SeriesVersion, policy_words};
 /// Daily bars in the platform's table `daily_kline`, as they are or adjusted by `adj_factor`.
 ///
 /// A missing price, volume or date is handled as in every source: by the cleaning, but for a row without a date, which is
-/// [`ErrorKind::Malformed`]. A batch of any number of symbols is one statement. Names in the table that are no [`Symbol`] are
+/// [`ErrorKind::Malformed`], as is one with a day that is infinite or beyond the year 9999: of its symbol, and of no other. A batch of any number of symbols is one statement. Names in the table that are no [`Symbol`] are
 /// not seen.
 ///
 /// # Versions
@@ -59,6 +59,11 @@ enum Versions {
     Content,
 }
 
+const VOLUME: &str = "volume::int8";
+/// The same for a column of another type, which may hold what is no whole number of 64 bits: it is missing then. Of whole ones it would cost a
+/// comparison of decimals for each row.
+const ANY_VOLUME: &str =
+    "CASE WHEN volume::numeric BETWEEN -9223372036854775808 AND 9223372036854775807 THEN volume::int8 END";
 /// Each symbol costs one probe of the index, not one look at each of its rows.
 const SYMBOLS: &str = "WITH RECURSIVE found AS (\
      (SELECT symbol FROM daily_kline WHERE symbol IS NOT NULL ORDER BY symbol LIMIT 1) \
@@ -137,7 +142,7 @@ impl PostgresBars {
     async fn answers<T: Clone>(
         &self,
         symbols: &[Symbol],
-        mut found: HashMap<Symbol, T>,
+        mut found: HashMap<Symbol, Result<T, Error>>,
     ) -> Vec<Result<T, Error>> {
         let known = if symbols.iter().any(|symbol| !found.contains_key(symbol)) {
             self.known.symbols(self.listed()).await
@@ -154,15 +159,15 @@ impl PostgresBars {
         symbols
             .iter()
             .map(|symbol| {
-                answer(symbol).ok_or_else(|| match &known {
-                    Ok(known) => Error::unknown_symbol(symbol, known.iter()),
-                    Err(error) => error.clone(),
+                answer(symbol).unwrap_or_else(|| match &known {
+                    Ok(known) => Err(Error::unknown_symbol(symbol, known.iter())),
+                    Err(error) => Err(error.clone()),
                 })
             })
             .collect()
     }
 
-    async fn stamps(&self, symbols: &[Symbol]) -> Result<HashMap<Symbol, Stamp>, Error> {
+    async fn stamps(&self, symbols: &[Symbol]) -> Result<HashMap<Symbol, Result<Stamp, Error>>, Error> {
         let task = Task { operation: "read the version of bars", subject: subject(symbols) };
         let session = self.pool.session(task).await?;
         let statement = stamp_query::statement(self.writer());
@@ -170,20 +175,43 @@ impl PostgresBars {
         let rows = session
             .run(async |client| client.query(&client.prepare_cached(&statement).await?, &[&names]).await)
             .await?;
-        let stamps = rows.iter().map(stamp_query::read).collect::<Result<_, _>>();
+        let stamps = rows.iter().map(stamp_query::read).collect::<Result<Vec<_>, _>>();
         let stamps = stamps.map_err(|error| session.task.error(ErrorKind::Malformed, chain(&*error)))?;
+        let unreadable = |symbol: &Symbol| unreadable(session.task.operation, symbol, "trade_date");
+        let stamps = stamps.into_iter().map(|(symbol, stamp)| {
+            let stamp = stamp.ok_or_else(|| unreadable(&symbol));
+            (symbol, stamp)
+        });
+        let stamps = stamps.collect();
         session.release();
         Ok(stamps)
     }
 
-    async fn read(&self, symbols: &[Symbol]) -> Result<HashMap<Symbol, LoadedBars>, Error> {
+    async fn read(&self, symbols: &[Symbol]) -> Result<HashMap<Symbol, Result<LoadedBars, Error>>, Error> {
+        let mut is_of_values = false;
+        match self.read_by(symbols, VOLUME, &mut is_of_values).await {
+            // Of all values only a volume can be one that the server cannot hand over.
+            Err(_) if is_of_values => self.read_by(symbols, ANY_VOLUME, &mut is_of_values).await,
+            read => read,
+        }
+    }
+
+    /// Reads volumes as `volume` says; `is_of_values` becomes whether it failed by the values of some row.
+    async fn read_by(
+        &self,
+        symbols: &[Symbol],
+        volume: &str,
+        is_of_values: &mut bool,
+    ) -> Result<HashMap<Symbol, Result<LoadedBars, Error>>, Error> {
         let session = self.pool.session(Task { operation: "read bars", subject: subject(symbols) }).await?;
         let mut sheets: HashMap<&str, (&Symbol, Sheet)> =
             symbols.iter().map(|symbol| (symbol.as_str(), (symbol, Sheet::default()))).collect();
-        let statement = self.copy(sheets.keys().copied());
+        let statement = self.copy(volume, sheets.keys().copied());
         let stream = session.run(async |client| client.copy_out(&statement).await).await?;
         let mut stream = pin!(stream);
-        while let Some(message) = session.wait(stream.try_next()).await? {
+        loop {
+            let next = stream.try_next().inspect_err(|error| *is_of_values = failure::is_of_values(error));
+            let Some(message) = session.wait(next).await? else { break };
             let mut fields = Fields::of(&message);
             let malformed = |column: &str| {
                 session
@@ -192,17 +220,19 @@ impl PostgresBars {
             };
             while fields.tuple(COLUMNS).map_err(|()| malformed("symbol"))?.is_some() {
                 let name = fields.raw().flatten().and_then(|name| std::str::from_utf8(name).ok());
-                let (symbol, sheet) =
+                let (_, sheet) =
                     name.and_then(|name| sheets.get_mut(name)).ok_or_else(|| malformed("symbol"))?;
-                sheet.add(&mut fields).map_err(|column| {
-                    Error::new(ErrorKind::Malformed, session.task.operation, symbol.as_str())
-                        .with_detail(format!("a row of daily_kline has a {column} that cannot be read"))
-                })?;
+                sheet.add(&mut fields).ok_or_else(|| malformed("xmin"))?;
             }
         }
+        let operation = session.task.operation;
         session.release();
-        let read = sheets.into_values().filter(|(_, sheet)| sheet.stamp.rows > 0);
-        Ok(read.map(|(symbol, sheet)| (symbol.clone(), self.load_sheet(symbol, sheet))).collect())
+        let read = sheets.into_values().filter(|(_, sheet)| sheet.stamp.rows > 0 || sheet.fault.is_some());
+        let read = read.map(|(symbol, sheet)| match sheet.fault {
+            Some(column) => (symbol.clone(), Err(unreadable(operation, symbol, column))),
+            None => (symbol.clone(), Ok(self.load_sheet(symbol, sheet))),
+        });
+        Ok(read.collect())
     }
 
     fn load_sheet(&self, symbol: &Symbol, sheet: Sheet) -> LoadedBars {
@@ -213,10 +243,10 @@ impl PostgresBars {
     }
 
     /// Returns the statement that reads the rows of `names`, whose characters need no escape; COPY takes no parameters.
-    fn copy<'a>(&self, names: impl Iterator<Item = &'a str>) -> String {
+    fn copy<'a>(&self, volume: &str, names: impl Iterator<Item = &'a str>) -> String {
         let mut statement = format!(
             "COPY (SELECT symbol::text, trade_date, open::numeric, high::numeric, low::numeric, close::numeric, \
-             volume::int8, adj_factor::numeric, coalesce(updated_at, created_at)::timestamp, {} \
+             {volume}, adj_factor::numeric, coalesce(updated_at, created_at)::timestamp, {} \
              FROM daily_kline WHERE symbol IN (",
             self.writer()
         );
@@ -239,8 +269,8 @@ impl PostgresBars {
         }
         match self.stamps(symbols).await {
             Ok(stamps) => {
-                let version = |(symbol, stamp): (Symbol, Stamp)| {
-                    let version = stamp.version(&symbol, self.adjustment, &self.policy);
+                let version = |(symbol, stamp): (Symbol, Result<Stamp, Error>)| {
+                    let version = stamp.map(|stamp| stamp.version(&symbol, self.adjustment, &self.policy));
                     (symbol, version)
                 };
                 self.answers(symbols, stamps.into_iter().map(version).collect()).await
@@ -285,6 +315,11 @@ impl BarSource for PostgresBars {
 
 fn only<T>(mut answers: Vec<Result<T, Error>>) -> Result<T, Error> {
     answers.pop().unwrap_or_else(|| Err(Error::new(ErrorKind::Source, "read bars", "daily_kline")))
+}
+
+fn unreadable(operation: &'static str, symbol: &Symbol, column: &str) -> Error {
+    Error::new(ErrorKind::Malformed, operation, symbol.as_str())
+        .with_detail(format!("a row of daily_kline has a {column} that cannot be read"))
 }
 
 /// Returns what a statement over `symbols` is about.

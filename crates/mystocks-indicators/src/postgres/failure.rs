@@ -49,6 +49,12 @@ fn is_of_a_row(code: &str, constraint: Option<&str>) -> bool {
     }
 }
 
+/// Returns whether a statement that reads has failed by the values of some row.
+pub(super) fn is_of_values(error: &tokio_postgres::Error) -> bool {
+    // What is no number is "a feature that is not supported" where it is to be a whole one.
+    error.code().is_some_and(|code| code.code().starts_with("22") || code.code() == "0A000")
+}
+
 /// Sorts an SQLSTATE by whether the same call may succeed later.
 fn kind(code: &str) -> ErrorKind {
     // A plan that a change of the table has outlived, and a server that is a standby for the moment.

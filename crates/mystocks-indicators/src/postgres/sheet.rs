@@ -21,6 +21,8 @@ const EPOCH: i32 = 10_957;
 pub(super) struct Sheet {
     rows: Vec<Row>,
     pub(super) stamp: Stamp,
+    /// The column that could not be read in some row.
+    pub(super) fault: Option<&'static str>,
 }
 
 #[derive(Debug)]
@@ -30,8 +32,23 @@ struct Row {
 }
 
 impl Sheet {
-    /// Adds the row in `fields`, from behind the symbol on; on failure returns the name of the column that cannot be read.
-    pub(super) fn add(&mut self, fields: &mut Fields<'_>) -> Result<(), &'static str> {
+    /// Adds the row in `fields`, from behind the symbol on; `None` when it has not as many. A value that cannot be read is a fault of this sheet.
+    pub(super) fn add(&mut self, fields: &mut Fields<'_>) -> Option<()> {
+        let mut here = fields.clone();
+        if self.fault.is_none() {
+            match self.take(&mut here) {
+                Ok(()) => {
+                    *fields = here;
+                    return Some(());
+                }
+                Err(column) => self.fault = Some(column),
+            }
+        }
+        fields.skip(COLUMNS - 1)
+    }
+
+    /// Takes in a row; on failure returns the name of the column that cannot be read.
+    fn take(&mut self, fields: &mut Fields<'_>) -> Result<(), &'static str> {
         let day = fields.fixed::<4>().flatten().map(i32::from_be_bytes).ok_or("trade_date")?;
         let date = day.checked_add(EPOCH).and_then(day::date).ok_or("trade_date")?;
         let mut price = |column| number(fields).ok_or(column);

@@ -6,7 +6,7 @@ const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
 const HEADER: usize = SIGNATURE.len() + 8;
 
 /// Takes fields off the front of what the server sent.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {
@@ -39,6 +39,11 @@ impl<'a> Fields<'a> {
         let (field, rest) = self.0.split_at_checked(usize::try_from(length).ok()?)?;
         self.0 = rest;
         Some(Some(field))
+    }
+
+    /// Leaves out so many fields; `None` when there are fewer.
+    pub(super) fn skip(&mut self, count: u16) -> Option<()> {
+        (0..count).try_for_each(|_| self.raw().map(drop))
     }
 
     /// Takes a field of exactly `N` bytes.

@@ -113,6 +113,78 @@ async fn a_row_without_a_day_is_told_by_its_column() {
     assert!(error.to_string().contains("trade_date"), "{error}");
 }
 
+/// A row that nobody can read is a matter of its symbol: those that are asked for with it are served.
+#[tokio::test]
+async fn a_day_that_cannot_be_read_is_an_error_of_its_symbol_alone() {
+    let platform = Platform::start().await;
+    let good = [symbol("600519"), symbol("600520")];
+    platform.insert("600519", &[(2, 1.0, None)]).await;
+    platform.insert("600520", &[(3, 2.0, None)]).await;
+    let versions = platform.bars.versions(&good).await;
+    let mut asked = good.to_vec();
+    let days = ["'infinity'", "'-infinity'", "'10000-01-01'", "'5874897-12-31'", "NULL"];
+    for (place, day) in (0..).zip(days) {
+        let bad = format!("00000{place}");
+        platform.insert(&bad, &[(2, 1.0, None), (4, 1.0, None)]).await;
+        platform
+            .run(&format!("UPDATE daily_kline SET trade_date = {day} WHERE symbol = '{bad}' AND trade_date = '2024-01-04'"))
+            .await;
+        asked.insert(place % 2, symbol(&bad));
+    }
+    for bars in [
+        platform.bars.clone(),
+        platform.bars.clone().of_view(),
+        platform.bars.clone().with_content_versions(),
+    ] {
+        let loaded = bars.load_many(&asked).await;
+        let versions = bars.versions(&asked).await;
+        for ((symbol, loaded), version) in asked.iter().zip(loaded).zip(versions) {
+            if good.contains(symbol) {
+                assert_eq!(version.unwrap(), loaded.unwrap().version, "{symbol}");
+                continue;
+            }
+            for error in [loaded.map(drop).unwrap_err(), version.map(drop).unwrap_err()] {
+                assert_eq!(
+                    (error.kind(), error.subject()),
+                    (ErrorKind::Malformed, symbol.as_str()),
+                    "{error}"
+                );
+                assert!(error.to_string().contains("trade_date"), "{error}");
+            }
+        }
+    }
+    let as_before = platform.bars.versions(&good).await;
+    assert_eq!(as_before[0].as_ref().unwrap(), versions[0].as_ref().unwrap());
+    assert_eq!(as_before[1].as_ref().unwrap(), versions[1].as_ref().unwrap());
+}
+
+/// Where volumes are no whole numbers, those that cannot be one are missing.
+#[tokio::test]
+async fn a_volume_that_is_no_number_is_a_missing_one() {
+    let platform = Platform::start().await;
+    let stocks = [symbol("600519"), symbol("600520")];
+    for kind in ["numeric", "float8"] {
+        platform
+            .run(&format!("TRUNCATE daily_kline; ALTER TABLE daily_kline ALTER volume TYPE {kind}"))
+            .await;
+        platform.insert("600519", &[(2, 1.0, None), (3, 1.0, None), (4, 1.0, None), (5, 1.0, None)]).await;
+        platform.insert("600520", &[(2, 1.0, None)]).await;
+        platform
+            .run(
+                "UPDATE daily_kline SET volume = CASE trade_date WHEN '2024-01-03' THEN 'NaN' WHEN '2024-01-04' THEN 'Infinity' \
+                 ELSE 1e30 END WHERE symbol = '600519' AND trade_date > '2024-01-02'",
+            )
+            .await;
+        let loaded = platform.bars.load_many(&stocks).await;
+        let versions = platform.bars.versions(&stocks).await;
+        let volumes = [&[100.0, 0.0, 0.0, 0.0][..], &[100.0]];
+        for ((loaded, version), volumes) in loaded.into_iter().zip(versions).zip(volumes) {
+            let loaded = loaded.unwrap();
+            assert_eq!((loaded.bars.volume(), loaded.version), (volumes, version.unwrap()), "{kind}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn names_that_are_no_symbols_are_not_seen() {
     let platform = Platform::start().await;
