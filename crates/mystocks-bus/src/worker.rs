@@ -37,7 +37,7 @@ pub struct Handling {
     pub prefetch: usize,
     /// How often an event is given to a handler at most. Default: 5.
     pub deliveries: u64,
-    /// From which delivery on what its workers died with is handled alone, on a topic without lanes; at least 3, and `u64::MAX` for handlers that no event can kill.
+    /// From which delivery on what its workers died with is handled alone, on a topic without lanes; at least 3, less is refused, and `u64::MAX` for handlers that no event can kill.
     /// Default: 3.
     pub alone_from: u64,
     /// After how long it comes again the first time; then twice as long each time, less up to a half by chance. Default: 1 s.
@@ -78,6 +78,13 @@ impl Handling {
         ];
         if let Some((name, _)) = counts.iter().find(|(_, count)| *count == 0) {
             return Err(format!("with `{name}` 0 nothing would be handled: give it at least 1"));
+        }
+        if self.alone_from < desk::SUSPECT {
+            return Err(format!(
+                "`alone_from` is {}: what one worker died with says nothing yet, give it at least {}",
+                self.alone_from,
+                desk::SUSPECT
+            ));
         }
         let most = [("at_once", self.at_once, 1 << 16), ("prefetch", self.prefetch, 1 << 20)];
         if let Some((name, count, most)) = most.iter().find(|(_, count, most)| count > most) {
@@ -252,7 +259,7 @@ async fn tend(log: &dyn Log, desk: &Desk, kind: &'static str, leaves: bool) -> R
             room: look.room,
             only: None,
             deliveries: desk.handling.deliveries,
-            alone: desk.handling.alone_from.max(desk::SUSPECT),
+            alone: desk.handling.alone_from,
             takes_alone: look.takes_alone,
             keeps: look.keeps.as_deref(),
             leave: look.leaves,

@@ -20,6 +20,7 @@ macro_rules! on_both {
     };
 }
 
+mod alone;
 mod broken_groups;
 mod exact;
 mod follow;
