@@ -16,7 +16,7 @@ on_both! {
 }
 
 const COUNT: usize = 8;
-const LEASE: Duration = Duration::from_millis(100);
+const LEASE: Duration = Duration::from_millis(400);
 
 /// Has a consumer of `group` be given all events, and be heard of no more.
 async fn die(log: &impl Log, group: &str, name: &str) {

@@ -8,7 +8,8 @@ use std::time::Duration;
 pub enum FixationStrategy {
     /// At once, as fast as the target takes it.
     Immediate,
-    /// Every so often (`REDIS_FIXATION_INTERVAL_SECONDS`), counted from when the worker began, and when a row has waited for so long.
+    /// Every so often (`REDIS_FIXATION_INTERVAL_SECONDS`), counted from when the worker began, and when a row has waited for so long, or its hot
+    /// value ([`Fixation::ttl`](super::Fixation::ttl)) would end within a tenth of its life, 30 s at most.
     Interval(Duration),
     /// When the oldest row that is held would lose its hot value within `margin`: `ttl` is how long hot values live.
     BeforeExpiry {
@@ -21,12 +22,15 @@ pub enum FixationStrategy {
     OnDemand,
 }
 
+/// How long before the end of its hot value a row is written at the earliest that an interval has wait for longer.
+const LONGEST_MARGIN: Duration = Duration::from_secs(30);
+
 impl FixationStrategy {
-    /// Returns how long a row may wait; `None` for ever.
-    pub(super) fn patience(self) -> Option<Duration> {
+    /// Returns how long a row may wait whose hot value lives for `lives`; `None` for ever.
+    pub(super) fn patience(self, lives: Duration) -> Option<Duration> {
         match self {
             Self::Immediate => Some(Duration::ZERO),
-            Self::Interval(every) => Some(every),
+            Self::Interval(every) => Some(every.min(lives - (lives / 10).min(LONGEST_MARGIN))),
             Self::BeforeExpiry { ttl, margin } => Some(ttl.saturating_sub(margin)),
             Self::OnDemand => None,
         }

@@ -97,7 +97,7 @@ impl Fixation {
 
     /// Waits until it is time to write.
     async fn wait(&self, round: Option<Instant>) {
-        let patience = self.strategy.patience();
+        let patience = self.strategy.patience(self.ttl);
         // A row that comes right after a look is still to be seen in time.
         let look = patience.map_or(LOOK, |patience| (patience / 4).clamp(BRIEFLY, LOOK));
         loop {

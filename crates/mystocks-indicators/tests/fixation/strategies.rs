@@ -28,7 +28,7 @@ async fn immediate_writes_at_once() {
 #[tokio::test(start_paused = true)]
 async fn an_interval_writes_all_that_is_held_every_so_often() {
     let (world, begun) = (World::default(), Instant::now());
-    let fixation = world.fixation();
+    let fixation = world.fixation().ttl(seconds(3_600));
     let worker = fixation.work().await.unwrap();
     for after in [10, 100, 299] {
         at(begun, seconds(after)).await;
@@ -46,6 +46,27 @@ async fn an_interval_writes_all_that_is_held_every_so_often() {
     at(begun, seconds(600) + TICK).await;
     assert_eq!(world.target.kept.len(), 4);
     worker.shutdown().await;
+}
+
+/// Whatever the interval, there is no time in which a row is neither served nor written.
+#[tokio::test(start_paused = true)]
+async fn an_interval_does_not_outlast_the_hot_value() {
+    for (every, ttl, put, written) in
+        [(300, 300, 301, 571), (400, 300, 7, 277), (86_400, 20, 100, 118), (50, 300, 7, 50)]
+    {
+        let (world, begun) = (World::default(), Instant::now());
+        let strategy = FixationStrategy::Interval(seconds(every));
+        let fixation = world.fixation().strategy(strategy).ttl(seconds(ttl));
+        let worker = fixation.work().await.unwrap();
+        at(begun, seconds(put)).await;
+        fixation.put(&quote("600519", 1)).await.unwrap();
+        at(begun, seconds(written) - TICK).await;
+        assert_eq!(world.target.kept.len(), 0, "{every} {ttl}");
+        at(begun, seconds(written) + TICK).await;
+        assert_eq!(world.target.kept.len(), 1, "{every} {ttl}");
+        assert_eq!(fixation.get("quote", "600519").await.unwrap(), Some(quote("600519", 1)), "{every} {ttl}");
+        worker.shutdown().await;
+    }
 }
 
 /// A process that is started anew again and again never comes to its round, and what it holds is written all the same.
