@@ -24,6 +24,7 @@ macro_rules! on_both {
 }
 
 mod outage;
+mod trimmed;
 
 use std::time::Duration;
 

@@ -81,8 +81,10 @@ impl Fixation {
             if due.is_some_and(|due| due <= Instant::now()) {
                 due = self.next_round(Instant::now());
             }
-            if let Err(error) = self.write_all(stop).await {
-                rest(stop, &error).await;
+            match self.write_all(stop).await {
+                // Whatever is still held then, it is not asked for without a pause.
+                Ok(()) => _ = stop.run_until_cancelled(sleep(BRIEFLY)).await,
+                Err(error) => rest(stop, &error).await,
             }
         }
     }
@@ -127,11 +129,12 @@ impl Fixation {
     /// Writes all that was put before, whoever has it; returns earlier when `stop` says so.
     pub(super) async fn write_all(&self, stop: &CancellationToken) -> Result<(), Error> {
         let last = self.topic.last().await.map_err(|error| failed("look what is held", error))?;
-        let Some(last) = last else { return Ok(()) };
         let state = self.topic.state(&self.group).await;
-        if is_over(&state.map_err(|error| failed("look what is held", error))?, last) {
+        let state = state.map_err(|error| failed("look what is held", error))?;
+        // What somebody took out of the topic while a worker had it stands behind all that is there, and is let go by who takes it.
+        let Some(last) = state.oldest.map(|oldest| last.map_or(oldest, |last| last.max(oldest))) else {
             return Ok(());
-        }
+        };
         let crew = Crew::start(self).await?;
         let mut pause = BRIEFLY;
         while stop.run_until_cancelled(sleep(pause)).await.is_some() {
