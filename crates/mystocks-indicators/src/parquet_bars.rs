@@ -18,7 +18,7 @@ use crate::version::SeriesVersion;
 /// The columns are `date`, `open`, `high`, `low`, `close` and `volume` in any order and case; others are ignored, but a column `symbol` must repeat the file's
 /// name. `date` is a date, a timestamp at midnight, or a text `YYYY-MM-DD`; the others are floats or integers. A null is a missing number and left to the
 /// cleaning. Files may be uncompressed or compressed by Snappy, which is what most programs write. Whatever else is wrong with a file is
-/// [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) naming the file, the row, the column and what was expected. A file has at most 64 MiB.
+/// [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) naming the file, the row, the column and what was expected. A file has at most 64 MiB and 1,048,576 rows.
 ///
 /// What [`CsvBars`](crate::CsvBars) says of versions and of replacing files holds here, too. Cheap to clone; the clones share what they remember.
 #[derive(Debug, Clone)]

@@ -232,6 +232,23 @@ async fn what_is_wrong_with_a_file_is_said() {
     assert!(error.to_string().contains("at most 3 bytes"), "{error}");
 }
 
+/// A small file can hold any number of rows that say the same.
+#[tokio::test]
+async fn more_rows_than_there_can_be_days_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("600519.parquet");
+    let count = (1 << 20) + 1;
+    let mut columns = vec![Column::Day(vec![19_724; count])];
+    columns.extend(prices(count));
+    columns.push(Column::Whole(vec![100; count]));
+    let schema = format!("REQUIRED INT32 date (DATE); {PRICES} REQUIRED INT64 volume;");
+    write(&path, &schema, &columns, Compression::SNAPPY);
+    assert!(fs::metadata(&path).unwrap().len() < 1 << 16);
+    let error = load(folder.path(), "600519").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Malformed, "{error}");
+    assert!(error.to_string().contains("at most 1048576 rows"), "{error}");
+}
+
 struct HotRowsRig(TempDir);
 
 #[async_trait]

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use mystocks_bus::Id;
 
-use super::folder::{self, Format, Sheet};
+use super::folder::{self, Format, Most, Sheet};
 use super::row::{HeldRow, HotRow};
 use super::target::FixationTarget;
 use crate::error::Error;
@@ -53,20 +53,24 @@ const HEADER: &str = "at,key,put,fields\n";
 impl Format for Csv {
     const ENDING: &'static str = "csv";
 
-    fn read(bytes: &[u8]) -> Result<Sheet, String> {
+    fn read(bytes: &[u8], most: Most) -> Result<Sheet, String> {
         let text = std::str::from_utf8(bytes).map_err(|_| "it is no UTF-8".to_owned())?;
         let lines = text.strip_prefix(HEADER).ok_or("its first line is not `at,key,put,fields`")?;
-        let mut sheet = Sheet::new();
+        let (mut sheet, mut held) = (Sheet::new(), 0);
         let mut last = None;
         // Fields are JSON in ASCII, and keys have no control characters: a line is a row.
         for (index, line) in lines.split_inclusive('\n').enumerate() {
             let row = line.strip_suffix('\n').and_then(row);
-            let Some((identity, held)) = row else { return Err(format!("line {} is no row", index + 2)) };
+            let Some((identity, (place, fields))) = row else {
+                return Err(format!("line {} is no row", index + 2));
+            };
             if last.as_ref().is_some_and(|last| *last >= identity) {
                 return Err(format!("line {} is out of order", index + 2));
             }
             last = Some(identity.clone());
-            sheet.insert(identity, held);
+            held += Most::of_row(&identity.1, &fields);
+            sheet.insert(identity, (place, fields));
+            most.check(sheet.len(), held)?;
         }
         Ok(sheet)
     }
@@ -133,6 +137,13 @@ fn unquote(text: &str) -> Option<(String, &str)> {
 mod tests {
     use super::*;
 
+    const ANY: Most = Most { rows: 100, bytes: 10_000 };
+
+    #[test]
+    fn a_file_holds_no_more_than_it_may() {
+        folder::tests::holds_no_more_than_it_may::<Csv>();
+    }
+
     fn sheet() -> Sheet {
         let fields = [r#"{"name": "a, \"b\""}"#, "{}", r#"{"price": 10.5}"#];
         let keys = ["600519.SH", "a,\"b\"", "茅台"];
@@ -144,7 +155,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read_and_is_plain_csv() {
         let bytes = Csv::write(&sheet()).unwrap();
-        assert_eq!(Csv::read(&bytes), Ok(sheet()));
+        assert_eq!(Csv::read(&bytes, ANY), Ok(sheet()));
         let text = String::from_utf8(bytes).unwrap();
         assert!(
             text.ends_with("2023-11-14T22:13:20.000001Z,茅台,1700000000001-7,\"{\"\"price\"\": 10.5}\"\n"),
@@ -157,7 +168,7 @@ mod tests {
         let bytes = Csv::write(&sheet()).unwrap();
         for end in 0..bytes.len() {
             let is_line = end >= HEADER.len() && bytes[end - 1] == b'\n';
-            assert_eq!(Csv::read(&bytes[..end]).is_ok(), is_line, "{end}");
+            assert_eq!(Csv::read(&bytes[..end], ANY).is_ok(), is_line, "{end}");
         }
         for foreign in [
             "",
@@ -166,11 +177,11 @@ mod tests {
             "at,key,put,fields\n2024-01-02T00:00:00Z,a,1-0,[]\n",
             "at,key,put,fields\n2024-01-02T00:00:00Z,a,1,{}\n",
         ] {
-            assert!(Csv::read(foreign.as_bytes()).is_err(), "{foreign}");
+            assert!(Csv::read(foreign.as_bytes(), ANY).is_err(), "{foreign}");
         }
         let line = "2024-01-02T00:00:00Z,a,1-0,{}\n";
-        assert!(Csv::read(format!("{HEADER}{line}").as_bytes()).is_ok());
-        assert!(Csv::read(format!("{HEADER}{line}{line}").as_bytes()).is_err());
-        assert!(Csv::read(b"at,key,put,fields\n\xff\n").is_err());
+        assert!(Csv::read(format!("{HEADER}{line}").as_bytes(), ANY).is_ok());
+        assert!(Csv::read(format!("{HEADER}{line}{line}").as_bytes(), ANY).is_err());
+        assert!(Csv::read(b"at,key,put,fields\n\xff\n", ANY).is_err());
     }
 }

@@ -15,7 +15,7 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::record::Field;
 use parquet::schema::parser::parse_message_type;
 
-use super::folder::{self, Format, Sheet};
+use super::folder::{self, Format, Most, Sheet};
 use super::row::{HeldRow, HotRow};
 use super::target::FixationTarget;
 use crate::error::Error;
@@ -58,8 +58,8 @@ const COLUMNS: [(&str, Type); 4] =
 impl Format for Parquet {
     const ENDING: &'static str = "parquet";
 
-    fn read(bytes: &[u8]) -> Result<Sheet, String> {
-        unpanicked(|| read(Bytes::copy_from_slice(bytes)))
+    fn read(bytes: &[u8], most: Most) -> Result<Sheet, String> {
+        unpanicked(|| read(Bytes::copy_from_slice(bytes), most))
     }
 
     fn write(sheet: &Sheet) -> Result<Vec<u8>, String> {
@@ -73,7 +73,7 @@ fn unpanicked<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> 
         .unwrap_or_else(|_| Err("it is no Parquet file that can be read".to_owned()))
 }
 
-fn read(bytes: Bytes) -> Result<Sheet, String> {
+fn read(bytes: Bytes, most: Most) -> Result<Sheet, String> {
     let wrong = |error: ParquetError| format!("it cannot be read: {error}");
     let reader = SerializedFileReader::new(bytes).map_err(wrong)?;
     let schema = reader.metadata().file_metadata().schema_descr();
@@ -81,7 +81,7 @@ fn read(bytes: Bytes) -> Result<Sheet, String> {
     if schema.name() != "hot_rows" || !columns.eq(COLUMNS) {
         return Err("its columns are not `at`, `key`, `put` and `fields` of hot rows".to_owned());
     }
-    let mut sheet = Sheet::new();
+    let (mut sheet, mut held) = (Sheet::new(), 0);
     for (index, row) in reader.get_row_iter(None).map_err(wrong)?.enumerate() {
         let row = row.map_err(wrong)?;
         let mut columns = row.get_column_iter().map(|(_, field)| field);
@@ -99,7 +99,10 @@ fn read(bytes: Bytes) -> Result<Sheet, String> {
         if HotRow::fields_of(text).is_none() {
             return Err(format!("row {} has no JSON object", index + 1));
         }
+        held += Most::of_row(key, text);
         sheet.insert((*at, key.clone()), (place, text.clone()));
+        // Of rows that say the same there may be any number.
+        most.check(index + 1, held)?;
     }
     Ok(sheet)
 }
@@ -131,22 +134,29 @@ fn write(sheet: &Sheet) -> Result<Vec<u8>, ParquetError> {
 mod tests {
     use super::*;
 
+    const ANY: Most = Most { rows: 100, bytes: 10_000 };
+
+    #[test]
+    fn a_file_holds_no_more_than_it_may() {
+        folder::tests::holds_no_more_than_it_may::<Parquet>();
+    }
+
     #[test]
     fn a_file_that_was_cut_or_changed_is_an_error_or_what_it_was() {
         let place = mystocks_bus::Id { millis: 1_700_000_000_001, sequence: 7 };
         let row = |at, key: &str| ((at, key.to_owned()), (place, r#"{"price": 10.5}"#.to_owned()));
         let sheet: Sheet = [row(-1, "a"), row(1, "b"), row(1_700_000_000_000_001, "茅台")].into();
         let bytes = Parquet::write(&sheet).unwrap();
-        assert_eq!(Parquet::read(&bytes), Ok(sheet.clone()));
+        assert_eq!(Parquet::read(&bytes, ANY), Ok(sheet.clone()));
         for end in 0..bytes.len() {
-            assert!(Parquet::read(&bytes[..end]).is_err(), "{end}");
+            assert!(Parquet::read(&bytes[..end], ANY).is_err(), "{end}");
         }
         for place in 0..bytes.len() {
             let mut other = bytes.clone();
             other[place] ^= 0x55;
             // Whatever it says, it says it without a panic.
-            let _ = Parquet::read(&other);
+            let _ = Parquet::read(&other, ANY);
         }
-        assert!(Parquet::read(b"at,key,fields\n").is_err());
+        assert!(Parquet::read(b"at,key,fields\n", ANY).is_err());
     }
 }

@@ -13,6 +13,8 @@ use crate::day;
 use crate::symbol::Symbol;
 
 const NEEDED: [&str; 6] = ["date", "open", "high", "low", "close", "volume"];
+/// More than four thousand years of days: a file of some bytes can say that it has billions of rows.
+const MOST_ROWS: usize = 1 << 20;
 const DAY_NANOS: i64 = 86_400_000_000_000;
 
 /// Reads the rows of `content`, all of `symbol`.
@@ -39,6 +41,9 @@ fn read(content: Bytes, symbol: &Symbol) -> Result<Vec<RawBar>, String> {
     let mut bars = Vec::new();
     let rows = reader.get_row_iter(None).map_err(|error| format!("it cannot be read: {error}"))?;
     for (index, row) in rows.enumerate() {
+        if index >= MOST_ROWS {
+            return Err(format!("expected at most {MOST_ROWS} rows"));
+        }
         let at = |what: String| format!("row {}{what}", index + 1);
         let row = row.map_err(|error| at(format!(": {error}")))?;
         let fields: Vec<&Field> = row.get_column_iter().map(|(_, field)| field).collect();
