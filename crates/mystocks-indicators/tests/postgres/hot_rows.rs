@@ -210,7 +210,7 @@ async fn a_password_that_does_not_let_in_refuses_no_row() {
     let row = HotRow::new("quote", "600519", Timestamp::UNIX_EPOCH, [("price", 1.0)]);
     for (url, code) in [(wrong, "28P01"), (nowhere, "3D000")] {
         let target = PostgresHotRows::new(&pool(&url), "hot_rows").unwrap();
-        let error = target.upsert(&held(&[row.clone()])).await.unwrap_err();
+        let error = target.upsert(&held(std::slice::from_ref(&row))).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Source, "{error}");
         assert!(error.to_string().contains(code) && error.is_retryable(), "{error}");
         assert!(!format!("{error:?}").contains("swordfish9"), "{error:?}");
