@@ -141,7 +141,7 @@ async fn a_worker_that_is_late_overwrites_nothing_newer() {
     let corrected = HotRow::new("quote", "600519", first[0].at, [("price", 99.0)]);
     quick.put(&corrected).await.unwrap();
     sleep(seconds(1)).await;
-    assert_eq!(world.target.kept.rows(), [corrected.clone()]);
+    assert_eq!(world.target.kept.rows(), std::slice::from_ref(&corrected));
     late.target.down(false);
     slow.flush().await.unwrap();
     assert_eq!(world.target.kept.rows(), sorted(vec![first[1].clone(), first[2].clone(), corrected]));
