@@ -49,8 +49,7 @@ pub(crate) fn compute(function: FuncId, params: &Params, bars: &Bars) -> Result<
         info = FuncId::MA.info();
     }
     let reals = info.inputs.iter().filter(|input| input.kind == InputType::Real).count();
-    let mut columns =
-        if reals == 1 { [bars.close(), &[]] } else { [bars.high(), bars.low()] }.into_iter();
+    let mut columns = if reals == 1 { [bars.close(), &[]] } else { [bars.high(), bars.low()] }.into_iter();
     for (slot, input) in info.inputs.iter().enumerate() {
         match input.kind {
             InputType::Real => call.set_input(slot, columns.next().ok_or(RetCode::BadParam)?)?,

@@ -9,8 +9,9 @@ use ta_lib::abstract_api::FuncId;
 fn bars() -> Bars {
     let begin = jiff::civil::date(2020, 1, 1);
     let dates = (0..300).map(|day| begin.saturating_add(jiff::ToSpan::days(day))).collect();
-    let close: Vec<f64> =
-        (0..300).map(|day| 20.0 + 5.0 * (f64::from(day) / 9.0).sin() + f64::from(day * 7 % 13) / 4.0).collect();
+    let close: Vec<f64> = (0..300)
+        .map(|day| 20.0 + 5.0 * (f64::from(day) / 9.0).sin() + f64::from(day * 7 % 13) / 4.0)
+        .collect();
     let [open, high, low] = [0.0, 0.5, -0.5].map(|by| close.iter().map(|price| price + by).collect());
     Bars::new(dates, open, high, low, close, vec![1e6; 300]).unwrap()
 }
@@ -40,12 +41,8 @@ fn it_is_the_average_of_each_kind_with_the_period_that_its_bounds_leave() {
         for [least, most] in [[2, 30], [1, 10], [10, 10], [20, 60]] {
             for periods in [1, 2, 5, 14, 40, 100] {
                 let Some(expected) = raw(&bars, periods, [least, most, average]) else { continue };
-                let given = [
-                    ("periods", periods),
-                    ("minperiod", least),
-                    ("maxperiod", most),
-                    ("matype", average),
-                ];
+                let given =
+                    [("periods", periods), ("minperiod", least), ("maxperiod", most), ("matype", average)];
                 let given = given.map(|(name, value)| (name, Given::Int(i64::from(value))));
                 let what = format!("{periods} within {least} to {most}, average {average}");
                 let output = mavp.compute(&bars, &mavp.canonical(&given).unwrap()).unwrap();

@@ -20,15 +20,13 @@ impl std::fmt::Display for NoSuch {
 impl std::error::Error for NoSuch {}
 
 /// Takes a moment; keys of one digit are its own, "absent" is left out, all others fail.
-fn load(keys: Vec<String>) -> impl Future<Output = HashMap<String, Result<u64, NoSuch>>> + Send {
-    async move {
-        sleep(millis(100)).await;
-        let made = |key: String| match key.parse() {
-            Ok(number @ 0..10) => (key, Ok(number)),
-            _ => (key.clone(), Err(NoSuch(key))),
-        };
-        keys.into_iter().filter(|key| key != "absent").map(made).collect()
-    }
+async fn load(keys: Vec<String>) -> HashMap<String, Result<u64, NoSuch>> {
+    sleep(millis(100)).await;
+    let made = |key: String| match key.parse() {
+        Ok(number @ 0..10) => (key, Ok(number)),
+        _ => (key.clone(), Err(NoSuch(key))),
+    };
+    keys.into_iter().filter(|key| key != "absent").map(made).collect()
 }
 
 fn names(names: &[&str]) -> Vec<String> {

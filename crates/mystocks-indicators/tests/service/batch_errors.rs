@@ -10,6 +10,7 @@ use mystocks_indicators::{
     SeriesVersion, Symbol,
 };
 use tokio::sync::{Notify, Semaphore};
+use tokio_util::task::TaskTracker;
 
 use crate::rig::{CountedStore, symbol, walk};
 
@@ -92,7 +93,8 @@ fn requests(names: &[&str]) -> Vec<IndicatorRequest> {
 async fn who_waits_for_the_bars_of_another_symbol_hears_nothing_of_the_one_that_fails() {
     let source = Gated::new();
     let service = IndicatorService::builder(source.clone()).store(CountedStore::default()).build().unwrap();
-    let batch = tokio::spawn({
+    let tasks = TaskTracker::new();
+    let batch = tasks.spawn({
         let service = service.clone();
         async move { service.get_many(&requests(&["one", "broken", "two"])).await }
     });
@@ -100,7 +102,7 @@ async fn who_waits_for_the_bars_of_another_symbol_hears_nothing_of_the_one_that_
     source.open.add_permits(1);
     // The versions are there; now the bars are asked for.
     source.asked.notified().await;
-    let joined = tokio::spawn({
+    let joined = tasks.spawn({
         let service = service.clone();
         async move { service.get(&symbol("one"), "EMA", &[], DateRange::ALL).await }
     });
