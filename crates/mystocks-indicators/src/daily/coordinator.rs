@@ -3,6 +3,8 @@
 mod end;
 mod past;
 
+pub(super) use self::past::versions;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -26,6 +28,8 @@ use crate::task_record::{TaskRecord, TaskStatus};
 const PUBLISHING: usize = 64;
 /// How often it looks after what nobody tells: dead letters, work that is gone.
 const TICK: Duration = Duration::from_secs(1);
+/// So long nothing may be told of a run before its open symbols are given out again, the first time; then twice as long each time.
+const PATIENCE: Duration = Duration::from_secs(600);
 /// So many dead letters are read at once.
 const PAGE: usize = 256;
 
@@ -49,6 +53,9 @@ pub(super) struct Run<'a> {
     /// Those that were finished before of other bars, each with the version of the present ones.
     revised: BTreeMap<Symbol, String>,
     idle: u32,
+    /// When something was told of this run, or its work was given out, and how long nothing may come after that.
+    heard: Instant,
+    patience: Duration,
 }
 
 impl<'a> Run<'a> {
@@ -106,6 +113,8 @@ impl<'a> Run<'a> {
             round: 0,
             revised: BTreeMap::new(),
             idle: 0,
+            heard: began,
+            patience: PATIENCE,
         })
     }
 
@@ -177,7 +186,7 @@ impl<'a> Run<'a> {
         match followed {
             Followed::Event(told) => {
                 if self.count(told.event) {
-                    self.idle = 0;
+                    (self.idle, self.heard) = (0, Instant::now());
                 }
                 Ok(())
             }
@@ -198,7 +207,7 @@ impl<'a> Run<'a> {
 
     async fn give_out_again(&mut self) -> Result<(), Error> {
         self.round += 1;
-        self.idle = 0;
+        (self.idle, self.heard) = (0, Instant::now());
         self.give_out().await
     }
 
@@ -227,6 +236,12 @@ impl<'a> Run<'a> {
         // An outcome may be on its way while the work is done already.
         if self.idle > 5 && !self.tally.is_over() {
             tracing::warn!(task = %self.task.task_id, "work that was given out is gone; it is given out again");
+            return self.give_out_again().await;
+        }
+        // Other tasks' work may hide that this one's is gone. If it only waits for its turn it is done twice, to the same result.
+        if self.heard.elapsed() > self.patience && !self.tally.is_over() {
+            tracing::warn!(task = %self.task.task_id, "nothing was told for long; what is open is given out again");
+            self.patience = self.patience.saturating_mul(2);
             return self.give_out_again().await;
         }
         Ok(())

@@ -6,8 +6,9 @@ use mystocks_bus::Json;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use crate::daily::coordinator::versions;
 use crate::daily::plan::{Params, Plan};
-use crate::daily::tally::DailyReport;
+use crate::daily::tally::{DailyReport, digest};
 use crate::daily::{DailyJob, DailyTask};
 use crate::error::Error;
 use crate::symbol::Symbol;
@@ -21,11 +22,12 @@ struct Summary {
     success: u64,
     series: u64,
     rows: u64,
+    bars: String,
     #[serde(default)]
     skipped_reasons: BTreeMap<String, String>,
 }
 
-/// Returns what the task came to, if it was done with success, by this plan, of such bars and these symbols.
+/// Returns what the task came to, if it was done with success, by this plan, of the bars that these symbols have now.
 pub(super) async fn report(
     job: &DailyJob,
     task: &DailyTask,
@@ -38,8 +40,13 @@ pub(super) async fn report(
     let is_it = Params::read(&task.task_id, record.params.as_ref())
         .is_ok_and(|params| params.is_of(&task.task_id, plan, &bars, symbols.as_deref()));
     // A summary that somebody else wrote says nothing.
-    let summary = record.result_summary.as_ref().filter(|_| is_it).and_then(read);
-    Ok(summary.map(|summary| DailyReport {
+    let Some(summary) = record.result_summary.as_ref().filter(|_| is_it).and_then(read) else {
+        return Ok(None);
+    };
+    if summary.bars != bars_of(job, task).await? {
+        return Ok(None);
+    }
+    Ok(Some(DailyReport {
         total: summary.total,
         succeeded: summary.success,
         series: summary.series,
@@ -52,6 +59,18 @@ pub(super) async fn report(
         done_before: Some(completed),
         ..DailyReport::default()
     }))
+}
+
+/// Returns what tells the bars that the task would be computed from now from all others.
+async fn bars_of(job: &DailyJob, task: &DailyTask) -> Result<String, Error> {
+    let mut symbols = match &task.symbols {
+        Some(symbols) => symbols.clone(),
+        None => job.tools.tiers.source.symbols().await?,
+    };
+    symbols.sort_unstable();
+    symbols.dedup();
+    let versions = versions(job, &symbols).await?;
+    Ok(digest(symbols.iter().zip(versions.iter().map(Option::as_deref))))
 }
 
 fn read(summary: &Json) -> Option<Summary> {

@@ -4,15 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use sha2::{Digest, Sha256};
 
 use crate::daily::event::{Outcome, Verdict};
 use crate::symbol::Symbol;
+use crate::version::hexadecimal;
 
 /// What a daily job came to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct DailyReport {
-    /// How many symbols there were; the three that follow add up to it.
+    /// How many symbols there were; the three that follow add up to it, but for skipped ones of a task that was [done before](Self::done_before).
     pub total: u64,
     /// How many were computed.
     pub succeeded: u64,
@@ -22,7 +24,7 @@ pub struct DailyReport {
     pub skipped: BTreeMap<Symbol, String>,
     /// How many series were computed.
     pub series: u64,
-    /// How many rows of results were new or other than those recorded before.
+    /// How many rows of results were new or other than those recorded before; at least so many where the database was away in the middle of a symbol.
     pub rows: u64,
     /// How many symbols an earlier process had finished before this one took over, and are finished yet: those whose bars were revised
     /// meanwhile are done again, and count as of then.
@@ -70,6 +72,18 @@ impl DailyProgress {
         let share = self.finished as f64 / self.total as f64;
         share * 100.0
     }
+}
+
+/// Returns what tells these symbols, each with the version of its bars if it has any, from all others; in ascending order.
+pub(super) fn digest<'a>(bars: impl Iterator<Item = (&'a Symbol, Option<&'a str>)>) -> String {
+    let mut digest = Sha256::new();
+    for (symbol, version) in bars {
+        for part in [symbol.as_str(), version.unwrap_or_default()] {
+            digest.update(part);
+            digest.update([0]);
+        }
+    }
+    hexadecimal(&digest.finalize(), 16)
 }
 
 /// What became of every symbol of a run so far: of each what was told last of it.
@@ -139,6 +153,11 @@ impl Tally {
     /// Returns the others, each with the version of the bars that it was computed from.
     pub(super) fn known(&self) -> impl Iterator<Item = (&Symbol, Option<&str>)> {
         self.known.iter().map(|(symbol, outcome)| (symbol, outcome.version.as_deref()))
+    }
+
+    /// Returns what tells the bars that all was computed from from all others.
+    pub(super) fn bars(&self) -> String {
+        digest(self.known())
     }
 
     /// Returns how many symbols there are outcomes of.

@@ -84,10 +84,11 @@ pub(super) async fn start(
             Ok(ended.await.unwrap_or_else(|_| Err(gone()))?)
         }
     };
-    let worker = topics
-        .work
-        .consume(GROUP, handling, handler)
-        .await
-        .map_err(|error| failed("begin to work", error))?;
+    let worker = topics.work.consume(GROUP, handling, handler).await.map_err(|error| match error.kind() {
+        mystocks_bus::ErrorKind::InvalidArgument => {
+            Error::new(ErrorKind::InvalidArgument, "begin to work", "the handling").with_source(error)
+        }
+        _ => failed("begin to work", error),
+    })?;
     Ok(DailyWorker { worker, tasks })
 }

@@ -111,6 +111,8 @@ fn upsert<F: Format>(folder: &Path, rows: &[HeldRow], most: Most) -> Result<u64,
         }
         let changed = merge(&mut sheet, &rows);
         if changed == 0 {
+            // Whoever put it there may have ended before it was sure to stay.
+            sync(&home).map_err(|error| trouble(&home, error))?;
             continue;
         }
         let bytes = sheet.iter().map(|((_, key), (_, fields))| Most::of_row(key, fields)).sum();

@@ -16,7 +16,7 @@ use crate::fixation::{FixationTarget, HeldRow};
 /// Hot rows in a table `(kind text, key text, at timestamptz, fields jsonb, put_ms int8, put_nr int8, primary key (kind, key, at))`.
 ///
 /// Rows go by a binary COPY into a temporary table of the connection, and from there by one statement into the table, which touches only what
-/// is new, other or put later; all in one transaction. `put_ms` and `put_nr` are the row's [`place`](HeldRow::place): when it was put, in milliseconds since the epoch, and which of that millisecond. Fields are kept as `jsonb` keeps them: `1e16` is `10000000000000000` there.
+/// is new, other or put later; all in one transaction. `put_ms` and `put_nr` are the row's [`place`](HeldRow::place): when it was put, in milliseconds since the epoch, and which of that millisecond; a row without them was put before all others. Fields are kept as `jsonb` keeps them: `1e16` is `10000000000000000` there.
 ///
 /// # Errors
 /// What the table can never hold (a text with a zero character, what its encoding has no character for, what a constraint of the table refuses) is
@@ -62,13 +62,15 @@ impl PostgresHotRows {
             names.iter().map(|name| format!("\"{}\"", name.replace('"', "\"\""))).collect();
         let quoted = quoted.join(".");
         // Of equal identities the one put last; in one order for every writer, so that two never wait for each other in a ring.
+        // What somebody else wrote without a place was there before everything.
+        let place = "(coalesce(held.put_ms, 0), coalesce(held.put_nr, 0))";
         let merge = format!(
             "INSERT INTO {quoted} AS held (kind, key, at, fields, put_ms, put_nr) \
              SELECT DISTINCT ON (kind, key, at) kind, key, at, fields::jsonb, put_ms, put_nr FROM pg_temp.mystocks_hot_rows \
              ORDER BY kind, key, at, put_ms DESC, put_nr DESC, place DESC ON CONFLICT (kind, key, at) \
              DO UPDATE SET fields = excluded.fields, put_ms = excluded.put_ms, put_nr = excluded.put_nr \
-             WHERE (held.put_ms, held.put_nr) < (excluded.put_ms, excluded.put_nr) \
-             OR (held.put_ms, held.put_nr) = (excluded.put_ms, excluded.put_nr) AND held.fields IS DISTINCT FROM excluded.fields"
+             WHERE {place} < (excluded.put_ms, excluded.put_nr) \
+             OR {place} = (excluded.put_ms, excluded.put_nr) AND held.fields IS DISTINCT FROM excluded.fields"
         );
         Ok(Self { pool: pool.clone(), name: table.into(), table: quoted.into(), merge: merge.into() })
     }

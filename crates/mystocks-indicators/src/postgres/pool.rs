@@ -216,6 +216,8 @@ fn watch(config: &mut Config, url: &str) {
         ("tcp_keepalives_idle", SILENCE.as_secs().into()),
         ("tcp_keepalives_interval", PROBE.as_secs().into()),
         ("tcp_keepalives_count", PROBES.into()),
+        // Rows that it sent and nobody confirms are no silence; without this they are sent again for a quarter of an hour.
+        ("tcp_user_timeout", GONE_AFTER.as_millis()),
     ];
     for (name, value) in wanted {
         if !options.contains(name) {
@@ -225,7 +227,7 @@ fn watch(config: &mut Config, url: &str) {
     }
     config.options(options);
     // The default of two hours and one that was given look the same.
-    if !url.contains("keepalives_idle") {
+    if !["?keepalives_idle=", "&keepalives_idle="].iter().any(|given| url.contains(given)) {
         config.keepalives_idle(SILENCE);
     }
     if config.get_keepalives_interval().is_none() {
@@ -283,5 +285,8 @@ mod tests {
         let options = given.get_options().unwrap();
         assert_eq!(options.matches("idle_in_transaction_session_timeout").count(), 1, "{options}");
         assert!(options.contains("-c tcp_keepalives_count=3"), "{options}");
+        assert!(options.contains("-c tcp_user_timeout=60000"), "{options}");
+        let theirs = config("postgresql://me@localhost/db?options=-c%20tcp_keepalives_idle%3D20");
+        assert_eq!(theirs.get_keepalives_idle(), Duration::from_secs(30), "that is the server's");
     }
 }

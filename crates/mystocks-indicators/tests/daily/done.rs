@@ -80,3 +80,26 @@ async fn a_task_of_which_symbols_failed_is_begun_anew() {
     let report = rig.run(&task).await;
     assert_eq!((report.succeeded, report.failed.len(), report.done_before), (4, 0, None));
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_done_of_other_bars_is_done_again() {
+    let rig = Rig::new(Market::new(4, 60));
+    let task = DailyTask::new("nightly");
+    let done_before = async || rig.run(&task).await.done_before.is_some();
+    assert!(!done_before().await);
+    assert!(done_before().await);
+    rig.market.list(&name(2), 2, 61);
+    assert!(!done_before().await, "a day more");
+    assert!(done_before().await);
+    rig.market.list("newborn", 7, 60);
+    assert!(!done_before().await, "a symbol more");
+    assert!(done_before().await);
+    rig.market.bars.remove(&symbol("newborn"));
+    assert!(!done_before().await, "a symbol less");
+    assert!(done_before().await);
+    let expected: std::collections::BTreeMap<_, _> =
+        [(0, 4), (1, 4), (2, 4), (3, 4)].map(|(seed, loads)| (symbol(&name(seed)), loads)).into();
+    let mut loads = rig.market.loads();
+    assert_eq!(loads.remove(&symbol("newborn")), Some(1));
+    assert_eq!(loads, expected);
+}

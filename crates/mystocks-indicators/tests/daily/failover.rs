@@ -100,6 +100,38 @@ async fn a_lost_mark_is_set_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn work_that_vanished_is_given_out_again_while_other_tasks_have_work_for_long() {
+    let rig = Rig::new(Market::new(5, 60));
+    let rogue = DurableTopic::<Told>::new(rig.log.clone(), WORK, "tests");
+    let handling = Handling { at_once: 1, ..Handling::default() };
+    let rogue = rogue.consume("workers", handling, |_| async { Ok::<_, Error>(()) }).await.unwrap();
+    let job = rig.job();
+    let task = DailyTask::new("nightly");
+    let running = job.run(&task, |_| {});
+    let working = async {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        rogue.shutdown().await;
+        // Another task's work, which somebody has in hand all the while.
+        let other = DurableTopic::<Told>::new(rig.log.clone(), WORK, "tests");
+        other.publish(&Told::of_another_task()).await.unwrap();
+        let busy = |_| async {
+            tokio::time::sleep(Duration::from_secs(7_200)).await;
+            Ok::<_, Error>(())
+        };
+        let handling = Handling { at_once: 1, prefetch: 1, ..Handling::default() };
+        let busy = other.consume("workers", handling, busy).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        (rig.job().work().await.unwrap(), busy)
+    };
+    let both = async { tokio::join!(running, working) };
+    let ended = tokio::time::timeout(Duration::from_secs(1_800), both).await;
+    let (report, (worker, busy)) = ended.expect("it does not wait for the other task");
+    worker.shutdown().await;
+    drop(busy);
+    assert_eq!(report.unwrap().unwrap().succeeded, 5);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_comes_after_a_lost_mark_shows_that_it_is_passed() {
     let rig = Rig::new(Market::new(5, 60));
     let task = DailyTask::new("nightly");

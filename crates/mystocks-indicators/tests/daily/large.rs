@@ -17,8 +17,9 @@ use crate::rig::{Market, Rig, name, symbol};
 struct Counted {
     held: MemoryResults,
     writes: Arc<Mutex<Vec<usize>>>,
-    /// Which writes fail, from 0 on.
+    /// Which writes fail, from 0 on, and which are refused.
     fail: BTreeSet<usize>,
+    refuse: BTreeSet<usize>,
 }
 
 #[async_trait]
@@ -39,6 +40,9 @@ impl Results for Counted {
         };
         if self.fail.contains(&at) {
             return Err(Error::new(ErrorKind::Source, "write", "rows"));
+        }
+        if self.refuse.contains(&at) {
+            return Err(Error::new(ErrorKind::InvalidArgument, "write", "rows"));
         }
         self.held.write(rows).await
     }
@@ -101,6 +105,20 @@ async fn a_database_that_is_away_is_not_asked_to_write_the_other_pieces() {
     assert!(rig.market.loads().values().all(|loads| *loads == 2), "{:?}", rig.market.loads());
     let writes = results.writes.lock().unwrap().clone();
     assert_eq!(writes[1..].iter().sum::<usize>(), STOCKS * ROWS, "{writes:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_database_that_goes_away_while_it_is_asked_symbol_by_symbol_is_waited_for_once() {
+    let results = Counted { refuse: [0].into(), fail: [1].into(), ..Counted::default() };
+    let rig = Rig::new(Market::new(10, 60));
+    let report = run(&rig, &results).await;
+    let all = results.held.len();
+    assert_eq!((report.succeeded, report.rows), (10, all as u64));
+    let writes = results.writes.lock().unwrap().clone();
+    assert_eq!(writes[..2], [all, all / 10], "all together, then the first alone");
+    assert_eq!(writes[2..].iter().sum::<usize>(), all, "{writes:?}");
+    // The others were not asked for while the database was away: all come again.
+    assert!(rig.market.loads().values().all(|loads| *loads == 2), "{:?}", rig.market.loads());
 }
 
 #[tokio::test(start_paused = true)]

@@ -70,6 +70,14 @@ async fn a_task_that_cannot_be_named_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_handling_that_cannot_be_kept_is_refused_for_good() {
+    let rig = Rig::new(Market::new(1, 60));
+    let job = rig.job().handling(mystocks_bus::Handling { alone_from: 1, ..Default::default() });
+    let error = job.work().await.unwrap_err();
+    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::InvalidArgument, false), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn work_that_a_worker_died_with_is_done_by_another() {
     let rig = Rig::new(Market::new(30, 60));
     rig.market.away.store(true, Ordering::SeqCst);

@@ -216,3 +216,17 @@ async fn a_password_that_does_not_let_in_refuses_no_row() {
         assert!(!format!("{error:?}").contains("swordfish9"), "{error:?}");
     }
 }
+
+#[tokio::test]
+async fn a_row_without_a_place_was_put_before_all_others() {
+    let table = Table::make().await;
+    table
+        .run(
+            "ALTER TABLE \"hot rows\"\"\" ALTER put_ms DROP NOT NULL, ALTER put_nr DROP NOT NULL; \
+             INSERT INTO \"hot rows\"\"\" VALUES ('quote', '600519', '1970-01-01 00:00:00+00', '{\"price\": 1.0}', NULL, NULL)",
+        )
+        .await;
+    let row = HotRow::new("quote", "600519", Timestamp::UNIX_EPOCH, [("price", 2.0)]);
+    assert_eq!(table.target.upsert(&held(std::slice::from_ref(&row))).await.unwrap(), 1);
+    assert_eq!(table.rows().await, [row]);
+}

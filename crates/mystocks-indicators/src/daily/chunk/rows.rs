@@ -91,9 +91,16 @@ impl<'a> Writer<'a> {
                 for owner in owners {
                     let Some((these, others)) = rest.split_at_checked(owner.1) else { return };
                     rest = others;
+                    // Waited for once, and not by each symbol.
+                    if !self.goes_on(owner.0) {
+                        continue;
+                    }
                     match self.results.write(these).await {
                         Ok(changed) => self.share(changed, &[owner]),
-                        Err(error) if error.is_retryable() => self.come_again(owner.0, &error),
+                        Err(error) if error.is_retryable() => {
+                            self.come_again(owner.0, &error);
+                            self.away = Some(error);
+                        }
                         Err(error) => self.refuse(owner.0, &error),
                     }
                 }

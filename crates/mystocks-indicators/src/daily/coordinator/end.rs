@@ -29,7 +29,7 @@ impl Run<'_> {
         self.record.progress = 100.0;
         self.record.updated = now;
         self.record.completed = Some(now);
-        self.record.result_summary = Some(summary(&report));
+        self.record.result_summary = Some(summary(&report, &self.tally.bars()));
         self.record.error_message = report.failed.iter().next().map(|(symbol, reason)| {
             format!(
                 "{} of {} symbols failed, the first: {symbol}: {reason}",
@@ -97,7 +97,7 @@ impl Run<'_> {
     }
 }
 
-fn summary(report: &DailyReport) -> Json {
+fn summary(report: &DailyReport, bars: &str) -> Json {
     let count = |count: u64| Json::from(i64::try_from(count).unwrap_or(i64::MAX));
     let reasons = |of: &std::collections::BTreeMap<Symbol, String>| {
         let some = of.iter().take(REASONS);
@@ -112,6 +112,7 @@ fn summary(report: &DailyReport) -> Json {
         ("skipped", count(report.skipped.len() as u64)),
         ("series", count(report.series)),
         ("rows", count(report.rows)),
+        ("bars", Json::from(bars)),
         ("failed_reasons", reasons(&report.failed)),
         ("skipped_reasons", reasons(&report.skipped)),
     ];

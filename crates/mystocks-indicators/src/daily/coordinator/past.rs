@@ -56,22 +56,32 @@ impl Run<'_> {
             .known()
             .map(|(symbol, version)| (symbol.clone(), version.map(str::to_owned)))
             .collect();
-        for known in known.chunks(VERSIONS) {
-            let symbols: Vec<Symbol> = known.iter().map(|(symbol, _)| symbol.clone()).collect();
-            let versions = self.job.tools.tiers.source.versions(&symbols).await;
-            for ((symbol, before), now) in known.iter().zip(versions) {
-                let now = match now {
-                    Ok(now) => Some(now.as_str().to_owned()),
-                    Err(error) if error.is_retryable() => return Err(error),
-                    // It has none, or none that can be read.
-                    Err(_) => None,
-                };
-                if now != *before {
-                    self.tally.reopen(symbol);
-                    self.revised.insert(symbol.clone(), now.unwrap_or_else(|| "none".to_owned()));
-                }
+        let symbols: Vec<Symbol> = known.iter().map(|(symbol, _)| symbol.clone()).collect();
+        let versions = versions(self.job, &symbols).await?;
+        for ((symbol, before), now) in known.iter().zip(versions) {
+            if now != *before {
+                self.tally.reopen(symbol);
+                self.revised.insert(symbol.clone(), now.unwrap_or_else(|| "none".to_owned()));
             }
         }
         Ok(())
     }
+}
+
+/// Returns which bars each of `symbols` has now; `None` for one that has none, or none that can be read.
+pub(in crate::daily) async fn versions(
+    job: &DailyJob,
+    symbols: &[Symbol],
+) -> Result<Vec<Option<String>>, Error> {
+    let mut all = Vec::with_capacity(symbols.len());
+    for symbols in symbols.chunks(VERSIONS) {
+        for now in job.tools.tiers.source.versions(symbols).await {
+            all.push(match now {
+                Ok(now) => Some(now.as_str().to_owned()),
+                Err(error) if error.is_retryable() => return Err(error),
+                Err(_) => None,
+            });
+        }
+    }
+    Ok(all)
 }
