@@ -238,6 +238,14 @@ impl Keyspace {
         finish(PART, id, format!("{}{id}", self.prefixes.session))
     }
 
+    /// Returns `{session}user:{digest}`, which sessions the user with that digest has. A session's id holds no colon, so
+    /// no session has this key.
+    pub fn session_user(&self, digest: &str) -> Result<Key, InvalidKey> {
+        const PART: &str = "user digest";
+        rule::segment(PART, digest)?;
+        finish(PART, digest, format!("{}user:{digest}", self.prefixes.session))
+    }
+
     fn foreign_prefix(&self, key: &str) -> Option<&str> {
         let Prefixes { cache, bus, lock, session } = &*self.prefixes;
         // A bus prefix that begins the cache prefix (by default they are equal) would make every entry foreign.

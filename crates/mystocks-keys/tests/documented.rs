@@ -42,6 +42,7 @@ fn the_examples_in_the_document_are_real() {
         keys.lock_task("b-17").unwrap(),
         keys.lock_resource("portfolio", "42").unwrap(),
         keys.session("5f0c").unwrap(),
+        keys.session_user("7b1e").unwrap(),
     ];
     let lock = keys.lock("nightly").unwrap();
     let permits = Sidecar::permits_of(lock.as_str());

@@ -28,6 +28,7 @@ fn shared_keys() {
     is(keys.lock_task("b-17"), "mystocks:lock:task:batch:b-17");
     is(keys.lock_resource("portfolio", "42"), "mystocks:lock:resource:update:portfolio:42");
     is(keys.session("f00"), "mystocks:session:f00");
+    is(keys.session_user("f00"), "mystocks:session:user:f00");
 }
 
 #[test]
@@ -150,7 +151,16 @@ fn foreign_is_what_a_pattern_finds_and_the_cache_must_not_touch() {
     let session = keys.session("f00").unwrap();
     let entry = keys.entry("lock").unwrap();
     let own = keys.own("bars", &["600519.SH"], None).unwrap();
-    for key in [lock.as_str(), session.as_str(), lock.lease().as_str(), entry.lease().as_str(), "celery"] {
+    let user = keys.session_user("f00").unwrap();
+    assert!(keys.entry("session:user:f00").is_err());
+    for key in [
+        lock.as_str(),
+        session.as_str(),
+        user.as_str(),
+        lock.lease().as_str(),
+        entry.lease().as_str(),
+        "celery",
+    ] {
         assert!(keys.is_foreign(key), "{key}");
     }
     for key in [entry.as_str(), own.as_str(), "mystocks:locksmith"] {

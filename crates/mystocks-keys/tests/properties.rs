@@ -23,7 +23,7 @@ proptest! {
         let made = [
             keys.entry(&a), keys.indicator(&a, &b, &params), keys.api(&a, &params), keys.own(&a, &[&b], None),
             keys.own("c", &[&a, &b], Some(&params)), keys.lock(&a), keys.lock_indicator(&a, &b, &params),
-            keys.lock_task(&a), keys.lock_resource(&a, &b), keys.session(&a),
+            keys.lock_task(&a), keys.lock_resource(&a, &b), keys.session(&a), keys.session_user(&a),
         ];
         for key in made.into_iter().flatten() {
             prop_assert!(clean(key.as_str()), "{key}");

@@ -5,7 +5,7 @@ use mystocks_keys::{ChannelName, InvalidKey, InvalidKeyKind as Kind, Json, Keysp
 /// Builds a name with `text` somewhere in it.
 type Build = fn(&Keyspace, &str) -> Option<InvalidKey>;
 
-const SEGMENTS: [(&str, Build); 12] = [
+const SEGMENTS: [(&str, Build); 13] = [
     ("stock code", |k, t| k.indicator(t, "SMA", &Json::Null).err()),
     ("indicator code", |k, t| k.indicator("600519", t, &Json::Null).err()),
     ("stock code", |k, t| k.lock_indicator(t, "SMA", &Json::Null).err()),
@@ -14,6 +14,7 @@ const SEGMENTS: [(&str, Build); 12] = [
     ("resource type", |k, t| k.lock_resource(t, "1").err()),
     ("resource id", |k, t| k.lock_resource("portfolio", t).err()),
     ("session id", |k, t| k.session(t).err()),
+    ("user digest", |k, t| k.session_user(t).err()),
     ("cache name", |k, t| k.own(t, &["a"], None).err()),
     ("key part", |k, t| k.own("bars", &["a", t], Some(&Json::Null)).err()),
     ("task id", |k, t| k.channel(ChannelName::Task(t)).err()),
@@ -138,7 +139,7 @@ fn names_are_bounded() {
     let longest = "x".repeat(512 - "mystocks:".len());
     assert_eq!(keys.entry(&longest).unwrap().as_str().len(), 512);
     let too_long = format!("{longest}x");
-    for build in [PATHS[0], PATHS[1], PATHS[2], PATHS[3], SEGMENTS[0], SEGMENTS[7], SEGMENTS[9], PATTERN] {
+    for build in [PATHS[0], PATHS[1], PATHS[2], PATHS[3], SEGMENTS[0], SEGMENTS[7], SEGMENTS[10], PATTERN] {
         let message = build.1(&keys, &too_long).unwrap().to_string();
         assert!(message.contains("bytes; keep it within 512"), "{message}");
         assert!(message.len() < 200, "the text shown is bounded: {message}");
