@@ -10,10 +10,14 @@ use super::ground::{Ground, is_library, name};
 use crate::workspace::{list, text};
 
 /// What may be there twice, and why.
-const EXCUSED: [(&str, &str); 1] = [(
-    "getrandom",
-    "ring, the cryptography of rustls, still asks for 0.2 and ahash, of parquet, for 0.3; all others take 0.4",
-)];
+const EXCUSED: [(&str, &str); 3] = [
+    (
+        "getrandom",
+        "ring, the cryptography of rustls, still asks for 0.2 and ahash, of parquet, for 0.3; all others take 0.4",
+    ),
+    ("rand", "tower-sessions-core, a feature of mystocks-session, asks for 0.9; tokio-postgres takes 0.10"),
+    ("rand_core", "as rand"),
+];
 
 pub(super) fn find(ground: &Ground) -> Result<Vec<Offence>> {
     Ok(judge(&versions(&ground.metadata), &EXCUSED))

@@ -3,9 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "tests may panic")]
 
 mod attacks;
+mod faults;
 mod front;
 mod hidden;
 mod limits;
+mod metered;
 mod races;
 mod times;
 mod tower;
