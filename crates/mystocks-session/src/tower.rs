@@ -16,6 +16,9 @@ use crate::policy::Policy;
 use crate::sessions::heard;
 use crate::store::{Claim, Draft, Load, Revoke, Save, Saved, SessionStore};
 
+/// How many ids are tried for one that nobody has.
+const TRIES: u32 = 8;
+
 /// A store for `tower-sessions` on a store of ours: `SessionManagerLayer::new(TowerSessions::new(store, policy)?)`.
 ///
 /// What it keeps of an id are the digests of two secrets that are derived from it, so ids do not stand in Redis here either. What differs from
@@ -88,10 +91,12 @@ impl tower_sessions_core::SessionStore for TowerSessions {
     async fn create(&self, record: &mut TowerRecord) -> TowerResult<()> {
         let data = self.write(record)?;
         let idle = until(record.expiry_date).ok_or_else(|| backend(&has_ended("create")))?;
+        let mut tries = 0;
         loop {
+            tries += 1;
             match self.place(record.id, &data, idle).await {
                 // Somebody has, or had, this id: with 128 random bits that is a broken generator, or one that is set for tests.
-                Err(error) if error.kind() == ErrorKind::Gone => record.id = Id::default(),
+                Err(error) if error.kind() == ErrorKind::Gone && tries < TRIES => record.id = Id::default(),
                 done => return done.map_err(|error| backend(&error)),
             }
         }
