@@ -34,6 +34,7 @@ async fn removing_everything_leaves_locks_sessions_and_strangers(store: Arc<dyn 
         keys.lock("report").unwrap().as_str().to_owned(),
         session.as_str().to_owned(),
         session.lease().as_str().to_owned(),
+        keys.session_user("7b1e").unwrap().as_str().to_owned(),
         entry.lease().as_str().to_owned(),
         "celery-task-meta-1".to_owned(),
         "mystocks".to_owned(),

@@ -49,6 +49,31 @@ async fn a_creation_under_way_fails_when_all_are_revoked() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_entered_in_the_list_of_its_user_is_not_created() {
+    let (_server, manager, sessions) = store().await;
+    let key = sessions.user_key("create", "ann").unwrap();
+    manager.query::<()>(cmd("SET").arg(key.as_str()).arg("no list"), Call::once()).await.unwrap();
+    let id = SessionId::random().unwrap();
+    let (handle, proof) = (id.handle(), id.proof());
+    let draft = Draft {
+        handle: &handle,
+        proof: &proof,
+        user: Some("ann"),
+        data: b"{}",
+        idle: MINUTE,
+        absolute: MINUTE,
+    };
+    assert_eq!(sessions.create(&draft).await.unwrap_err().kind(), ErrorKind::Backend);
+    let claim = Claim { handle: &handle, proof: &proof, revoke_replayed: false };
+    let load = Load { most_bytes: None, touch: None };
+    assert_eq!(
+        sessions.load(&claim, load).await.unwrap(),
+        Found::Gone,
+        "nobody could revoke it with the others"
+    );
+}
+
+#[tokio::test]
 async fn a_creation_that_comes_after_its_grave_was_closed_fails() {
     let (_server, _, sessions) = store().await;
     let id = SessionId::random().unwrap();
