@@ -45,6 +45,7 @@ mod loader;
 mod merged;
 mod secret;
 mod settings;
+mod shown;
 mod toml;
 mod url;
 mod value;
@@ -57,3 +58,4 @@ pub use settings::{
     BusSettings, CacheSettings, Endpoint, FixationSettings, LockSettings, OtherPrograms, RedisSettings,
     SessionSettings, Settings,
 };
+pub use shown::ShownSetting;

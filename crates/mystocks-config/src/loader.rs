@@ -9,6 +9,7 @@ use crate::error::Problem;
 use crate::file::File;
 use crate::layer::Layer;
 use crate::merged::Merged;
+use crate::shown::{self, ShownSetting};
 use crate::{Error, Settings, dotenv, toml};
 
 /// Reads settings: defaults < `mystocks.toml` < `.env` < environment.
@@ -69,14 +70,43 @@ impl Loader {
     /// Every problem of every source at once.
     pub fn load(&self) -> Result<Settings, Error> {
         let mut problems = Vec::new();
-        let layers = [
-            Layer::of_defaults(),
-            read(self.toml.as_ref(), toml::read, &mut problems),
-            read(self.dotenv.as_ref(), dotenv::read, &mut problems),
-            Layer::of_environment(&self.environment, &mut problems),
-        ];
-        let settings = assemble(&Merged::new(layers), &mut problems);
+        let settings = assemble(&self.merge(&mut problems), &mut problems);
         Error::from_problems(problems).map_or(Ok(settings), Err)
+    }
+
+    /// Reads every source and returns each setting with the place it stands at, for people to read: no secret is in it.
+    ///
+    /// ```
+    /// use mystocks_config::Loader;
+    ///
+    /// let shown = Loader::new().environment([("REDIS_PASSWORD", "sesame")]).show()?;
+    /// let password = shown.iter().find(|setting| setting.key.name == "REDIS_PASSWORD").ok_or("a key")?;
+    /// assert_eq!((&*password.value, &*password.source), ("***", "the environment"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn show(&self) -> Result<Vec<ShownSetting>, Error> {
+        let mut problems = Vec::new();
+        let merged = self.merge(&mut problems);
+        // It finds every mistake, those of `${NAME}` too.
+        let _ = assemble(&merged, &mut problems);
+        if let Some(error) = Error::from_problems(problems) {
+            return Err(error);
+        }
+        let mut problems = Vec::new();
+        let all = shown::all(&merged, &mut problems);
+        Error::from_problems(problems).map_or(Ok(all), Err)
+    }
+
+    fn merge(&self, problems: &mut Vec<Problem>) -> Merged {
+        Merged::new([
+            Layer::of_defaults(),
+            read(self.toml.as_ref(), toml::read, problems),
+            read(self.dotenv.as_ref(), dotenv::read, problems),
+            Layer::of_environment(&self.environment, problems),
+        ])
     }
 }
 

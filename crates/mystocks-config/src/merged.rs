@@ -22,6 +22,13 @@ pub(crate) struct Raw<'a> {
     value: &'a Value,
 }
 
+impl<'a> Raw<'a> {
+    /// Returns the name it was given under: the key's, or its alias.
+    pub(crate) fn name(self) -> &'a str {
+        self.name
+    }
+}
+
 impl Merged {
     /// Lays the later layers over the earlier ones.
     pub(crate) fn new(layers: impl IntoIterator<Item = Layer>) -> Self {
@@ -66,7 +73,8 @@ impl Merged {
         Some(Raw { name, text, value })
     }
 
-    fn place(&self, raw: Raw<'_>) -> String {
+    /// Returns where a value stands.
+    pub(crate) fn place(&self, raw: Raw<'_>) -> String {
         let metadata = self.figment.get_metadata(raw.value.tag());
         metadata.map(|metadata| metadata.interpolate(&Profile::Default, &[raw.name])).unwrap_or_default()
     }
