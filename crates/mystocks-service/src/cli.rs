@@ -1,18 +1,29 @@
-//! What can be asked of the binary.
+//! What can be asked of the binary, a file for each command.
 
-use std::path::PathBuf;
+pub(crate) mod bars;
+mod bus;
+mod cache;
+mod calc;
+mod daily;
+mod demo;
+mod lock;
+mod verify;
 
-use anyhow::{Context, Result};
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use jiff::civil::Date;
-use mystocks_indicators::Symbol;
-use mystocks_indicators::postgres::Adjustment;
-use mystocks_ta::{Indicator, Params, daily_defaults, registry};
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 
-/// The variable that can hold the URL of Redis: other users of the machine see a command line, but no environment.
-pub(crate) const REDIS_VARIABLE: &str = "MYSTOCKS_DEMO_REDIS";
+pub(crate) use bars::BarsFrom;
+pub(crate) use bus::{Bus, DeadLetters, Publish, Replay, Tail};
+pub(crate) use cache::{Cache, Warm};
+pub(crate) use calc::Calc;
+pub(crate) use daily::Daily;
+pub(crate) use demo::{Demo, REDIS_VARIABLE, ReadBack};
+pub(crate) use lock::{Lock, Release};
+pub(crate) use verify::Verify;
 
 /// Services of the market-data platform.
+///
+/// Redis, prefixes and times to live come from mystocks.toml, .env and the environment; `mystocks config show` says what is in force.
 #[derive(Debug, Parser)]
 #[command(name = "mystocks", version)]
 pub(crate) struct Cli {
@@ -22,120 +33,58 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Checks connection, clock, cache, bus, lock and database end to end, and measures them.
+    Verify(Verify),
+    /// Computes an indicator of a symbol and prints it.
+    Calc(Calc),
+    /// Looks at the shared cache and changes it.
+    #[command(subcommand)]
+    Cache(Cache),
+    /// Shows who holds which locks, and takes them away.
+    #[command(subcommand)]
+    Lock(Lock),
+    /// Listens to the bus, publishes on it, and looks after dead letters.
+    #[command(subcommand)]
+    Bus(Bus),
+    /// Shows the settings.
+    #[command(subcommand)]
+    Config(Config),
     /// Computes the daily indicators of every series of a folder, reads them back from each tier and measures it.
     Demo(Demo),
     /// Computes the daily indicators of every symbol in PostgreSQL, once, with as many processes as work for it.
     Daily(Daily),
+    /// Prints the completions for a shell.
+    Completions {
+        /// Which shell.
+        shell: Shell,
+    },
     /// Reads what a demo stored, as the second process of it.
     #[command(hide = true)]
     ReadBack(ReadBack),
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct Demo {
-    /// A folder of CSV files, one per symbol, with the columns date, open, high, low, close, volume.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) bars: PathBuf,
-    /// The Redis that is L2; without it L2 is in memory.
-    #[arg(long, value_name = "URL", env = REDIS_VARIABLE, hide_env_values = true)]
-    pub(crate) redis: Option<String>,
-    /// Prints one JSON object instead of tables.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// Prints every setting, its value, and where it stands; passwords as ***.
+    Show(Format),
+}
+
+/// How an answer is printed.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Format {
+    /// Prints one JSON document instead of text.
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct ReadBack {
-    #[arg(long)]
-    pub(crate) bars: PathBuf,
-    #[arg(long, env = REDIS_VARIABLE, hide_env_values = true)]
-    pub(crate) redis: String,
-    /// Under which prefix the first process wrote.
-    #[arg(long)]
-    pub(crate) prefix: String,
-}
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
 
-/// The daily job. Redis, prefixes and times to live are read from `.env` and the environment, as everywhere.
-#[derive(Debug, Args)]
-pub(crate) struct Daily {
-    /// The PostgreSQL with the bars, in which results and the task are recorded.
-    #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
-    pub(crate) database: String,
-    /// The name of the task: the same name goes on with a run that was broken off, and does nothing when the same was done before with success, of the same bars. Default:
-    /// daily- and the last day.
-    #[arg(long, value_name = "ID")]
-    task: Option<String>,
-    /// The last day that counts. Default: all bars there are.
-    #[arg(long, value_name = "YYYY-MM-DD")]
-    pub(crate) up_to: Option<Date>,
-    /// Only these symbols, with commas between them.
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
-    symbols: Option<Vec<String>>,
-    /// Only these indicators, with their default parameters and commas between them. Default: the nine of the platform.
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
-    indicators: Option<Vec<String>>,
-    /// Records all days, not only those that came after what is recorded.
-    #[arg(long)]
-    pub(crate) full: bool,
-    /// Does a task again that was done before with success, though its bars are the same.
-    #[arg(long)]
-    pub(crate) again: bool,
-    /// Which prices are computed with.
-    #[arg(long, value_enum, default_value_t = Prices::None)]
-    pub(crate) adjustment: Prices,
-    /// How many symbols a worker takes at once.
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
-    chunk: u16,
-    /// Runs no task: works for those that other processes run, until it is interrupted.
-    #[arg(long, conflicts_with_all = ["task", "up_to", "symbols", "indicators", "full", "again", "no_worker", "json"])]
-    pub(crate) worker: bool,
-    /// Runs the task and leaves the work to others.
-    #[arg(long)]
-    pub(crate) no_worker: bool,
-    /// Prints one JSON object instead of a sentence.
-    #[arg(long)]
-    pub(crate) json: bool,
-}
+    use super::*;
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum Prices {
-    /// As they were traded.
-    None,
-    /// The last day's as it was, earlier ones by the factors since.
-    Forward,
-    /// The first day's as it was, later ones by the factors since.
-    Backward,
-}
-
-impl From<Prices> for Adjustment {
-    fn from(prices: Prices) -> Self {
-        match prices {
-            Prices::None => Self::None,
-            Prices::Forward => Self::Forward,
-            Prices::Backward => Self::Backward,
-        }
-    }
-}
-
-impl Daily {
-    pub(crate) fn task_id(&self) -> String {
-        let day =
-            || self.up_to.unwrap_or_else(|| jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date());
-        self.task.clone().unwrap_or_else(|| format!("daily-{}", day()))
-    }
-
-    pub(crate) fn chunk(&self) -> usize {
-        self.chunk.into()
-    }
-
-    pub(crate) fn symbols(&self) -> Result<Option<Vec<Symbol>>> {
-        let read = |names: &Vec<String>| names.iter().map(|name| Symbol::new(name.trim())).collect();
-        self.symbols.as_ref().map(read).transpose().context("use --symbols")
-    }
-
-    pub(crate) fn plan(&self) -> Result<Vec<(&'static Indicator, Params)>> {
-        let Some(names) = &self.indicators else { return Ok(daily_defaults()) };
-        let find = |name: &String| registry().get(name.trim()).map(|found| (found, found.defaults()));
-        names.iter().map(find).collect::<Result<_, _>>().context("use --indicators")
+    #[test]
+    fn the_definitions_agree_with_each_other() {
+        Cli::command().debug_assert();
     }
 }

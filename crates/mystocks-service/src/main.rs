@@ -1,27 +1,51 @@
 //! The binary `mystocks`: wires the crates of the workspace together.
 
+mod bus;
+mod cache;
+mod calc;
 mod cli;
+mod config;
 mod daily;
 mod demo;
+mod lock;
+mod platform;
+mod say;
+mod verify;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use crate::cli::{Cli, Command};
 
 #[tokio::main]
-#[expect(clippy::print_stderr, reason = "that is where a program says why it failed")]
 async fn main() -> ExitCode {
     let ended = match Cli::parse().command {
+        Command::Verify(arguments) => verify::run(&arguments).await,
+        Command::Calc(arguments) => calc::run(&arguments).await,
+        Command::Cache(arguments) => cache::run(&arguments).await,
+        Command::Lock(arguments) => lock::run(&arguments).await,
+        Command::Bus(arguments) => bus::run(&arguments).await,
+        Command::Config(cli::Config::Show(format)) => config::show(format),
         Command::Demo(arguments) => demo::run(&arguments).await,
         Command::Daily(arguments) => daily::run(&arguments).await,
+        Command::Completions { shell } => completions(shell),
         Command::ReadBack(arguments) => demo::read_back(&arguments).await,
     };
     ended.unwrap_or_else(|error| {
-        eprintln!("mystocks: failed to {}", one_line(&error));
+        if error.is::<say::NobodyReads>() {
+            return ExitCode::SUCCESS;
+        }
+        say::note(format_args!("failed to {}", one_line(&error)));
         ExitCode::FAILURE
     })
+}
+
+fn completions(shell: clap_complete::Shell) -> anyhow::Result<ExitCode> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "mystocks", &mut script);
+    say::line(String::from_utf8_lossy(&script).trim_end())?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Says `error` and its causes, each once: the errors of the crates repeat their cause in their own message.

@@ -8,11 +8,11 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use mystocks_indicators::{DailyReport, DailyTask};
 use serde_json::json;
-use tokio::signal;
 
 use crate::cli;
 use crate::daily::setup::Setup;
 use crate::daily::show::Show;
+use crate::say;
 
 /// So many reasons are shown; all of them are recorded with the task.
 const SHOWN: usize = 10;
@@ -27,7 +27,7 @@ pub(crate) async fn run(arguments: &cli::Daily) -> Result<ExitCode> {
 
 async fn work(setup: &Setup) -> Result<ExitCode> {
     let worker = setup.job.work().await?;
-    interrupted().await;
+    say::interrupted().await;
     worker.shutdown().await;
     Ok(ExitCode::SUCCESS)
 }
@@ -44,7 +44,7 @@ async fn run_task(arguments: &cli::Daily, setup: &Setup) -> Result<ExitCode> {
     let mut show = Show::new();
     let ended = tokio::select! {
         ended = setup.job.run(&task, |progress| show.progress(progress)) => Some(ended),
-        () = interrupted() => None,
+        () = say::interrupted() => None,
     };
     show.end();
     if let Some(worker) = worker {
@@ -52,23 +52,14 @@ async fn run_task(arguments: &cli::Daily, setup: &Setup) -> Result<ExitCode> {
     }
     let ended = ended.context("finish: interrupted; the same command goes on")?;
     let Some(report) = ended? else {
-        say(arguments.json, &json!({ "task_id": task.task_id, "status": "elsewhere" }), || {
+        say::answer(arguments.json, &json!({ "task_id": task.task_id, "status": "elsewhere" }), || {
             format!("daily: another process runs {}", task.task_id)
-        });
+        })?;
         return Ok(ExitCode::SUCCESS);
     };
     let is_well = report.failed.is_empty();
-    say(arguments.json, &machine(&task.task_id, &report), || human(&task.task_id, &report));
+    say::answer(arguments.json, &machine(&task.task_id, &report), || human(&task.task_id, &report))?;
     Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-#[expect(clippy::print_stdout, reason = "what a program came to")]
-fn say(json: bool, machine: &serde_json::Value, human: impl FnOnce() -> String) {
-    if json {
-        println!("{machine}");
-    } else {
-        println!("{}", human());
-    }
 }
 
 fn machine(task_id: &str, report: &DailyReport) -> serde_json::Value {
@@ -123,22 +114,6 @@ fn human(task_id: &str, report: &DailyReport) -> String {
         }
     }
     text
-}
-
-/// Waits until somebody wants the program to end.
-async fn interrupted() {
-    let terminated = async {
-        match signal::unix::signal(signal::unix::SignalKind::terminate()) {
-            Ok(mut stream) => {
-                stream.recv().await;
-            }
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        _ = signal::ctrl_c() => {}
-        () = terminated => {}
-    }
 }
 
 #[cfg(test)]

@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use mystocks_cache::{CacheService, MemoryStore, RedisStore};
 use mystocks_config::{CacheSettings, RedisSettings};
 use mystocks_indicators::{CsvBars, IndicatorService, Reading};
 use mystocks_keys::{Keyspace, Prefixes};
 use mystocks_redis_core::RedisManager;
+
+use crate::platform;
 
 pub(crate) struct Setup {
     pub(crate) bars: CsvBars,
@@ -74,11 +76,9 @@ impl Setup {
 async fn connect(url: &str) -> Result<RedisManager> {
     let settings = RedisSettings::from_url(url).context("use --redis")?;
     let manager = RedisManager::start(&settings).await?;
-    let health = manager.health_check().await;
-    if !health.is_up() {
+    if let Err(error) = platform::answering(&manager, &settings).await {
         manager.shutdown().await;
-        let reason = health.reason.as_deref().unwrap_or("it does not answer");
-        bail!("reach Redis at {}: {reason}", settings.display_url());
+        return Err(error);
     }
     Ok(manager)
 }
