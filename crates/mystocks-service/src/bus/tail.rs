@@ -36,9 +36,15 @@ pub(super) async fn run(platform: &Platform, arguments: &Tail) -> Result<ExitCod
             platform.keyspace.prefixes().bus
         );
     }
+    // From when it says so on it can be interrupted.
+    let mut interrupted = std::pin::pin!(say::interrupted());
+    tokio::select! {
+        biased;
+        () = &mut interrupted => return Ok(ExitCode::SUCCESS),
+        () = std::future::ready(()) => {}
+    }
     say::note(format_args!("listening to {what}"));
     let mut left = arguments.count;
-    let mut interrupted = std::pin::pin!(say::interrupted());
     while left != Some(0) {
         let next = tokio::select! {
             next = events.next() => next,
