@@ -5,3 +5,4 @@
 mod killed;
 mod market;
 mod revised;
+mod verified;
