@@ -38,7 +38,7 @@ pub(super) fn name(nonce: &str) -> String {
 
 /// Does both at once.
 pub(super) async fn check(links: &Links) -> Outcome {
-    let (live, durable) = tokio::join!(in_time("bus", live(links)), durable::check(links));
+    let (live, durable) = tokio::join!(in_time(links, "bus", live(links)), durable::check(links));
     let (live, durable) = (live?, durable?);
     let detail = format!("{}; {}", live.detail, durable.detail);
     Ok(Found { detail, latencies: [live.latencies, durable.latencies].concat() })

@@ -16,7 +16,7 @@ const BYTES: usize = 256;
 pub(super) async fn check(links: &Links) -> Outcome {
     let key = links.keyspace.own("verify", &[&links.nonce], None).map_err(|error| error.to_string())?;
     let key = key.as_str().to_owned();
-    let found = in_time("cache", round(links, &key)).await;
+    let found = in_time(links, "cache", round(links, &key)).await;
     let removed = links.remove(&[key]).await;
     let found = found?;
     removed.map(|()| found)

@@ -1,6 +1,7 @@
 //! Is there a server that answers us?
 
 use std::io;
+use std::time::Duration;
 
 use mystocks_config::Endpoint;
 use mystocks_redis_core::redis::cmd;
@@ -10,6 +11,9 @@ use tokio::time::{Instant, timeout};
 
 use super::links::Links;
 use super::{ANSWER, Found, Outcome, advice};
+
+/// How long it is tried whether anybody listens there.
+const REACH: Duration = Duration::from_secs(1);
 
 /// Sends a text and gets it back, on both connections.
 pub(super) async fn check(links: &Links) -> Outcome {
@@ -73,7 +77,7 @@ async fn reach(endpoint: &Endpoint) -> Result<(), String> {
             Endpoint::Unix { path } => UnixStream::connect(path).await.map(drop),
         }
     };
-    let reached = timeout(ANSWER, connecting).await;
+    let reached = timeout(REACH, connecting).await;
     reached
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
         .map_err(|error: io::Error| error.to_string())

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::bus::{Probe, name};
 use super::links::Links;
-use super::{ANSWER, CLEAN_UP, Found, Outcome, advice, in_time};
+use super::{ANSWER, Found, Outcome, advice, in_time};
 
 const GROUP: &str = "verify";
 /// What is left behind by a process that is killed ends by itself.
@@ -25,10 +25,10 @@ pub(super) async fn check(links: &Links) -> Outcome {
     let keys = keys(links).map_err(|error| error.to_string())?;
     // Out here, so that it is ended properly when time runs out in there.
     let worker = Mutex::new(None);
-    let found = in_time("bus", round(links, &keys, &worker)).await;
+    let found = in_time(links, "bus", round(links, &keys, &worker)).await;
     let worker = worker.into_inner().unwrap_or_else(PoisonError::into_inner);
     if let Some(worker) = worker {
-        let _ = timeout(CLEAN_UP, Worker::shutdown(worker)).await;
+        let _ = links.clean_up(worker.shutdown()).await;
     }
     let removed = links.remove(&keys).await;
     let found = found?;

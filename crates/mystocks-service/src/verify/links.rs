@@ -1,5 +1,6 @@
 //! What the checks share: two ways to one server, and a name of their own.
 
+use std::future::Future;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -7,9 +8,9 @@ use mystocks_cache::{Lifetime, RedisStore, Store};
 use mystocks_config::Settings;
 use mystocks_keys::Keyspace;
 use mystocks_redis_core::RedisManager;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
-use super::{ANSWER, CLEAN_UP};
+use super::{ANSWER, CLEAN_UP, CLEANED};
 
 /// How long closing the connections may take.
 const CLOSE: Duration = Duration::from_millis(500);
@@ -24,11 +25,12 @@ pub(super) struct Links {
     pub(super) nonce: String,
     /// Where the server is, without a password.
     pub(super) place: String,
+    began: Instant,
 }
 
 impl Links {
     /// Starts both, whether the server answers or not.
-    pub(super) async fn open(mut settings: Settings, keyspace: Keyspace) -> Result<Self> {
+    pub(super) async fn open(mut settings: Settings, keyspace: Keyspace, began: Instant) -> Result<Self> {
         // In production one may be patient; here it is to be known soon.
         settings.redis.connect_timeout = settings.redis.connect_timeout.min(ANSWER);
         settings.redis.socket_timeout = settings.redis.socket_timeout.min(ANSWER);
@@ -36,7 +38,17 @@ impl Links {
             tokio::join!(RedisManager::start(&settings.redis), RedisManager::start(&settings.redis));
         let place = settings.redis.display_url();
         let nonce = format!("{:016x}", fastrand::u64(..));
-        Ok(Self { one: started.0?, other: started.1?, settings, keyspace, nonce, place })
+        Ok(Self { one: started.0?, other: started.1?, settings, keyspace, nonce, place, began })
+    }
+
+    /// Returns when what begins now has to end: after `limit`, and by when `all` has passed since the beginning.
+    pub(super) fn until(&self, limit: Duration, all: Duration) -> Instant {
+        (Instant::now() + limit).min(self.began + all)
+    }
+
+    /// Ends what cleans up, if it takes too long.
+    pub(super) async fn clean_up<T>(&self, cleaning: impl Future<Output = T>) -> Option<T> {
+        timeout_at(self.until(CLEAN_UP, CLEANED), cleaning).await.ok()
     }
 
     /// Removes `keys`; says which of them are still there or cannot be asked for.
@@ -55,8 +67,8 @@ impl Links {
             }
             Ok(())
         };
-        let removed = timeout(CLEAN_UP, removing).await;
-        let removed = removed.unwrap_or_else(|_| Err("no answer in time".to_owned()));
+        let removed = self.clean_up(removing).await;
+        let removed = removed.unwrap_or_else(|| Err("no answer in time".to_owned()));
         let first = names.first().copied().unwrap_or_default();
         removed.map_err(|reason| {
             format!("what was written cannot be taken away ({first} and what belongs to it): {reason}")

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use mystocks_lock::{Error, Locker, RedisLocks, Released, Resource};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::links::Links;
-use super::{CLEAN_UP, Found, Outcome, advice, in_time};
+use super::{Found, Outcome, advice, in_time};
 
 const TTL: Duration = Duration::from_secs(10);
 
@@ -23,9 +23,9 @@ pub(super) async fn check(links: &Links) -> Outcome {
     let [Ok(here), Ok(there)] = lockers else {
         return Err("the prefixes leave no room for the names of locks: shorten REDIS_LOCK_PREFIX".to_owned());
     };
-    let found = in_time("lock", round(links, &here, &there, &name)).await;
+    let found = in_time(links, "lock", round(links, &here, &there, &name)).await;
     let ending = async { tokio::join!(here.shutdown(), there.shutdown()) };
-    let _ = timeout(CLEAN_UP, ending).await;
+    let _ = links.clean_up(ending).await;
     // Fences outlive their locks by a day; this one's name never comes again.
     let removed = links.remove(&[key.as_str().to_owned(), key.fence().as_str().to_owned()]).await;
     let found = found?;
