@@ -114,3 +114,25 @@ fn failed_among(run: &Run) -> Vec<(String, String)> {
     let failed = statuses(run).into_iter().filter(|(_, status)| status == "failed");
     failed.map(|(name, _)| (name.clone(), detail(run, &name))).collect()
 }
+
+#[tokio::test]
+async fn what_cannot_be_taken_away_is_said_and_ends_by_itself() {
+    let server = RedisServer::start().await;
+    let liar = Liar::start(server.address(), |command| match is(command, "UNLINK") || is(command, "DEL") {
+        true => Fate::Instead(words(&["EVAL", "return 1", "0"])),
+        false => Fate::Pass,
+    });
+    let run = Desk::of(&liar.await.url()).run(&["verify", "--json"]).await;
+    let said = failed(&run, &["cache", "bus", "lock"]);
+    assert!(said[0].contains("was removed and is still there for another connection"), "{said:?}");
+    for said in &said[1..] {
+        assert!(said.contains("cannot be taken away") && said.contains("is still there"), "{said}");
+    }
+    let left = Raw::connect(&server.url()).await.everything().await;
+    assert!(left.keys().any(|key| key.ends_with(":entries")), "{left:?}");
+    for (key, (_, life)) in left {
+        // A fence outlives its lock by a day, and the lock itself was released.
+        let most = if key.ends_with(":fence") { 86_410_000 } else { 60_000 };
+        assert!((1..=most).contains(&life), "{key} lives {life} ms");
+    }
+}
