@@ -17,7 +17,7 @@ pub(crate) enum Bus {
 
 #[derive(Debug, Args)]
 pub(crate) struct Tail {
-    /// Topics without the prefix, or one pattern of *, ? and [abc]. Default: all.
+    /// Topics without the prefix, or one pattern in the syntax of Redis (events:*). Default: all.
     #[arg(value_name = "TOPIC")]
     pub(crate) topics: Vec<String>,
     /// Ends after so many events.

@@ -17,7 +17,7 @@ pub(crate) enum Cache {
     },
     /// Removes the entry of a key, or all whose keys match a pattern.
     Invalidate {
-        /// A key, or a pattern of *, ? and [abc], behind the prefix of the cache.
+        /// A key, or a pattern in the syntax of Redis (quote:*), behind the prefix of the cache.
         #[arg(value_name = "KEY|PATTERN")]
         what: String,
         #[command(flatten)]
