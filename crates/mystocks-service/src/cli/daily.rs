@@ -15,7 +15,7 @@ pub(crate) struct Daily {
     /// The PostgreSQL with the bars, in which results and the task are recorded.
     #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
     pub(crate) database: String,
-    /// The name of the task: the same name goes on with a run that was broken off, and does nothing when the same was done before with success. Default:
+    /// The name of the task: the same name goes on with a run that was broken off, and does nothing when the same was done before with success, of the same bars. Default:
     /// daily- and the last day.
     #[arg(long, value_name = "ID")]
     task: Option<String>,
@@ -31,7 +31,7 @@ pub(crate) struct Daily {
     /// Records all days, not only those that came after what is recorded.
     #[arg(long)]
     pub(crate) full: bool,
-    /// Does a task again that was done before with success, as when bars came late.
+    /// Does a task again that was done before with success, though its bars are the same.
     #[arg(long)]
     pub(crate) again: bool,
     /// Which prices are computed with.
