@@ -154,6 +154,13 @@ impl Keyspace {
         finish("key", key, format!("{}own:_hot:{kind}:{key}", self.prefixes.cache))
     }
 
+    /// Returns `{cache}own:_rate:{kind}:{who}`, until when the requests of `who` are paid for.
+    pub fn rate(&self, kind: &str, who: &str) -> Result<Key, InvalidKey> {
+        rule::segment("kind", kind)?;
+        rule::segment("who", who)?;
+        finish("who", who, format!("{}own:_rate:{kind}:{who}", self.prefixes.cache))
+    }
+
     /// Returns a pattern for `SCAN` that matches the entries of the typed cache `cache` whose parts match `glob`.
     ///
     /// # Errors

@@ -41,6 +41,7 @@ fn the_examples_in_the_document_are_real() {
         keys.lock_indicator("600519.SH", "SMA", &params).unwrap(),
         keys.lock_task("b-17").unwrap(),
         keys.lock_resource("portfolio", "42").unwrap(),
+        keys.rate("token", "dashboard").unwrap(),
         keys.session("5f0c").unwrap(),
         keys.session_user("7b1e").unwrap(),
     ];

@@ -177,6 +177,7 @@ fn what_the_typed_caches_keep_beside_their_entries_is_out_of_reach() {
         (keys.cache_cleared("bars").unwrap(), "mystocks:own:_clear:bars"),
         (keys.cache_tag("symbol:600519").unwrap(), "mystocks:own:_tag:symbol:600519"),
         (keys.hot("quote", "600519.SH").unwrap(), "mystocks:own:_hot:quote:600519.SH"),
+        (keys.rate("token", "dashboard").unwrap(), "mystocks:own:_rate:token:dashboard"),
     ];
     for (mark, expected) in marks {
         assert_eq!(mark.as_str(), expected);

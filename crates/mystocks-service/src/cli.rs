@@ -58,6 +58,8 @@ pub(crate) enum Command {
         /// Which shell.
         shell: Shell,
     },
+    /// Answers the HTTP interface of the platform: indicators, the registry, figures of the cache, health and metrics.
+    Serve(crate::serve::Arguments),
     /// Reads what a demo stored, as the second process of it.
     #[command(hide = true)]
     ReadBack(ReadBack),

@@ -11,6 +11,8 @@ mod lock;
 mod platform;
 mod say;
 mod verify;
+mod metric;
+mod serve;
 
 use std::process::ExitCode;
 
@@ -30,6 +32,7 @@ async fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments).await,
         Command::Daily(arguments) => daily::run(&arguments).await,
         Command::Completions { shell } => completions(shell),
+        Command::Serve(arguments) => serve::run(&arguments).await,
         Command::ReadBack(arguments) => demo::read_back(&arguments).await,
     };
     ended.unwrap_or_else(|error| {
