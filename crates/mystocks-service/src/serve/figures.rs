@@ -1,6 +1,7 @@
 //! What the caches did, what ends their entries, and the metrics of every crate.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{RawQuery, State};
 use axum::http::{StatusCode, header};
@@ -8,29 +9,48 @@ use axum::response::{IntoResponse, Response};
 use mystocks_cache::{Cache, CacheHub, CacheStats, Done};
 use mystocks_indicators::Symbol;
 use serde::Serialize;
+use tokio::time::{sleep, timeout};
 
 use super::app::App;
 use super::envelope::{self, Fault, Refusal};
 
-/// Names the caches of the service of indicators, to end what stands in them in every process.
+/// Ends what the service of indicators keeps, in every process.
+///
+/// A hub has each cache once, so this is a hub of its own, which the one of the service hears like that of another process.
 #[derive(Debug)]
 pub(super) struct Caches {
+    hub: CacheHub,
     all: [Cache<Arc<str>, ()>; 2],
-    pub(super) ttl: std::time::Duration,
+    pub(super) ttl: Duration,
     pub(super) capacity: u64,
 }
 
+/// Within this time a process hears what it is told, or its link is down and it asks the store about everything.
+const HEARD: Duration = Duration::from_millis(250);
+
 impl Caches {
-    /// Makes names for what the service of indicators keeps on `hub`; it has to be there already.
-    pub(super) fn of(hub: &CacheHub, ttl: std::time::Duration, capacity: u64) -> anyhow::Result<Self> {
+    pub(super) fn new(hub: CacheHub, ttl: Duration, capacity: u64) -> anyhow::Result<Self> {
         let named = |name| hub.cache(name).build();
-        Ok(Self { all: [named("indicators")?, named("bars")?], ttl, capacity })
+        Ok(Self { all: [named("indicators")?, named("bars")?], hub, ttl, capacity })
     }
 
     pub(super) async fn shutdown(&self) {
         for cache in &self.all {
             cache.shutdown().await;
         }
+        self.hub.shutdown().await;
+    }
+}
+
+/// Waits until the service has heard more than `before` changes.
+async fn heard(app: &App, before: u64) {
+    let more = async {
+        while app.indicators.stats().heard <= before {
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    if timeout(HEARD, more).await.is_err() {
+        tracing::debug!("this process has not heard yet what it told the others");
     }
 }
 
@@ -153,10 +173,13 @@ pub(super) async fn clear(
     let mut cleared = Cleared { cleared_count: None, pattern: pattern.clone(), shared: "applied" };
     for cache in &app.figures.all {
         match &pattern {
-            None => match cache.clear().await.map_err(|error| away(&error))? {
-                Done::Applied => {}
-                Done::Queued => cleared.shared = "queued",
-            },
+            None => {
+                let before = app.indicators.stats().heard;
+                match cache.clear().await.map_err(|error| away(&error))? {
+                    Done::Applied => heard(&app, before).await,
+                    Done::Queued => cleared.shared = "queued",
+                }
+            }
             Some(beginning) => {
                 let removed = cache.invalidate_pattern(&format!("{beginning}*")).await;
                 *cleared.cleared_count.get_or_insert(0) += removed.map_err(|error| away(&error))?;

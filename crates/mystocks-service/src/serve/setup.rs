@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use mystocks_bus::{Bus, PubSub};
-use mystocks_cache::{CacheHub, MemoryStore, Policy, RedisStore};
+use mystocks_cache::{CacheHub, Coherence, MemoryStore, Policy, RedisStore};
 use mystocks_config::{Loader, Settings};
 use mystocks_indicators::IndicatorService;
 use mystocks_keys::{Keyspace, Prefixes};
@@ -48,11 +48,19 @@ impl Setup {
             .context("install the recorder of metrics")?;
         let wants_redis = settings.cache.enabled || settings.bus.enabled;
         let redis = if wants_redis { Some(RedisManager::start(&settings.redis).await?) } else { None };
-        let hub = match &redis {
+        let (hub, changes) = match &redis {
             Some(redis) if settings.cache.enabled => {
-                CacheHub::redis(&RedisStore::new(redis.clone()), &keyspace)?
+                let store = RedisStore::new(redis.clone());
+                let (leases, backplane) = store.process(&keyspace)?;
+                let hub = CacheHub::redis(&store, &keyspace)?;
+                (hub, CacheHub::new(&keyspace, store, leases, backplane, Coherence::Off))
             }
-            _ => CacheHub::memory(&MemoryStore::new(), &keyspace),
+            _ => {
+                let store = MemoryStore::new();
+                let (leases, backplane) = store.process();
+                let hub = CacheHub::memory(&store, &keyspace);
+                (hub, CacheHub::new(&keyspace, store, leases, backplane, Coherence::Off))
+            }
         };
         let bus = redis
             .as_ref()
@@ -66,7 +74,7 @@ impl Setup {
             service = service.bus(bus);
         }
         let indicators = service.build()?;
-        let figures = Caches::of(&hub, settings.cache.ttl, capacity)?;
+        let figures = Caches::new(changes, settings.cache.ttl, capacity)?;
         let policy = Policy { l1_capacity: RESPONSES, ..Policy::default() };
         let responses = hub.cache("responses").policy(policy).build()?;
         let app = App {
