@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{Method, StatusCode, Uri, header};
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
@@ -101,6 +101,10 @@ pub(super) fn router(app: &Arc<App>) -> Router {
 /// Takes away what does not change these answers, so that nobody fills the cache with copies of one: hosts and queries.
 async fn plain(mut request: Request, next: Next) -> Response<Body> {
     let path = request.uri().path().to_owned();
+    if path.strip_prefix("/api/v1/indicators/registry/").is_some_and(|name| !catalogue::is_category(name)) {
+        // What somebody made up is neither looked for nor named to the store.
+        request.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
     if let Ok(uri) = Uri::try_from(path) {
         *request.uri_mut() = uri;
     }

@@ -110,6 +110,11 @@ fn metadata(indicator: &'static Indicator) -> Metadata {
     }
 }
 
+/// Whether there is a category of that name.
+pub(super) fn is_category(name: &str) -> bool {
+    Category::ALL.into_iter().any(|category| word(category) == name)
+}
+
 fn word(category: Category) -> &'static str {
     match category {
         Category::Trend => "trend",
