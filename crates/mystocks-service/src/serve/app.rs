@@ -52,6 +52,9 @@ pub(super) enum Need {
     Right(Right),
 }
 
+/// Where the metrics are.
+pub(super) const METRICS: &str = "/metrics";
+
 /// Every route, with what it needs.
 pub(super) const ROUTES: [(Method, &str, Need); 10] = [
     (Method::POST, "/api/v1/indicators/calculate", Need::Right(Right::Read)),
@@ -62,7 +65,7 @@ pub(super) const ROUTES: [(Method, &str, Need); 10] = [
     (Method::POST, "/api/v1/indicators/cache/clear", Need::Right(Right::Admin)),
     (Method::GET, "/health/live", Need::Nothing),
     (Method::GET, "/health/ready", Need::Nothing),
-    (Method::GET, "/metrics", Need::Right(Right::Read)),
+    (Method::GET, METRICS, Need::Right(Right::Read)),
     (Method::GET, "/openapi.json", Need::Nothing),
 ];
 
@@ -88,7 +91,7 @@ pub(super) fn router(app: &Arc<App>) -> Router {
         ("/api/v1/indicators/cache/clear", post(figures::clear)),
         ("/health/live", get(health::live)),
         ("/health/ready", get(health::ready)),
-        ("/metrics", get(figures::metrics)),
+        (METRICS, get(figures::metrics)),
     ];
     own.into_iter()
         .fold(kept, |router, (path, answer)| router.route(path, answer))

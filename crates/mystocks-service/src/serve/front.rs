@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 use tokio::time::{Instant, timeout};
 
-use super::app::{App, Need, need};
+use super::app::{App, METRICS, Need, need};
 use super::envelope::Refusal;
 use super::rate::Client;
 use super::tokens::{Right, Who};
@@ -59,20 +59,26 @@ async fn admit(app: &App, route: &str, request: Request, next: Next) -> Answer {
         Who::Token(token) => Some(token.name.clone()),
         Who::Anyone | Who::Unknown => None,
     };
-    (guarded(app, who, right, request, next).await, name)
+    (guarded(app, route, who, right, request, next).await, name)
 }
 
 async fn guarded(
     app: &App,
+    route: &str,
     who: Who<'_>,
     right: Right,
     request: Request,
     next: Next,
 ) -> Result<Response, Refusal> {
-    let Ok(_place) = app.places.try_acquire() else {
-        metric::turned_away("busy");
-        let message = "as many requests are being answered as can be";
-        return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message).retry_after(1));
+    // Who looks what is wrong is answered when there is no place left, too.
+    let _place = match (route, app.places.try_acquire()) {
+        (METRICS, _) => None,
+        (_, Ok(place)) => Some(place),
+        (_, Err(_)) => {
+            metric::turned_away("busy");
+            let message = "as many requests are being answered as can be";
+            return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message).retry_after(1));
+        }
     };
     if who == Who::Anyone && !is_for_this_machine(&request) {
         metric::turned_away("host");
