@@ -15,11 +15,12 @@ struct Part {
     run: fn() -> Result<Counts>,
 }
 
-const PARTS: [Part; 4] = [
+const PARTS: [Part; 5] = [
     Part { name: "python-vectors", run: python_vectors },
     Part { name: "redis-py", run: redis_py },
     Part { name: "postgres", run: postgres },
     Part { name: "daily", run: daily },
+    Part { name: "serve", run: serve },
 ];
 
 pub(crate) fn run(mut args: Args) -> Result<()> {
@@ -87,9 +88,19 @@ fn postgres() -> Result<Counts> {
 
 /// The daily job in many processes that are killed, and readers of bars that are revised, on PostgreSQL and Redis.
 fn daily() -> Result<Counts> {
+    on_servers(&["--test", "daily"])
+}
+
+/// The HTTP interface over bars in PostgreSQL.
+fn serve() -> Result<Counts> {
+    on_servers(&["--test", "serve", "postgres::"])
+}
+
+/// Runs tests of the stories with programs of both servers.
+fn on_servers(which: &[&str]) -> Result<Counts> {
     let programs = postgres::programs()?;
     let mut command = cargo();
-    command.args(["test", "--package", "mystocks-tests", "--features", "integration", "--test", "daily"]);
+    command.args(["test", "--package", "mystocks-tests", "--features", "integration"]).args(which);
     count(command.env("PG_BIN", programs).env("REDIS_SERVER_BIN", redis::server()?), false)
 }
 

@@ -16,7 +16,7 @@ pub(crate) use bars::BarsFrom;
 pub(crate) use bus::{Bus, DeadLetters, Publish, Replay, Tail};
 pub(crate) use cache::{Cache, Warm};
 pub(crate) use calc::Calc;
-pub(crate) use daily::Daily;
+pub(crate) use daily::{Daily, Prices};
 pub(crate) use demo::{Demo, REDIS_VARIABLE, ReadBack};
 pub(crate) use lock::{Lock, Release};
 pub(crate) use verify::Verify;

@@ -8,11 +8,11 @@ mod config;
 mod daily;
 mod demo;
 mod lock;
+mod metric;
 mod platform;
 mod say;
-mod verify;
-mod metric;
 mod serve;
+mod verify;
 
 use std::process::ExitCode;
 

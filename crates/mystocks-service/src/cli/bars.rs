@@ -7,7 +7,7 @@ use clap::Args;
 use mystocks_indicators::Symbol;
 use mystocks_ta::{Indicator, Params, daily_defaults, registry};
 
-use crate::cli::daily::Prices;
+use crate::cli::Prices;
 
 /// Where the bars are. A folder that is named wins over a database.
 #[derive(Debug, Args)]
