@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Child;
 
-use crate::run::{Desk, Raw};
+use crate::raw::Raw;
+use crate::run::Desk;
 
 /// A tail that has begun to listen.
 async fn tail(desk: &Desk, arguments: &[&str]) -> Child {

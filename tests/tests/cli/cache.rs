@@ -8,7 +8,8 @@ use mystocks_redis_core::RedisManager;
 use mystocks_testkit::RedisServer;
 use serde_json::{Value, json};
 
-use crate::run::{Desk, Raw, sample};
+use crate::raw::Raw;
+use crate::run::{Desk, sample};
 
 #[tokio::test]
 async fn entries_are_shown_as_they_stand_and_removed() {

@@ -5,7 +5,8 @@ use std::fs;
 use mystocks_testkit::{RedisServer, eventually};
 use serde_json::{Value, json};
 
-use crate::run::{Desk, Raw, sample};
+use crate::raw::Raw;
+use crate::run::{Desk, sample};
 
 /// Returns the simple moving average of the closes of a sample file, day by day, computed here.
 fn average(symbol: &str, period: usize) -> Vec<(String, Option<f64>)> {

@@ -9,7 +9,8 @@ use mystocks_testkit::RedisServer;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use crate::run::{Desk, Raw};
+use crate::raw::Raw;
+use crate::run::Desk;
 
 #[tokio::test]
 async fn what_a_service_holds_is_seen_and_can_be_taken_away() {

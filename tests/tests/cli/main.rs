@@ -7,6 +7,8 @@ mod calc;
 mod dead_letters;
 mod liar;
 mod locks;
+#[path = "../stories/raw.rs"]
+mod raw;
 mod run;
 mod settings;
 mod verify;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use mystocks_testkit::RedisServer;
 use serde_json::{Value, json};
 
-use crate::run::{Desk, Raw, Run};
+use crate::raw::Raw;
+use crate::run::{Desk, Run};
 
 pub(crate) const CHECKS: [&str; 6] = ["connection", "clock", "cache", "bus", "lock", "database"];
 /// It promises ten seconds; a machine under load may be late with starting it.

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use mystocks_testkit::{FaultProxy, RedisServer, eventually};
 
-use crate::run::{Desk, Raw};
+use crate::raw::Raw;
+use crate::run::Desk;
 use crate::verify::{detail, failed, statuses};
 
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -3,7 +3,8 @@
 use mystocks_testkit::RedisServer;
 
 use crate::liar::{Fate, Liar, is, words};
-use crate::run::{Desk, Raw, Run};
+use crate::raw::Raw;
+use crate::run::{Desk, Run};
 use crate::verify::{detail, failed, statuses};
 
 #[tokio::test]
